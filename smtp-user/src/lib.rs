@@ -1,0 +1,15 @@
+//! Postern's user space.
+//!
+//! Modules stand on layers; a module imports only from lower ones (`cargo xtask lint` checks it):
+//!
+//! | layer | modules | what they are |
+//! |---|---|---|
+//! | 7 | `cli`, `app` | composition, process life, commands |
+//! | 4 | `packet_path` | the only place that talks to the kernel |
+//! | 3 | `policy` | pure logic: rules, their compilation, what they say |
+//! | 0 | `smtp_common` | the contract with the kernel programs |
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]

@@ -1,0 +1,1 @@
+//! Test harness: namespaces, packets, a gateway under test.
