@@ -1,0 +1,287 @@
+//! `cargo xtask demo`: builds all, makes the lab, shows the main job on one screen, takes the lab down.
+//!
+//! Whatever happens in between, Postern is stopped and the lab removed; an interrupt reaches the running
+//! step, which fails, and then the same clean-up runs.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::build;
+use crate::lab::{self, Host};
+use crate::setup::{self, Need};
+use crate::workspace::{Profile, Workspace};
+
+/// `cargo xtask demo`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Leave the lab and Postern running at the end, to look around.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Postern in the lab's gateway.
+struct Gateway {
+    postern: PathBuf,
+    daemon: Child,
+}
+
+/// Runs the command.
+pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    heading("Set up and build");
+    let compiler = setup::ensure(workspace, &[Need::Kernel, Need::Lab])?;
+    let started = Instant::now();
+    let postern = build::postern(workspace, Profile::Release)?;
+    println!(
+        "Built {} in {:.0} s. {}.",
+        short(workspace, &postern),
+        started.elapsed().as_secs_f32(),
+        compiler.describe()
+    );
+
+    hold_interrupts()?;
+    let was_up = !lab::up()?;
+    let shown = show(workspace, &postern, arguments.keep);
+    if arguments.keep && shown.is_ok() {
+        println!(
+            "\nLeft running. Look around with `cargo xtask lab exec gw -- {} --pin-dir {PIN_DIR} stat`; end with `cargo xtask lab down`.",
+            short(workspace, &postern)
+        );
+        return shown;
+    }
+    if was_up {
+        println!("\nThe lab was up before and stays.");
+    } else {
+        let taken_down = lab::down();
+        if shown.is_ok() {
+            taken_down?;
+            println!("\nPostern stopped, lab removed.");
+        }
+    }
+    shown
+}
+
+fn show(workspace: &Workspace, postern: &Path, keep: bool) -> Result<()> {
+    let mut gateway = Gateway::start(workspace, postern)?;
+    let shown = acts(&mut gateway);
+    if shown.is_ok() && keep {
+        return Ok(());
+    }
+    let stopped = gateway.stop();
+    let log = workspace.target().join(LOG);
+    shown.and(stopped).with_context(|| {
+        format!(
+            "the demo did not end well; Postern's own words are in {}:\n{}",
+            log.display(),
+            last_lines(&log)
+        )
+    })
+}
+
+/// What is shown, one act after the other.
+fn acts(gateway: &mut Gateway) -> Result<()> {
+    heading("The lab: client 10.77.1.2 ── pgw0 gateway pgw1 ── server 10.77.2.2");
+    for address in [lab::CLIENT_V4, lab::SERVER_V4, lab::CLIENT_V6, lab::SERVER_V6] {
+        output(Host::Gw, "ping", &["-c", "1", "-W", "2", address]).context("the lab does not answer")?;
+    }
+    output(Host::Gw, "nft", &[PROOF])?;
+    println!("The gateway's own stack is told to drop all it is asked to forward, and to count it.");
+    gateway.show(&["rules", "list"])?;
+
+    heading("Bulk traffic, client to server");
+    let server = lab::inside(Host::Server, "iperf3", &["-s"])?.stdout(Stdio::null()).spawn()?;
+    let measured = bulk(gateway);
+    end(server);
+    measured?;
+    let forwarded = stack_count()?;
+    println!("Packets the gateway's stack was asked to forward meanwhile: {forwarded}.");
+    if forwarded > 0 {
+        bail!("the stack forwarded what the program should have");
+    }
+
+    heading("Refused and dropped");
+    let telnet = lab::inside(Host::Client, "nc", &["-z", "-w", "1", lab::SERVER_V4, "23"])?.status()?;
+    println!("tcp/23: {}", if telnet.success() { "OPEN" } else { "no answer, dropped" });
+    let begun = Instant::now();
+    let mail =
+        lab::inside(Host::Client, "nc", &["-w", "3", lab::SERVER_V4, "25"])?.stdin(Stdio::null()).output()?;
+    println!(
+        "tcp/25: {} after {} ms; no inspector runs, and the rule says what then",
+        if mail.status.success() { "OPEN" } else { "refused" },
+        begun.elapsed().as_millis()
+    );
+    gateway.show(&[
+        "path",
+        "tcp",
+        &format!("{}:40000", lab::CLIENT_V4),
+        &format!("{}:25", lab::SERVER_V4),
+    ])?;
+    if telnet.success() || mail.status.success() {
+        bail!("the policy was not kept");
+    }
+
+    heading("Paths");
+    gateway.show(&["stat"])
+}
+
+fn bulk(gateway: &Gateway) -> Result<()> {
+    for (name, arguments) in [
+        ("TCP over IPv4", &["-c", lab::SERVER_V4, "-t", "2", "-J"] as &[&str]),
+        ("TCP over IPv6", &["-c", lab::SERVER_V6, "-t", "2", "-J"]),
+        ("UDP over IPv4", &["-c", lab::SERVER_V4, "-t", "1", "-u", "-b", "300M", "-l", "1400", "-J"]),
+        ("UDP over IPv6", &["-c", lab::SERVER_V6, "-t", "1", "-u", "-b", "300M", "-l", "1400", "-J"]),
+    ] {
+        let said = output(Host::Client, "iperf3", arguments)?;
+        let report: serde_json::Value =
+            serde_json::from_slice(&said.stdout).context("iperf3 said no JSON")?;
+        let end = &report["end"];
+        let sum = if end["sum_received"].is_object() { &end["sum_received"] } else { &end["sum"] };
+        let rate = sum["bits_per_second"].as_f64().context("iperf3 named no rate")? / 1e9;
+        match sum["lost_percent"].as_f64() {
+            Some(lost) => println!("{name}: {rate:.2} Gbit/s, {lost:.1} % lost"),
+            None => println!("{name}: {rate:.2} Gbit/s"),
+        }
+    }
+    // One connection is kept open while the flow table is shown.
+    let open = lab::inside(Host::Client, "iperf3", &["-c", lab::SERVER_V4, "-t", "2", "-b", "10M"])?
+        .stdout(Stdio::null())
+        .spawn()?;
+    thread::sleep(Duration::from_millis(800));
+    let shown = gateway.show(&["conns"]);
+    end(open);
+    shown
+}
+
+impl Gateway {
+    fn start(workspace: &Workspace, postern: &Path) -> Result<Self> {
+        let config = workspace.root.join("xtask/src/demo/postern.toml");
+        let log = workspace.target().join(LOG);
+        let file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let words = [
+            postern.as_os_str(),
+            "run".as_ref(),
+            "--config".as_ref(),
+            config.as_os_str(),
+            "--pin-dir".as_ref(),
+            PIN_DIR.as_ref(),
+        ];
+        let daemon = lab::inside(Host::Gw, words[0], &words[1..])?
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()
+            .context("starting postern run")?;
+        let mut gateway = Self { postern: postern.to_owned(), daemon };
+        let ready = gateway.wait_until_ready();
+        if ready.is_err() {
+            let _ = gateway.stop();
+        }
+        ready.with_context(|| last_lines(&log)).map(|()| gateway)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            if self.postern(&["stat", "--json"])?.output()?.status.success() {
+                return Ok(());
+            }
+            if let Some(status) = self.daemon.try_wait()? {
+                bail!("postern run ended at once: {status}");
+            }
+            if Instant::now() > deadline {
+                bail!("postern run was not ready within {} s", READY_WITHIN.as_secs());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn postern(&self, words: &[&str]) -> Result<Command> {
+        let mut command = lab::inside(Host::Gw, self.postern.as_os_str(), &[])?;
+        command.args(words).args(["--pin-dir", PIN_DIR]);
+        Ok(command)
+    }
+
+    fn show(&self, words: &[&str]) -> Result<()> {
+        println!("$ postern {}", words.join(" "));
+        let status = self.postern(words)?.status()?;
+        if !status.success() {
+            bail!("postern {} ended with {status}", words.join(" "));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        let stopped = self.postern(&["stop"])?.output()?;
+        let deadline = Instant::now() + STOPPED_WITHIN;
+        while self.daemon.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                // `lab down` ends what is left in the namespace.
+                bail!("postern did not end within {} s of postern stop", STOPPED_WITHIN.as_secs());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        if !stopped.status.success() {
+            bail!("postern stop: {}", String::from_utf8_lossy(&stopped.stderr).trim());
+        }
+        Ok(())
+    }
+}
+
+/// Runs a command to its end and keeps what it said.
+fn output(host: Host, program: &str, arguments: &[&str]) -> Result<Output> {
+    let output = lab::inside(host, program, arguments)?.output()?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&said).trim());
+    }
+    Ok(output)
+}
+
+fn stack_count() -> Result<u64> {
+    let listed = output(Host::Gw, "nft", &["list chain inet postern_proof forward"])?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let (_, rest) = listed.split_once("counter packets ").context("nft lists no counter")?;
+    rest.split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok())
+        .context("nft's counter is no number")
+}
+
+fn end(mut child: Child) {
+    // It may have ended by itself; what sudo runs is ended with the lab.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Interrupts end the running step, not this program, so that it can clean up.
+fn hold_interrupts() -> Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block().context("holding back interrupts")
+}
+
+fn heading(text: &str) {
+    println!("\n── {text}");
+}
+
+fn short(workspace: &Workspace, path: &Path) -> String {
+    path.strip_prefix(&workspace.root).unwrap_or(path).display().to_string()
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+const PIN_DIR: &str = "/sys/fs/bpf/postern-demo";
+const LOG: &str = "demo-postern.log";
+const READY_WITHIN: Duration = Duration::from_secs(10);
+const STOPPED_WITHIN: Duration = Duration::from_secs(5);
+const PROOF: &str = "table inet postern_proof { chain forward { type filter hook forward priority 0; policy drop; counter; } }";

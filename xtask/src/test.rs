@@ -1,0 +1,134 @@
+//! `cargo xtask test`: unit tests as the caller, scenarios as root, other kernels under emulation.
+//!
+//! What cannot run is counted as skipped, with its reason, and never as passed. A scenario that finds it
+//! cannot run says so by a line in the file that `POSTERN_SKIP_LOG` names: its name, a colon, why.
+
+mod runner;
+
+use std::fs;
+
+use anyhow::{Result, bail};
+
+use crate::root::Root;
+use crate::setup::{self, Compiler, Need};
+use crate::tally::Tally;
+use crate::vm;
+use crate::workspace::Workspace;
+
+/// `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Which tests.
+    #[arg(value_enum, default_value = "all")]
+    what: What,
+    /// Only the tests on other kernels, under emulation.
+    #[arg(long, conflicts_with = "what")]
+    kernels: bool,
+    /// Passed on to the test runner, for example a test's name.
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+/// Which tests.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// No rights needed.
+    Unit,
+    /// Programs and namespaces.
+    Root,
+    /// On other kernels, under emulation.
+    Kernels,
+    /// All of them.
+    All,
+}
+
+/// Counts, and the reasons of what was skipped.
+#[derive(Default)]
+struct Report {
+    tally: Tally,
+    reasons: Vec<String>,
+}
+
+impl Report {
+    fn skip(&mut self, what: &str, why: &str) {
+        self.tally.skipped += 1;
+        self.reasons.push(format!("{what}: {why}"));
+    }
+}
+
+/// Runs the command.
+pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    let what = if arguments.kernels { What::Kernels } else { arguments.what };
+    let wants = |group| what == group || what == What::All;
+    let mut report = Report::default();
+    if wants(What::Unit) {
+        setup::ensure(workspace, &[Need::Build])?;
+        let packages = ["smtp-common", "smtp-user", "xtask"];
+        report.tally += runner::run(workspace, &packages, &runner::Rights::Own, &arguments.rest)?;
+    }
+    if wants(What::Root) {
+        root(workspace, &arguments.rest, &mut report)?;
+    }
+    if wants(What::Kernels) {
+        kernels(workspace, &mut report);
+    }
+    if !report.reasons.is_empty() {
+        println!("\nSkipped:");
+        for reason in &report.reasons {
+            println!("  {reason}");
+        }
+    }
+    println!("\n{}", report.tally);
+    if report.tally.failed > 0 {
+        bail!("{} failed", report.tally.failed);
+    }
+    Ok(())
+}
+
+fn root(workspace: &Workspace, rest: &[String], report: &mut Report) -> Result<()> {
+    let name = "scenarios (package postern-tests)";
+    let root = Root::detect();
+    if root == Root::None {
+        report.skip(name, "needs root, and there is no sudo");
+        return Ok(());
+    }
+    let compiler = match setup::ensure(workspace, &[Need::Kernel, Need::Lab]) {
+        Ok(compiler) => compiler,
+        Err(error) => {
+            report.skip(name, &format!("{error:#}"));
+            return Ok(());
+        }
+    };
+    if let Compiler::Missing { what } = compiler {
+        report.skip(name, &format!("no BPF compiler: {what} is missing"));
+        return Ok(());
+    }
+    let log = workspace.target().join("skipped-tests.log");
+    fs::create_dir_all(workspace.target())?;
+    fs::write(&log, "")?;
+    let rights = runner::Rights::Root { root, skip_log: log.clone() };
+    let mut tally = runner::run(workspace, &["postern-tests"], &rights, rest)?;
+    for reason in fs::read_to_string(&log)?.lines().filter(|line| !line.is_empty()) {
+        // The runner saw such a test return in peace and counted it as passed.
+        tally.passed = tally.passed.saturating_sub(1);
+        tally.skipped += 1;
+        report.reasons.push(reason.to_owned());
+    }
+    report.tally += tally;
+    Ok(())
+}
+
+fn kernels(workspace: &Workspace, report: &mut Report) {
+    match vm::run(workspace) {
+        Ok(vm::Outcome::Passed) => report.tally.passed += 1,
+        Ok(vm::Outcome::Failed(why)) => {
+            println!("{why}");
+            report.tally.failed += 1;
+        }
+        Ok(vm::Outcome::Skipped(why)) => report.skip("kernels", &why),
+        Err(error) => {
+            println!("kernels: {error:#}");
+            report.tally.failed += 1;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+#!/bin/busybox sh
+# First process of the emulated machine: makes the lab, runs Postern in it, judges, powers off.
+# Lines for the outside begin with POSTERN-VM.
+
+/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
+/bin/busybox --install -s /usr/bin
+export PATH=/bin:/usr/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /run
+mkdir -p /run/netns
+mount -t bpf bpf /sys/fs/bpf
+
+say() { echo "POSTERN-VM: $*"; }
+finish() { say "$1"; sync; reboot -f; }
+fail() {
+    echo "--- $1"
+    [ -f /run/postern.log ] && cat /run/postern.log
+    dmesg | tail -n 20
+    finish FAIL
+}
+client() { nsenter --net=/run/netns/postern-client "$@"; }
+gateway() { nsenter --net=/run/netns/postern-gw "$@"; }
+server() { nsenter --net=/run/netns/postern-server "$@"; }
+
+@MODULES@
+set -e
+trap '[ $? = 0 ] || fail "the lab could not be made"' EXIT
+@LAB@
+set +e
+trap - EXIT
+
+# Without its neighbours known, the gateway's first packet would be the stack's to forward.
+for address in 10.77.1.2 10.77.2.2 fd77:1::2 fd77:2::2; do
+    gateway ping -c 1 -W 2 $address >/dev/null || fail "no answer from $address"
+done
+
+gateway postern run --config /postern.toml >/run/postern.log 2>&1 &
+daemon=$!
+tries=0
+until gateway postern stat --json >/run/stat.json 2>/run/stat.err; do
+    kill -0 $daemon 2>/dev/null || fail "postern ended"
+    tries=$((tries + 1))
+    [ $tries -lt 60 ] || { cat /run/stat.err; fail "postern does not answer"; }
+    sleep 0.5
+done
+for interface in pgw0 pgw1; do
+    grep -q "$interface" /run/stat.json || { cat /run/stat.json; fail "$interface is not attached"; }
+done
+
+# From here on the stack forwards nothing: what arrives was forwarded by the program.
+gateway nft -f - <<RULES || fail "nft"
+table inet proof {
+    chain forward { type filter hook forward priority 0; policy drop; counter }
+}
+RULES
+for address in 10.77.2.2 fd77:2::2; do
+    echo "over $address" >/run/expected
+    server nc -l -p 7777 -w 20 >/run/received </dev/null &
+    listener=$!
+    sleep 1
+    client nc -w 5 $address 7777 </run/expected
+    wait $listener
+    cmp /run/expected /run/received || fail "nothing came through to $address"
+done
+stacked=$(gateway nft list chain inet proof forward | sed -n 's/.*counter packets \([0-9]*\).*/\1/p')
+[ "$stacked" = 0 ] || fail "the stack was asked to forward $stacked packets"
+
+gateway postern stop || fail "postern stop"
+wait $daemon
+[ -e /sys/fs/bpf/postern/flows_v4 ] && fail "pins were left behind"
+say "note attached to pgw0 and pgw1, forwarded TCP over IPv4 and IPv6 past the stack, stopped"
+finish PASS
