@@ -29,6 +29,8 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
         .context("the measurements did not build")?;
     let program = workspace.target().join(Profile::Release.folder()).join("postern-bench");
     let program = program.to_str().context("the target folder's name is not UTF-8")?;
+    // Root through sudo has no toolchain.
+    cmd!(sh, "{program} compile").quiet().run().context("the measuring programs did not build")?;
     let status = Root::detect().command(program, &arguments.words)?.status()?;
     if !status.success() {
         bail!("the measurement ended with {status}");
