@@ -1,0 +1,4 @@
+//! Composition and process life: the configuration, and what is made of it.
+
+pub mod config;
+pub mod resolve;

@@ -1,0 +1,122 @@
+//! The configuration file: read, checked as a whole, and turned into values that hold together.
+//!
+//! Every mistake is reported at once, each with its place and, where it can be told, what to write instead.
+
+pub mod diagnostic;
+pub mod duration;
+pub mod gateway;
+pub mod problem;
+pub mod resource;
+
+pub(crate) mod document;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
+use crate::app::config::gateway::GatewayConfig;
+use crate::app::config::resource::Resource;
+use crate::app::resolve;
+use crate::policy::packet_rules::PacketRules;
+
+/// Where the configuration is looked for.
+pub const DEFAULT_CONFIG_PATH: &str = "/etc/postern/postern.toml";
+
+/// Octets of a configuration file at most: room for the largest rule text and as much again.
+pub const MAX_CONFIG_BYTES: u64 = 2 << 20;
+
+/// A configuration that holds together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What it was read from, for messages.
+    pub file: String,
+    /// The gateway itself.
+    pub gateway: GatewayConfig,
+    /// The packet rules, with ids as if no policy had been loaded before
+    /// ([`PacketRules::keep_ids`] gives them those of a loaded one).
+    pub rules: PacketRules,
+    /// The resources that the inspector takes flows for.
+    pub resources: Vec<Resource>,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// Reads the text of a configuration; `file` is its name in messages.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
+        resolve::resolve(document::read(text), text, file)
+    }
+
+    /// Reads a configuration file.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let mut octets = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut octets));
+        read.map_err(|source| LoadError::of(path, source))?;
+        if octets.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(LoadError::TooLarge { path: path.to_owned() });
+        }
+        let text = String::from_utf8(octets).map_err(|error| {
+            let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = valid.split(|&octet| octet == b'\n').count();
+            LoadError::Encoding { path: path.to_owned(), line }
+        })?;
+        Ok(Self::parse(&text, &path.display().to_string())?)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not made yet, or another path was meant.
+    #[error("there is no configuration file {}", path.display())]
+    NotFound {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Run as another user than the file is for.
+    #[error("the configuration file {} may not be read", path.display())]
+    Permission {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder, or a failing disk.
+    #[error("the configuration file {} cannot be read", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Hardly a configuration.
+    #[error("the configuration file {} is larger than {MAX_CONFIG_BYTES} octets", path.display())]
+    TooLarge {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Saved in another encoding.
+    #[error("{}:{line}: the text is not UTF-8", path.display())]
+    Encoding {
+        /// The path.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// Mistakes in it.
+    #[error(transparent)]
+    Invalid(#[from] ConfigErrors),
+}
+
+impl LoadError {
+    fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound { path },
+            io::ErrorKind::PermissionDenied => Self::Permission { path },
+            _ => Self::Read { path, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

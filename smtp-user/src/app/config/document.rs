@@ -1,0 +1,78 @@
+//! The file as it was read: its tables with their places, and every mistake in any of them.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::app::config::gateway::{self, GatewayTable};
+use crate::app::config::problem::ConfigProblem;
+use crate::app::config::resource::{self, ResourceTable};
+use crate::policy::mistake::{Mistake, Problem};
+use crate::policy::rule_table::{RuleIds, RuleTable, read_rules, read_tables};
+use crate::policy::toml_table::TableReader;
+
+/// The tables of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    pub(crate) gateway: GatewayTable,
+    pub(crate) rules: Vec<RuleTable>,
+    pub(crate) resources: Vec<ResourceTable>,
+    /// Everything that is wrong with them one by one.
+    pub(crate) notes: Notes,
+}
+
+/// Problems and their places.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(pub(crate) Vec<(Range<usize>, ConfigProblem)>);
+
+impl Notes {
+    /// Adds a problem.
+    pub(crate) fn error(&mut self, span: Range<usize>, problem: impl Into<ConfigProblem>) {
+        self.0.push((span, problem.into()));
+    }
+
+    /// Adds mistakes.
+    pub(crate) fn adopt(&mut self, mistakes: Vec<Mistake>) {
+        self.0.extend(mistakes.into_iter().map(|mistake| (mistake.span, mistake.problem.into())));
+    }
+}
+
+const KEYS: &[&str] = &["gateway", "rule", "resource"];
+
+/// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
+pub(crate) fn read(text: &str) -> Document {
+    let mut document = Document::default();
+    let root = match DeTable::parse(text) {
+        Ok(root) => root,
+        Err(error) => {
+            let problem = Problem::Syntax { message: error.message().to_owned() };
+            document.notes.error(error.span().unwrap_or_default(), problem);
+            return document;
+        }
+    };
+    // What the file as a whole lacks is said of its first line.
+    let mut reader = TableReader::new(root.get_ref(), 0..0, "the file", KEYS);
+    reader.require("gateway");
+    if let Some(value) = reader.value("gateway") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.gateway = gateway::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("gateway", "a table", value, Some("[gateway]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("rule") {
+        let (rules, mistakes) = read_rules(value, RuleIds::Absent);
+        document.rules = rules;
+        reader.adopt(mistakes);
+    }
+    if let Some(value) = reader.value("resource") {
+        let notes = &mut document.notes;
+        let (resources, mistakes) = read_tables(value, "resource", "[[resource]]", |table, span| {
+            (resource::read(table, span, notes), Vec::new())
+        });
+        document.resources = resources;
+        reader.adopt(mistakes);
+    }
+    document.notes.adopt(reader.finish());
+    document
+}

@@ -1,0 +1,80 @@
+//! What can be wrong with a configuration file, beside what can be wrong with any text that holds rules.
+
+use std::time::Duration;
+
+use crate::app::config::duration::{DurationError, format_duration};
+use crate::policy::lint::{Finding, FindingKind};
+use crate::policy::mistake::Problem;
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigProblem {
+    /// With a table, a value or a rule by itself.
+    #[error(transparent)]
+    Document(#[from] Problem),
+    /// No duration.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
+    /// A duration that is too short or too long.
+    #[error("`{key}` takes a duration from {} to {}", format_duration(*min), format_duration(*max))]
+    DurationOutOfRange {
+        /// The key.
+        key: &'static str,
+        /// Shortest.
+        min: Duration,
+        /// Longest.
+        max: Duration,
+    },
+    /// The daemon's own folder says nothing about where its files belong.
+    #[error("`{key}` takes an absolute path, not `{path}`")]
+    RelativePath {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        path: String,
+    },
+    /// A file without a name.
+    #[error("`{key}` takes the path of a file")]
+    EmptyPath {
+        /// The key.
+        key: &'static str,
+    },
+    /// The same name twice.
+    #[error("{what} `{name}` is already defined in line {first_line}")]
+    Duplicate {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where it was first.
+        first_line: usize,
+    },
+    /// More than the kernel's tables hold.
+    #[error("there are {count} {what}, more than {max}")]
+    TooMany {
+        /// What there are.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// The rules are wrong or doubtful in themselves.
+    #[error("{0}")]
+    Finding(Finding),
+}
+
+impl ConfigProblem {
+    /// What to write instead, where that can be told.
+    pub fn suggestion(&self) -> Option<String> {
+        match self {
+            Self::Document(problem) => problem.suggestion(),
+            Self::Duration(DurationError::Malformed { suggestion, .. }) => suggestion.clone(),
+            Self::Finding(Finding { kind, .. }) => FindingKind::suggestion(kind),
+            Self::RelativePath { path, .. } if !path.is_empty() => {
+                Some(format!("/{}", path.trim_start_matches("./")))
+            }
+            _ => None,
+        }
+    }
+}

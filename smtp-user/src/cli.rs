@@ -1,0 +1,4 @@
+//! Commands, one file each. A command prints and never decides.
+
+pub mod check;
+pub mod exit_code;

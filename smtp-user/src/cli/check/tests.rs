@@ -1,0 +1,47 @@
+//! Exit codes and what is printed.
+
+use super::*;
+
+fn report(text: &str, strict: bool) -> Report {
+    Report::new("f", Config::parse(text, "f").map_err(LoadError::from), strict)
+}
+
+const CLEAN: &str = "[gateway]\ninterfaces = [\"eth0\"]\n[[rule]]\nname = \"all\"\naction = \"stack\"\n";
+const DOUBTFUL: &str = "[gateway]\ninterfaces = [\"eth0\"]\n";
+const WRONG: &str = "[gateway]\ninterfaces = [\"eth0\"]\nhok = 1\n";
+
+#[test]
+fn exit_codes_tell_clean_doubtful_wrong_and_missing_apart() {
+    for (text, strict, code) in [
+        (CLEAN, false, ExitCode::Ok),
+        (CLEAN, true, ExitCode::Ok),
+        (DOUBTFUL, false, ExitCode::Ok),
+        (DOUBTFUL, true, ExitCode::Config),
+        (WRONG, false, ExitCode::Config),
+    ] {
+        assert_eq!(report(text, strict).exit_code, code, "{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Report::new("f", Config::load(&folder.path().join("none")), false);
+    assert_eq!(missing.exit_code, ExitCode::NoInput);
+    assert!(missing.text().starts_with("there is no configuration file "));
+    let denied = LoadError::Permission { path: "f".into() };
+    assert_eq!(ExitCode::from(&denied).number(), 77);
+}
+
+#[test]
+fn the_text_ends_in_a_summary() {
+    assert_eq!(report(CLEAN, false).text(), "f: in order, 1 rule.\n");
+    assert!(report(DOUBTFUL, false).text().ends_with("f: 1 warning.\n"));
+    assert!(report(WRONG, false).text().ends_with("f: 1 error.\n"));
+}
+
+#[test]
+fn the_json_form_has_every_diagnostic() {
+    let json = serde_json::to_value(report(WRONG, false)).unwrap();
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["diagnostics"][0]["line"], 3);
+    let json = serde_json::to_value(report(CLEAN, false)).unwrap();
+    assert_eq!(json["ok"], true);
+    assert_eq!(json["rules"], 1);
+}

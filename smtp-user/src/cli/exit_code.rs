@@ -1,0 +1,57 @@
+//! Exit codes of every command, by the numbers of BSD `sysexits.h`.
+
+use std::process;
+
+use crate::app::config::LoadError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// As asked.
+    Ok = 0,
+    /// The command line is wrong.
+    Usage = 64,
+    /// What was given or found is not in order.
+    Data = 65,
+    /// A file that was named does not exist or cannot be read.
+    NoInput = 66,
+    /// Something that is needed is not there: no daemon, no loaded policy, no kernel feature.
+    Unavailable = 69,
+    /// A mistake in Postern itself.
+    Software = 70,
+    /// The operating system refused something it usually does.
+    Os = 71,
+    /// Reading or writing failed.
+    Io = 74,
+    /// Worth trying again.
+    TempFail = 75,
+    /// Not allowed.
+    Permission = 77,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+impl ExitCode {
+    /// The number.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.number())
+    }
+}
+
+impl From<&LoadError> for ExitCode {
+    fn from(error: &LoadError) -> Self {
+        match error {
+            LoadError::NotFound { .. } => Self::NoInput,
+            LoadError::Permission { .. } => Self::Permission,
+            LoadError::Read { .. } => Self::Io,
+            LoadError::TooLarge { .. } | LoadError::Encoding { .. } | LoadError::Invalid(_) => Self::Config,
+        }
+    }
+}
