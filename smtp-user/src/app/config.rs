@@ -15,6 +15,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
+use crate::app::config::document::FileKind;
 use crate::app::config::gateway::GatewayConfig;
 use crate::app::config::resource::Resource;
 use crate::app::resolve;
@@ -45,43 +46,73 @@ pub struct Config {
 impl Config {
     /// Reads the text of a configuration; `file` is its name in messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
-        resolve::resolve(document::read(text), text, file)
+        let kind = FileKind::Configuration;
+        resolve::resolve(document::read(text, kind), kind, text, file)
     }
 
     /// Reads a configuration file.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let mut octets = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut octets));
-        read.map_err(|source| LoadError::of(path, source))?;
-        if octets.len() as u64 > MAX_CONFIG_BYTES {
-            return Err(LoadError::TooLarge { path: path.to_owned() });
-        }
-        let text = String::from_utf8(octets).map_err(|error| {
-            let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-            let line = valid.split(|&octet| octet == b'\n').count();
-            LoadError::Encoding { path: path.to_owned(), line }
-        })?;
+        let text = read_text(path)?;
         Ok(Self::parse(&text, &path.display().to_string())?)
     }
 }
 
-/// Why there is no configuration.
+/// Rules for a gateway that runs, from a file of their own or from a configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The rules, with ids as in [`Config::rules`].
+    pub rules: PacketRules,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl RuleFile {
+    /// Reads the text of a file of rules; `file` is its name in messages. Interfaces and resources that
+    /// rules name are checked if the text says which there are.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigErrors> {
+        let kind = FileKind::Rules;
+        let config = resolve::resolve(document::read(text, kind), kind, text, file)?;
+        Ok(Self { rules: config.rules, warnings: config.warnings })
+    }
+
+    /// Reads a file of rules.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let text = read_text(path)?;
+        Ok(Self::parse(&text, &path.display().to_string())?)
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let mut octets = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut octets));
+    read.map_err(|source| LoadError::of(path, source))?;
+    if octets.len() as u64 > MAX_CONFIG_BYTES {
+        return Err(LoadError::TooLarge { path: path.to_owned() });
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.split(|&octet| octet == b'\n').count();
+        LoadError::Encoding { path: path.to_owned(), line }
+    })
+}
+
+/// Why a file gives no configuration and no rules.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// Not made yet, or another path was meant.
-    #[error("there is no configuration file {}", path.display())]
+    #[error("there is no file {}", path.display())]
     NotFound {
         /// The path.
         path: PathBuf,
     },
     /// Run as another user than the file is for.
-    #[error("the configuration file {} may not be read", path.display())]
+    #[error("the file {} may not be read", path.display())]
     Permission {
         /// The path.
         path: PathBuf,
     },
     /// A folder, or a failing disk.
-    #[error("the configuration file {} cannot be read", path.display())]
+    #[error("the file {} cannot be read", path.display())]
     Read {
         /// The path.
         path: PathBuf,
@@ -89,7 +120,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// Hardly a configuration.
-    #[error("the configuration file {} is larger than {MAX_CONFIG_BYTES} octets", path.display())]
+    #[error("the file {} is larger than {MAX_CONFIG_BYTES} octets", path.display())]
     TooLarge {
         /// The path.
         path: PathBuf,

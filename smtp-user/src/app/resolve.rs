@@ -7,7 +7,7 @@ use smtp_common::abi::{MAX_PORTS, MAX_RULES};
 
 use crate::app::config::Config;
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
-use crate::app::config::document::{Document, Notes};
+use crate::app::config::document::{Document, FileKind, Notes};
 use crate::app::config::problem::ConfigProblem;
 use crate::policy::lint::{Finding, FindingKind, LintContext, Severity, lint, lint_rule};
 use crate::policy::mistake::line_and_column;
@@ -15,7 +15,12 @@ use crate::policy::packet_rules::PacketRules;
 use crate::policy::rule_table::RuleTable;
 
 /// Makes a configuration of what was read, or gives everything that is wrong with it.
-pub(crate) fn resolve(mut document: Document, text: &str, file: &str) -> Result<Config, ConfigErrors> {
+pub(crate) fn resolve(
+    mut document: Document,
+    kind: FileKind,
+    text: &str,
+    file: &str,
+) -> Result<Config, ConfigErrors> {
     let interfaces = document.gateway.gateway.interfaces.clone();
     let resource_names: Vec<String> =
         document.resources.iter().map(|table| table.resource.name.clone()).collect();
@@ -34,7 +39,9 @@ pub(crate) fn resolve(mut document: Document, text: &str, file: &str) -> Result<
 
     let context = LintContext {
         interfaces: (!interfaces.is_empty()).then_some(interfaces.as_slice()),
-        resources: Some(&resource_names),
+        // The gateway that runs may have resources which a file of rules does not name.
+        resources: (kind == FileKind::Configuration || !resource_names.is_empty())
+            .then_some(resource_names.as_slice()),
     };
     let mut rules = PacketRules::new();
     let findings = if could_read_all && notes.0.is_empty() {

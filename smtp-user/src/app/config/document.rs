@@ -37,10 +37,19 @@ impl Notes {
     }
 }
 
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// A whole configuration.
+    Configuration,
+    /// Rules for a gateway that runs; its other tables may stand there too, and are checked if they do.
+    Rules,
+}
+
 const KEYS: &[&str] = &["gateway", "rule", "resource"];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
-pub(crate) fn read(text: &str) -> Document {
+pub(crate) fn read(text: &str, kind: FileKind) -> Document {
     let mut document = Document::default();
     let root = match DeTable::parse(text) {
         Ok(root) => root,
@@ -52,7 +61,9 @@ pub(crate) fn read(text: &str) -> Document {
     };
     // What the file as a whole lacks is said of its first line.
     let mut reader = TableReader::new(root.get_ref(), 0..0, "the file", KEYS);
-    reader.require("gateway");
+    if kind == FileKind::Configuration {
+        reader.require("gateway");
+    }
     if let Some(value) = reader.value("gateway") {
         if let DeValue::Table(table) = value.get_ref() {
             document.gateway = gateway::read(table, value.span(), &mut document.notes);

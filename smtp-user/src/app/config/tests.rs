@@ -354,6 +354,25 @@ fn limits_are_named() {
 }
 
 #[test]
+fn a_file_of_rules_needs_no_gateway() {
+    let rules = "[[rule]]\nname = \"a\"\nservice = [\"smtp\"]\naction = \"inspect\"\nresource = \"in\"\n\
+                 [[rule]]\nname = \"b\"\ninterface = \"eth0\"\naction = \"drop\"\n[[rule]]\nname = \"c\"\naction = \"stack\"\n";
+    let read = RuleFile::parse(rules, "f").unwrap();
+    assert_eq!(read.rules.len(), 3);
+    assert_eq!(read.warnings, []);
+    // What a whole configuration lacks, it lacks still.
+    assert_eq!(places(rules), [(1, 1), (5, 12)]);
+    // What is there is checked.
+    let more = format!("{rules}[[resource]]\nname = \"inn\"\n[gateway]\ninterfaces = [\"eth1\"]\n");
+    let errors = RuleFile::parse(&more, "f").unwrap_err();
+    let lines: Vec<_> = errors.of(Severity::Error).map(|d| (d.line, d.suggestion.as_deref())).collect();
+    assert_eq!(lines, [(5, Some("inn")), (8, Some("eth1"))]);
+    assert!(RuleFile::parse(&rules.replace("drop", "dorp"), "f").is_err());
+    // A configuration is a file of rules too.
+    assert_eq!(RuleFile::parse(SAMPLE, "f").unwrap().rules, Config::parse(SAMPLE, "f").unwrap().rules);
+}
+
+#[test]
 fn rule_ids_belong_into_no_file() {
     let (line, problem, _) = one_error("[[rule]]\nid = 3\nname = \"a\"\naction = \"drop\"\n");
     assert_eq!(line, 2);

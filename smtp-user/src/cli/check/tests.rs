@@ -24,7 +24,7 @@ fn exit_codes_tell_clean_doubtful_wrong_and_missing_apart() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Report::new("f", Config::load(&folder.path().join("none")), false);
     assert_eq!(missing.exit_code, ExitCode::NoInput);
-    assert!(missing.text().starts_with("there is no configuration file "));
+    assert!(missing.text().starts_with("there is no file "));
     let denied = LoadError::Permission { path: "f".into() };
     assert_eq!(ExitCode::from(&denied).number(), 77);
 }
