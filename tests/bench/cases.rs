@@ -7,6 +7,7 @@ mod flagged_port;
 mod flow_sweep;
 mod frame_sizes;
 mod program_only;
+mod stacks;
 mod table;
 
 use anyhow::Result;

@@ -84,6 +84,8 @@ enum Suite {
 /// Peers that can stand in for the subject.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum StandIn {
+    /// The kernel's routing; against itself, every ratio should be 1.
+    Kernel,
     /// XDP with one next hop for everything.
     XdpConst,
     /// XDP with a route look-up for every packet.
@@ -115,6 +117,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         netns::require(tool)?;
     }
     interrupt::install()?;
+    netns::sweep();
     let scratch =
         tempfile::Builder::new().prefix("postern-bench-").tempdir().context("making a scratch folder")?;
     let _bpffs = Place::prepare(arguments.postern.clone(), scratch.path())?;
@@ -126,6 +129,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         leg: Duration::from_secs_f64(arguments.leg),
         quick: arguments.quick,
         stand_in: arguments.stand_in.map(|stand_in| match stand_in {
+            StandIn::Kernel => Kind::Kernel,
             StandIn::XdpConst => Kind::XdpConst,
             StandIn::XdpFib => Kind::XdpFib,
         }),

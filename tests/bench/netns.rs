@@ -44,15 +44,12 @@ impl NetNs {
     /// Runs `f` on a thread that stands in this namespace and stays on one CPU.
     pub(crate) fn run_on<T: Send>(&self, cpu: usize, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         self.run(|| {
-            let mut set = CpuSet::new();
-            set.set(cpu)?;
-            sched_setaffinity(Pid::from_raw(0), &set).context("pinning to a CPU")?;
+            pin_to(cpu)?;
             f()
         })
     }
 
-    /// Moves the calling thread into this namespace for good.
-    pub(crate) fn enter(&self) -> Result<()> {
+    fn enter(&self) -> Result<()> {
         setns(&self.handle, CloneFlags::CLONE_NEWNET).with_context(|| format!("entering {}", self.name))
     }
 
@@ -79,6 +76,27 @@ impl Drop for NetNs {
             eprintln!("left behind: namespace {}: {error:#}", self.name);
         }
     }
+}
+
+/// Removes namespaces that runs left behind which were killed outright.
+pub(crate) fn sweep() {
+    let Ok(folder) = fs::read_dir("/run/netns") else { return };
+    for entry in folder.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let pid = name.strip_prefix("pbn-").and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            eprintln!("removing {name}, left behind by an earlier run");
+            let _ = ip(&["netns", "del", name]);
+        }
+    }
+}
+
+/// Keeps the calling thread, and what it starts, on one CPU.
+pub(crate) fn pin_to(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &set).context("pinning to a CPU")
 }
 
 /// Runs `ip` with these arguments.

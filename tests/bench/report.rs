@@ -221,12 +221,13 @@ impl Row {
 }
 
 /// What a reader must know to judge the numbers.
-const HONESTY: [&str; 7] = [
+const HONESTY: [&str; 8] = [
     "CPU nanoseconds a delivered packet of source, gateway and sink on one pinned CPU; frames injected on veth, not NIC line rate.",
     "Net ratios subtract the floor: the same frames dropped in XDP at the gateway's ingress. A floor above 60 % of the chain is noted.",
     "XDP gateways end in an XDP sink and the others in a TC sink, each the cheapest that its packets can reach.",
-    "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock stand only in the JSON lines, but for F7 and F8, which have nothing else.",
+    "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock are marked noisy, and no goal is held against them.",
     "A sample counts only if every frame sent was delivered, and, for Postern, was counted on the accelerated path without asking the rule base; otherwise it is repeated.",
     "Flows were seen from both sides before the clock started; connection tracking held every one of them.",
+    "F7 and F8: both stacks and the gateway on one CPU, and all their CPU time for the same work; that is the inverse of the rate of a CPU that does nothing else.",
     "The daemon's own CPU time is in no packet's share; the JSON lines have it.",
 ];

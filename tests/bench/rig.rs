@@ -45,8 +45,13 @@ pub(crate) struct Leg<'a> {
 impl Rig {
     /// A lane for live frames with the subject in it.
     pub(crate) fn subject(&mut self, setup: Setup) -> Result<Gateway> {
-        let kind = self.stand_in.clone().unwrap_or(Kind::Postern(setup));
+        let kind = self.subject_kind(setup);
         self.gateway(kind)
+    }
+
+    /// The subject, or what stands in for it.
+    pub(crate) fn subject_kind(&self, setup: Setup) -> Kind {
+        self.stand_in.clone().unwrap_or(Kind::Postern(setup))
     }
 
     /// A lane for live frames with this in it.

@@ -8,6 +8,10 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 
 /// A set of threads to be added up.
 #[derive(Debug)]
@@ -30,16 +34,32 @@ impl CpuClock {
     }
 }
 
-/// Time a process has run, all its threads.
+/// Time a process has run, with all its threads, also those that have ended.
 pub(crate) fn process_ns(pid: u32) -> Result<u64> {
-    let folder = fs::read_dir(format!("/proc/{pid}/task")).context("listing threads")?;
-    let mut total = 0;
-    for thread in folder {
-        let name = thread?.file_name();
-        // A thread that has just ended is no mistake.
-        total += name.to_str().and_then(|n| n.parse().ok()).map_or(0, |tid| run_time_ns(tid).unwrap_or(0));
-    }
-    Ok(total)
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid)?)).context("a process's clock")?;
+    clock_ns(clock)
+}
+
+/// The same of this process.
+pub(crate) fn own_process_ns() -> Result<u64> {
+    clock_ns(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Time of children that have ended and were waited for.
+pub(crate) fn children_ns() -> Result<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(u64::try_from(micros)? * 1000)
+}
+
+/// Time of the kernel thread that does softirq work on `cpu` when it is too much to do in passing.
+pub(crate) fn ksoftirqd_ns(cpu: usize) -> Result<u64> {
+    kernel_thread(&format!("ksoftirqd/{cpu}")).map_or(Ok(0), run_time_ns)
+}
+
+fn clock_ns(clock: ClockId) -> Result<u64> {
+    let time = clock_gettime(clock).context("reading a CPU time clock")?;
+    Ok(u64::try_from(time.num_nanoseconds())?)
 }
 
 fn run_time_ns(tid: u32) -> Result<u64> {

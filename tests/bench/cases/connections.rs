@@ -8,70 +8,51 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use serde_json::json;
 use socket2::SockRef;
 
+use super::stacks::{Comparison, Work, compare};
 use crate::gateway::{Gateway, Kind};
-use crate::host::Load;
 use crate::interrupt;
 use crate::lane::{Offloads, SERVER_V4};
-use crate::pairs::run_blocks;
-use crate::report::{Goal, Unit};
+use crate::netns::pin_to;
+use crate::report::Goal;
 use crate::rig::Rig;
-use crate::skipped::Skipped;
-use crate::subject::{Setup, Subject};
+use crate::schedstat::{ksoftirqd_ns, own_process_ns};
+use crate::subject::Setup;
 
 /// Unflagged flows on the automatically chosen hook.
 pub(crate) fn run(rig: &mut Rig) -> Result<()> {
-    if rig.stand_in.is_some() {
-        return Err(Skipped::because("connections are measured for postern only"));
-    }
-    let mut stations = Vec::new();
-    for kind in [Kind::Postern(Setup::plain("auto")), Kind::Conntrack, Kind::Kernel] {
-        let gateway = Gateway::for_stacks(&mut rig.ebpf, kind, Offloads::Full)?;
-        let server = Server::start(&gateway)?;
-        stations.push((server, gateway));
-    }
-    let (pairs, leg) = (rig.pairs, rig.leg);
-    let report = &mut rig.report;
-    let rows = run_blocks(pairs, &stations, |block, (_, gateway)| {
-        let rate = connect_for(gateway, leg)?;
-        let name = gateway.kind.name();
-        eprintln!("  F8 {}/{pairs}: {name}: {rate:.0} connections/s", block + 1);
-        report.line(&json!({
-            "case": "F8", "pair": block, "leg": name, "metric": "connections_per_second_noisy", "value": rate,
-            "load": Load::look(),
-        }))?;
-        Ok(rate)
-    })?;
-    let note = "rate by the clock, adjacent legs";
-    let ratio: Vec<f64> = rows.iter().map(|row| row[0] / row[1]).collect();
-    let goal = Some(Goal::AtLeast(0.95, 1.1));
-    rig.report.measured(
-        "F8",
-        "subject (auto) / kernel+ct, connections/s",
-        Unit::Times,
-        &ratio,
-        goal,
-        note,
-    )?;
-    let ratio: Vec<f64> = rows.iter().map(|row| row[0] / row[2]).collect();
-    rig.report.measured("F8", "subject (auto) / kernel, connections/s", Unit::Times, &ratio, None, note)
+    let comparison = Comparison {
+        case: "F8",
+        amount: "connection",
+        offloads: Offloads::Full,
+        subject: rig.subject_kind(Setup::plain("auto")),
+        peers: vec![(Kind::Conntrack, Some(Goal::AtLeast(0.95, 1.1))), (Kind::Kernel, None)],
+        note: "connect, an octet each way, reset",
+    };
+    let (cpu, leg) = (rig.cpu, rig.leg);
+    compare(
+        rig,
+        &comparison,
+        |gateway| Server::start(gateway, cpu),
+        |gateway, _| connect_for(gateway, cpu, leg),
+    )
 }
 
-/// Connections a second of a few client threads.
-fn connect_for(gateway: &Gateway, time: Duration) -> Result<f64> {
-    let before = gateway.subject.as_ref().map(Subject::counted).transpose()?;
+/// Connections of a few client threads. Both ends are threads of this process, which does nothing else.
+fn connect_for(gateway: &Gateway, cpu: usize, time: Duration) -> Result<Work> {
+    let cpu_ns = || Ok::<u64, anyhow::Error>(own_process_ns()? + ksoftirqd_ns(cpu)?);
     let (done, failed) = (AtomicU64::new(0), AtomicU64::new(0));
-    let start = Instant::now();
-    let client = || -> Result<()> {
-        gateway.lane.client.enter()?;
-        while start.elapsed() < time {
-            interrupt::check()?;
-            let counter = if exchange().is_ok() { &done } else { &failed };
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
+    let (before, start) = (cpu_ns()?, Instant::now());
+    let client = || {
+        gateway.lane.client.run_on(cpu, || {
+            while start.elapsed() < time {
+                interrupt::check()?;
+                let counter = if exchange().is_ok() { &done } else { &failed };
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        })
     };
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
@@ -79,14 +60,10 @@ fn connect_for(gateway: &Gateway, time: Duration) -> Result<f64> {
             .into_iter()
             .try_for_each(|client| client.join().map_err(|_| anyhow!("a client thread panicked"))?)
     })?;
-    let elapsed = start.elapsed();
+    let (seconds, cpu_ns) = (start.elapsed().as_secs_f64(), cpu_ns()? - before);
     let (done, failed) = (done.into_inner(), failed.into_inner());
     ensure!(failed * 100 <= done, "void: {failed} of {} connections failed", done + failed);
-    if let Some((before, subject)) = before.zip(gateway.subject.as_ref()) {
-        let moved = subject.counted()?.accelerated - before.accelerated;
-        ensure!(moved >= done, "void: {done} connections, {moved} packets on the accelerated path");
-    }
-    Ok(done as f64 / elapsed.as_secs_f64())
+    Ok(Work { cpu_ns, amount: done as f64, seconds })
 }
 
 /// One connection.
@@ -108,7 +85,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(gateway: &Gateway) -> Result<Self> {
+    fn start(gateway: &Gateway, cpu: usize) -> Result<Self> {
         let listener = gateway.lane.server.run(|| {
             let listener = TcpListener::bind(SocketAddr::from((SERVER_V4, PORT)))?;
             SockRef::from(&listener).listen(1024)?;
@@ -121,6 +98,8 @@ impl Server {
             .map(|_| {
                 let (listener, stop) = (Arc::clone(&listener), Arc::clone(&stop));
                 thread::spawn(move || {
+                    // Only costs a little accuracy where it fails.
+                    let _ = pin_to(cpu);
                     while !stop.load(Ordering::Relaxed) {
                         let Ok((mut stream, _)) = listener.accept() else { continue };
                         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
