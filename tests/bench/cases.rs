@@ -6,6 +6,7 @@ mod few_flows;
 mod flagged_port;
 mod flow_sweep;
 mod frame_sizes;
+mod new_flows;
 mod program_only;
 mod stacks;
 mod table;
@@ -19,7 +20,7 @@ use crate::{interrupt, skipped};
 pub(crate) type Case = (&'static str, &'static str, fn(&mut Rig) -> Result<()>);
 
 /// All cases, in the order in which they run.
-pub(crate) const CASES: [Case; 10] = [
+pub(crate) const CASES: [Case; 11] = [
     ("floors", "what each way of forwarding costs, absolutely", table::run),
     (
         "F1",
@@ -33,6 +34,7 @@ pub(crate) const CASES: [Case; 10] = [
     ("F7", "bulk TCP between two stacks", bulk_tcp::run),
     ("F8", "connections a second", connections::run),
     ("F9", "what flagging a port for inspection costs other flows", flagged_port::run),
+    ("new-flows", "what the first packet of a flow costs", new_flows::run),
     ("sizes", "frame sizes and IPv6", frame_sizes::run),
 ];
 

@@ -150,6 +150,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn after_help() -> String {
-    let list: Vec<String> = CASES.iter().map(|(name, asks, _)| format!("  {name:7} {asks}")).collect();
+    let list: Vec<String> = CASES.iter().map(|(name, asks, _)| format!("  {name:9} {asks}")).collect();
     format!("Cases:\n{}", list.join("\n"))
 }

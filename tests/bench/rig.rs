@@ -118,7 +118,8 @@ impl Rig {
         bail!("void: {}: {last}", leg.gateway.kind.name())
     }
 
-    fn drive(&mut self, leg: Leg<'_>, direction: Direction, extent: Extent) -> Result<Run> {
+    /// Sends frames through a leg's lane, and judges nothing.
+    pub(crate) fn drive(&mut self, leg: Leg<'_>, direction: Direction, extent: Extent) -> Result<Run> {
         drive(&mut self.ebpf, &leg.gateway.lane, self.cpu, leg.workload, direction, extent)
     }
 }

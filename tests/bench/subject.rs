@@ -97,6 +97,8 @@ pub(crate) struct Counted {
     pub(crate) accelerated: u64,
     /// Times the rule base was asked.
     pub(crate) rule_lookups: u64,
+    /// Entries made in the flow tables.
+    pub(crate) flows_opened: u64,
     /// CPU time of the daemon, which is not in any packet's share.
     pub(crate) daemon_ns: u64,
 }
@@ -190,6 +192,7 @@ impl Subject {
         Ok(Counted {
             accelerated,
             rule_lookups: counters.get(&Counter::RULE_LOOKUPS.0, 0)?.iter().sum(),
+            flows_opened: counters.get(&Counter::FLOWS_OPENED.0, 0)?.iter().sum(),
             daemon_ns: crate::schedstat::process_ns(self.child.id())?,
         })
     }
