@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::build;
@@ -74,11 +74,11 @@ fn show(workspace: &Workspace, postern: &Path, keep: bool) -> Result<()> {
     }
     let stopped = gateway.stop();
     let log = workspace.target().join(LOG);
-    shown.and(stopped).with_context(|| {
-        format!(
-            "the demo did not end well; Postern's own words are in {}:\n{}",
-            log.display(),
-            last_lines(&log)
+    shown.and(stopped).map_err(|error| {
+        let words = last_lines(&log);
+        anyhow!(
+            "the demo did not end well: {error:#}\nPostern's own last words ({}):\n{words}",
+            log.display()
         )
     })
 }
@@ -95,6 +95,7 @@ fn acts(gateway: &mut Gateway) -> Result<()> {
 
     heading("Bulk traffic, client to server");
     let server = lab::inside(Host::Server, "iperf3", &["-s"])?.stdout(Stdio::null()).spawn()?;
+    thread::sleep(LISTENING_WITHIN);
     let measured = bulk(gateway);
     end(server);
     measured?;
@@ -131,14 +132,19 @@ fn acts(gateway: &mut Gateway) -> Result<()> {
 
 fn bulk(gateway: &Gateway) -> Result<()> {
     for (name, arguments) in [
-        ("TCP over IPv4", &["-c", lab::SERVER_V4, "-t", "2", "-J"] as &[&str]),
-        ("TCP over IPv6", &["-c", lab::SERVER_V6, "-t", "2", "-J"]),
-        ("UDP over IPv4", &["-c", lab::SERVER_V4, "-t", "1", "-u", "-b", "300M", "-l", "1400", "-J"]),
-        ("UDP over IPv6", &["-c", lab::SERVER_V6, "-t", "1", "-u", "-b", "300M", "-l", "1400", "-J"]),
+        ("TCP over IPv4", &["-c", lab::SERVER_V4, "-t", "2"] as &[&str]),
+        ("TCP over IPv6", &["-c", lab::SERVER_V6, "-t", "2"]),
+        ("UDP over IPv4", &["-c", lab::SERVER_V4, "-t", "1", "-u", "-b", "300M", "-l", "1400"]),
+        ("UDP over IPv6", &["-c", lab::SERVER_V6, "-t", "1", "-u", "-b", "300M", "-l", "1400"]),
     ] {
-        let said = output(Host::Client, "iperf3", arguments)?;
+        let arguments = [arguments, &["-J", "--connect-timeout", "3000"]].concat();
+        // Its failures are in the report too.
+        let said = lab::inside(Host::Client, "iperf3", &arguments)?.output()?;
         let report: serde_json::Value =
             serde_json::from_slice(&said.stdout).context("iperf3 said no JSON")?;
+        if let Some(error) = report["error"].as_str() {
+            bail!("{name}: iperf3: {error}");
+        }
         let end = &report["end"];
         let sum = if end["sum_received"].is_object() { &end["sum_received"] } else { &end["sum"] };
         let rate = sum["bits_per_second"].as_f64().context("iperf3 named no rate")? / 1e9;
@@ -282,6 +288,8 @@ fn last_lines(log: &Path) -> String {
 
 const PIN_DIR: &str = "/sys/fs/bpf/postern-demo";
 const LOG: &str = "demo-postern.log";
+/// iperf3 says nothing when it begins to listen, and takes a look from outside for a client.
+const LISTENING_WITHIN: Duration = Duration::from_millis(300);
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
-const PROOF: &str = "table inet postern_proof { chain forward { type filter hook forward priority 0; policy drop; counter; } }";
+const PROOF: &str = "table inet postern_proof { chain forward { type filter hook forward priority 0; policy drop; counter; }; }";

@@ -116,14 +116,18 @@ pub(crate) const CLIENT_V6: &str = "fd77:1::2";
 pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     match &arguments.action {
         Action::Up => {
-            setup::ensure(workspace, &[Need::Build, Need::Lab])?;
+            need_root()?;
+            setup::ensure(workspace, &[Need::Lab])?;
             if !up()? {
                 println!("The lab is already up.");
             }
             println!("{PICTURE}");
             Ok(())
         }
-        Action::Down => down(),
+        Action::Down => {
+            need_root()?;
+            down()
+        }
         Action::Exec { host, command } => exec(*host, command),
     }
 }
@@ -245,6 +249,13 @@ const SETTINGS: &[Setting] = &[
     Setting { files: "ipv4/ip_forward", value: 1, gateway_only: true },
     Setting { files: "ipv6/conf/all/forwarding", value: 1, gateway_only: true },
 ];
+
+fn need_root() -> Result<()> {
+    if Root::detect() == Root::None {
+        bail!("the lab needs root, and there is no sudo; run this as root");
+    }
+    Ok(())
+}
 
 fn is_whole() -> Result<bool> {
     if !Host::ALL.into_iter().all(Host::exists) {

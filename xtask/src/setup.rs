@@ -98,7 +98,8 @@ pub(crate) fn ensure(workspace: &Workspace, needs: &[Need]) -> Result<Compiler> 
         packages::install(&missing)?;
     }
     let mut compiler = Compiler::detect(workspace);
-    if !compiler.is_there() {
+    let wanted = needs.contains(&Need::Build) || needs.contains(&Need::Kernel);
+    if wanted && !compiler.is_there() {
         match compiler::install(workspace) {
             Ok(installed) => compiler = installed,
             Err(error) if needs.contains(&Need::Kernel) => {
