@@ -199,6 +199,7 @@ impl Subject {
 
     fn wait_ready(&mut self, log: &Path) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
+        let mut active_since = None;
         loop {
             interrupt::check()?;
             if let Some(status) = self.child.try_wait()? {
@@ -208,8 +209,12 @@ impl Subject {
                     last_lines(&text)
                 )));
             }
-            if self.is_ready() {
-                return Ok(());
+            if self.has_policy() {
+                // A filter of old kernels has no link to be pinned; then time must do.
+                let since = *active_since.get_or_insert_with(Instant::now);
+                if self.is_linked() || since.elapsed() > Duration::from_secs(1) {
+                    return Ok(());
+                }
             }
             if Instant::now() > deadline {
                 let text = fs::read_to_string(log).unwrap_or_default();
@@ -222,21 +227,23 @@ impl Subject {
         }
     }
 
-    /// Whether a policy is active and programs hang on both interfaces.
-    fn is_ready(&self) -> bool {
+    /// Whether a policy is active.
+    fn has_policy(&self) -> bool {
         let active = || -> Result<u64> {
             let map: Array<_, u64> = Array::try_from(Map::Array(self.map(abi::map::ACTIVE)?))?;
             Ok(map.get(&0, 0)?)
         };
-        let linked = |device: &str| {
-            let prefix = format!("link_{device}_");
-            fs::read_dir(&self.pins).is_ok_and(|folder| {
-                folder.filter_map(Result::ok).any(|e| e.file_name().to_string_lossy().starts_with(&prefix))
-            })
-        };
         active().is_ok_and(|word| Active(word).policy() != 0)
-            && linked(GATEWAY_CLIENT)
-            && linked(GATEWAY_SERVER)
+    }
+
+    /// Whether links to both interfaces are pinned.
+    fn is_linked(&self) -> bool {
+        let Ok(folder) = fs::read_dir(&self.pins) else { return false };
+        let names: Vec<_> = folder.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
+        [GATEWAY_CLIENT, GATEWAY_SERVER].iter().all(|device| {
+            let prefix = format!("link_{device}_");
+            names.iter().any(|name| name.to_string_lossy().starts_with(&prefix))
+        })
     }
 
     fn map(&self, name: &str) -> Result<MapData> {
