@@ -74,10 +74,12 @@ pub mod map {
     pub const WALK: &str = "WALK";
     /// Payload head of a tracked packet, per CPU.
     pub const SCRATCH: &str = "SCRATCH";
+    /// What the slow way is asked, per CPU.
+    pub const QUESTION: &str = "QUESTION";
 }
 
 /// Every map, for pinning and removal.
-pub const MAPS: [&str; 27] = [
+pub const MAPS: [&str; 28] = [
     map::ABI,
     map::SETTINGS,
     map::ACTIVE,
@@ -105,6 +107,7 @@ pub const MAPS: [&str; 27] = [
     map::WALKED,
     map::WALK,
     map::SCRATCH,
+    map::QUESTION,
 ];
 
 /// Globals of the object that the loader sets before it loads the programs.

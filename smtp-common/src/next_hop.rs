@@ -40,5 +40,7 @@ pub struct NextHopKey {
 /// An IPv4 address, in network order, as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
 #[inline(always)]
 pub const fn mapped(v4: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+    // Two words rather than sixteen octets: on the BPF target a run of zero octets becomes a call to `memset`.
+    let words = [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]])];
+    bytemuck::must_cast(words)
 }

@@ -123,6 +123,8 @@ reasons! {
     NO_POLICY = 36, STACK, "no_policy";
     /// The interface is not a gateway interface (a program outlived its configuration).
     INGRESS_NOT_LISTED = 37, STACK, "ingress_not_listed";
+    /// Acceleration is switched off (`postern set accelerate off`).
+    ACCELERATION_OFF = 38, STACK, "acceleration_off";
     /// A `drop` rule matched.
     RULE_DROP = 48, DROPPED, "rule_drop";
     /// The source is banned.
@@ -139,4 +141,6 @@ reasons! {
     NO_INSPECTOR_SOCKET = 54, DROPPED, "no_inspector_socket";
     /// Under an `inspect` or `watch` rule, and not TCP.
     GUARDED_PROTOCOL = 55, DROPPED, "guarded_protocol";
+    /// A look-up table has no entry for this packet: the policy in the maps is damaged.
+    POLICY_INCOMPLETE = 56, DROPPED, "policy_incomplete";
 }

@@ -34,3 +34,9 @@ pub struct Port {
 pub const fn slot(ifindex: u32) -> u32 {
     ifindex & (PORTS_SLOTS - 1)
 }
+
+/// Where the port of this number (plus one) stands a second time, behind the slots by interface.
+#[inline(always)]
+pub const fn slot_of_number(number: u8) -> u32 {
+    PORTS_SLOTS + number as u32
+}

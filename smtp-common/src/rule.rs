@@ -53,34 +53,17 @@ pub fn first_match(a: &RuleSet, b: &RuleSet, c: &RuleSet, d: &RuleSet) -> u32 {
 /// No rule matched.
 pub const NO_POSITION: u32 = u32::MAX;
 
-/// Position of the lowest set bit; `word` is not 0. Steps of halves: the BPF target has no instruction for it.
+/// Position of the lowest set bit; `word` is not 0.
+///
+/// The BPF target has no instruction for it, and branches would multiply the paths that the verifier has to
+/// walk: so this counts, without a branch, the ones below the lowest set bit.
 #[inline(always)]
-const fn lowest_bit(mut word: u64) -> u32 {
-    let mut n = 0;
-    if word & 0xffff_ffff == 0 {
-        n += 32;
-        word >>= 32;
-    }
-    if word & 0xffff == 0 {
-        n += 16;
-        word >>= 16;
-    }
-    if word & 0xff == 0 {
-        n += 8;
-        word >>= 8;
-    }
-    if word & 0xf == 0 {
-        n += 4;
-        word >>= 4;
-    }
-    if word & 0x3 == 0 {
-        n += 2;
-        word >>= 2;
-    }
-    if word & 0x1 == 0 {
-        n += 1;
-    }
-    n
+const fn lowest_bit(word: u64) -> u32 {
+    let below = (word & word.wrapping_neg()).wrapping_sub(1);
+    let pairs = below - ((below >> 1) & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
+    let octets = (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    (octets.wrapping_mul(0x0101_0101_0101_0101) >> 56) as u32
 }
 
 /// What a rule does.

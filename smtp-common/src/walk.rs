@@ -4,7 +4,7 @@
 //! asked to, and copies live ones into the `WALKED` ring buffer when asked to.
 
 /// Slots looked at in one run of the program.
-pub const STEP: u32 = 256;
+pub const STEP: u32 = 64;
 
 /// Free ended entries.
 pub const WALK_EXPIRE: u32 = 1;

@@ -1,0 +1,116 @@
+//! The way of a packet through the program: parse, look up, and ask the flow or the rules.
+
+use smtp_common::classify::{FlowStep, by_flow};
+use smtp_common::flow::{TCP, UDP};
+use smtp_common::packet_path::PathReason;
+use smtp_common::port::Port;
+use smtp_common::tick;
+use smtp_common::verdict::PacketVerdict;
+
+use crate::asked::{Asked, DECIDE, FOLLOW, NOWHERE};
+use crate::decide;
+use crate::family::{Packet, PacketV4, PacketV6};
+use crate::forward::{Sent, forward};
+use crate::frame::{Frame, Tag};
+use crate::parse::{self, Ethernet};
+use crate::steer::Outcome;
+use crate::{follow, heartbeat, maps, table};
+
+/// Judges a packet and does what was decided; returns the program's action.
+#[inline(always)]
+pub(crate) fn ingress<F: Frame>(frame: F) -> i32 {
+    frame.linearise();
+    let Some(port) = maps::port(frame.ifindex()) else {
+        return frame.steer(Some(Outcome::lone(PacketVerdict::stack(PathReason::INGRESS_NOT_LISTED), 0, &frame)));
+    };
+    // SAFETY: the packet's own bounds.
+    let Some(ethernet) = (unsafe { parse::read::<Ethernet>(frame.start(), frame.end(), 0) }) else {
+        return frame.stack(port, PathReason::NOT_IP);
+    };
+    match frame.tag() {
+        Tag::None => {}
+        Tag::Priority => return priority_tagged(frame, port, ethernet.ethertype),
+        Tag::Vlan => return frame.stack(port, PathReason::TAGGED),
+    }
+    match ethernet.ethertype {
+        parse::ETHERTYPE_IPV4 => family::<F, PacketV4>(frame, port),
+        parse::ETHERTYPE_IPV6 => family::<F, PacketV6>(frame, port),
+        tag if parse::ETHERTYPE_TAGS.contains(&tag) => frame.stack(port, PathReason::TAGGED),
+        _ => frame.stack(port, PathReason::NOT_IP),
+    }
+}
+
+/// A frame of this interface that bears a priority: judged like any other, but forwarded by the kernel,
+/// which knows what becomes of the tag.
+#[inline(always)]
+fn priority_tagged<F: Frame>(frame: F, port: &'static Port, ethertype: u16) -> i32 {
+    match ethertype {
+        parse::ETHERTYPE_IPV4 => decide::without_flow::<F, PacketV4>(frame, port),
+        parse::ETHERTYPE_IPV6 => decide::without_flow::<F, PacketV6>(frame, port),
+        _ => frame.stack(port, PathReason::TAGGED),
+    }
+}
+
+/// The fast way; then, if it asks for them, the slower ones. They are called from here and not from within each
+/// other, so that their stack frames do not add up, and so that the verifier meets each of them once.
+#[inline(always)]
+fn family<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
+    let mut action = fast::<F, P>(frame, port);
+    if action == FOLLOW {
+        action = follow::follow_and_forward::<F, P>(frame);
+    }
+    if action == DECIDE {
+        action = decide::decide_and_forward::<F, P>(frame);
+    }
+    action
+}
+
+/// Packets of flows that are known and need nothing but forwarding.
+#[inline(never)]
+fn fast<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
+    // One after the other: an `Option` that waits for another one is carried on undefined where it is `None`,
+    // which the verifier does not let pass.
+    // SAFETY: the packet's own bounds.
+    let Some(ethernet) = (unsafe { parse::read::<Ethernet>(frame.start(), frame.end(), 0) }) else {
+        return frame.stack(port, PathReason::UNREADABLE);
+    };
+    if !ethernet.is_for(&port.mac) {
+        // Broadcast and multicast are for the gateway's own stack, other addresses are not for it at all.
+        let reason = if ethernet.is_for_group() { PathReason::LOCAL } else { PathReason::OTHER_HOST };
+        return frame.stack(port, reason);
+    }
+    let Some(packet) = P::parse(&frame) else {
+        return frame.stack(port, PathReason::UNREADABLE);
+    };
+    let Some(settings) = maps::settings() else {
+        return frame.stack(port, PathReason::NO_POLICY);
+    };
+    let now = tick::from_ns(heartbeat::now_ns());
+    let headers = packet.common().headers;
+    let has_flow = headers.obstacle.ports_known() && (headers.protocol == TCP || headers.protocol == UDP);
+    let mut index = NOWHERE;
+    if has_flow && let Some(known) = table::find(&packet, &settings.hash_seed) {
+        index = known.index;
+        let state = P::state(known.entry);
+        // SAFETY: a map value.
+        let step =
+            by_flow(&headers, unsafe { &*state }, maps::active().generation(), packet.side() as usize, port.number);
+        match step {
+            FlowStep::Forward => {
+                if let Sent::Done(outcome) = forward(&frame, &packet, port, state, now) {
+                    return frame.steer(outcome);
+                }
+            }
+            FlowStep::Follow => return ask(frame, port, Asked { packet, index, now }, FOLLOW),
+            FlowStep::Stack(reason) => return frame.stack(port, reason),
+            FlowStep::Decide => {}
+        }
+    }
+    ask(frame, port, Asked { packet, index, now }, DECIDE)
+}
+
+/// Puts the packet where the slower ways read it.
+#[inline(always)]
+fn ask<F: Frame, P: Packet>(frame: F, port: &Port, asked: Asked<P>, way: i32) -> i32 {
+    if asked.put() { way } else { frame.stack(port, PathReason::NO_POLICY) }
+}
