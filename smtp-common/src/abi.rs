@@ -162,6 +162,7 @@ pub struct AbiInfo {
     pub flow_slots_v4: u32,
     /// Slots of the IPv6 flow table.
     pub flow_slots_v6: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Digest of the configured rules and tunables that the daemon installed last. While the configuration stays
+    /// the same, a restarted daemon keeps what was changed by command since.
+    pub config_digest: u32,
 }

@@ -19,8 +19,8 @@ pub struct Port {
     pub mac: [u8; 6],
     /// Port number plus one, below or equal to `MAX_PORTS`; 0 is an empty slot.
     pub number: u8,
-    /// Zero.
-    pub pad: u8,
+    /// Why it has the hook it has; a code of user space's, for `stat`.
+    pub why: u8,
     /// `PORT_*`.
     pub flags: u16,
     /// Zero.

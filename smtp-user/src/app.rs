@@ -1,4 +1,6 @@
 //! Composition and process life: the configuration, and what is made of it.
 
 pub mod config;
+pub mod gateway;
 pub mod resolve;
+pub mod run;

@@ -2,3 +2,4 @@
 
 pub mod check;
 pub mod exit_code;
+pub mod stop;

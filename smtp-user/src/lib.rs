@@ -16,4 +16,5 @@
 
 pub mod app;
 pub mod cli;
+pub mod packet_path;
 pub mod policy;

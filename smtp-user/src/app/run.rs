@@ -1,0 +1,147 @@
+//! `postern run`: the daemon from its command line to its end.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use smtp_common::abi::DEFAULT_PIN_DIR;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::app::config::gateway::Hook;
+use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
+use crate::app::gateway::Gateway;
+use crate::packet_path::error::PacketPathError;
+use crate::policy::action::Action;
+use crate::policy::packet_rule::PacketRule;
+use crate::policy::packet_rules::PacketRules;
+
+/// Runs the gateway in the foreground.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Ctrl-C takes everything off again, as `postern stop` does. SIGTERM leaves the kernel half at work: flows go on, and \
+the next `postern run` takes them over. SIGHUP reads the configuration again.
+
+Example:
+  postern run --config /etc/postern/postern.toml
+  postern run --interface eth0 --interface eth1      everything accelerated, STARTTLS flagged")]
+pub struct RunArgs {
+    /// Configuration file [default: /etc/postern/postern.toml if it exists].
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Gateway interface, in place of those in the configuration; give it once for each.
+    #[arg(long, short, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// Where to attach, in place of what the configuration says: auto, xdp or tc.
+    #[arg(long, value_name = "HOOK")]
+    pub hook: Option<Hook>,
+    /// Folder of the pinned maps, in place of the configured one.
+    #[arg(long, value_name = "DIR", env = "POSTERN_PIN_DIR")]
+    pub pin_dir: Option<PathBuf>,
+    /// Log as JSON lines.
+    #[arg(long)]
+    pub json: bool,
+    /// What to log, as in `info` or `postern=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "POSTERN_LOG")]
+    pub log: String,
+}
+
+impl RunArgs {
+    /// The configuration with the command line put over it.
+    pub fn resolve(&self) -> Result<Config, LoadError> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => match Config::load(DEFAULT_CONFIG_PATH.as_ref()) {
+                Err(LoadError::NotFound { .. }) if !self.interface.is_empty() => without_file(),
+                loaded => loaded?,
+            },
+        };
+        if !self.interface.is_empty() {
+            config.gateway.interfaces.clone_from(&self.interface);
+        }
+        if let Some(hook) = self.hook {
+            config.gateway.hook = hook;
+        }
+        if let Some(dir) = &self.pin_dir {
+            config.gateway.pin_dir.clone_from(dir);
+        }
+        Ok(config)
+    }
+}
+
+/// Without a file everything is accelerated, and STARTTLS is flagged.
+fn without_file() -> Config {
+    let mut rule = PacketRule::new("everything", Action::Accelerate);
+    rule.track_starttls = true;
+    let mut config = Config { file: "built-in".to_owned(), ..Config::default() };
+    config.gateway.pin_dir = PathBuf::from(DEFAULT_PIN_DIR);
+    config.rules = PacketRules::with_ids_of(vec![rule], &PacketRules::default()).unwrap_or_default();
+    config
+}
+
+/// Runs until a signal says otherwise.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let config = args.resolve()?;
+    start_log(args);
+    for warning in &config.warnings {
+        warn!("{}", warning.to_string().trim_end());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(args, config))
+}
+
+async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut gateway = Gateway::start(config).await?;
+    // Scripts and tests wait for this line; it is not a matter of the log level.
+    eprintln!("postern: ready");
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {
+                info!("stopping: the programs are taken off");
+                gateway.stop().await?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ = terminate.recv() => {
+                info!("leaving: the kernel half stays at work under {}", gateway.pin_dir().display());
+                gateway.leave().await;
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ = hang_up.recv() => reload(args, &mut gateway),
+            failed = gateway.run() => return Err(failed.into()),
+        }
+    }
+}
+
+/// Reads the configuration again; a wrong one is refused whole and the running policy stays.
+fn reload(args: &RunArgs, gateway: &mut Gateway) {
+    match args.resolve() {
+        Ok(config) => match gateway.reload(config) {
+            Ok(revision) => info!(revision, "configuration read again"),
+            Err(error) => warn!(%error, "the new configuration does not load; the running policy stays"),
+        },
+        Err(error) => warn!("the configuration is refused; the running policy stays: {error}"),
+    }
+}
+
+fn start_log(args: &RunArgs) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second log is a mistake of tests only.
+    let _ = if args.json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+}
+
+/// Whether a failure to start is one of missing rights, anywhere in the chain.
+pub fn is_permission(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(PacketPathError::NoRights { .. }))
+            || cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|io| io.kind() == ErrorKind::PermissionDenied)
+    })
+}

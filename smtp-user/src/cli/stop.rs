@@ -1,0 +1,53 @@
+//! `postern stop`: takes the programs off, removes every pin, and ends the daemon if one runs.
+
+use std::path::PathBuf;
+use std::process::ExitCode as ProcessCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use smtp_common::abi::DEFAULT_PIN_DIR;
+
+use crate::cli::exit_code::ExitCode;
+use crate::packet_path::attach;
+use crate::packet_path::maps::Maps;
+use crate::packet_path::pins::Pins;
+
+/// Takes the programs off the interfaces and removes every pinned map.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Flows go on through the kernel's own routing.\n\nExample:\n  postern stop")]
+pub struct StopArgs {
+    /// Folder of the pinned maps.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR, env = "POSTERN_PIN_DIR")]
+    pub pin_dir: PathBuf,
+}
+
+/// How long a daemon may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Stops the gateway.
+pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
+    let pins = Pins::new(&args.pin_dir);
+    if !pins.dir().exists() {
+        println!("nothing is loaded under {}", pins.dir().display());
+        return Ok(ExitCode::Ok.into());
+    }
+    let daemon = Maps::open(&pins).ok().and_then(|maps| maps.daemon().ok().flatten());
+    if let Some(pid) = daemon {
+        let pid = Pid::from_raw(i32::try_from(pid).context("the daemon's process id")?);
+        kill(pid, Signal::SIGINT).with_context(|| format!("cannot signal the daemon (process {pid})"))?;
+        let deadline = Instant::now() + PATIENCE;
+        while pins.dir().exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if pins.dir().exists() && kill(pid, None).is_ok() {
+            bail!("the daemon (process {pid}) did not end within {} s", PATIENCE.as_secs());
+        }
+    }
+    // No daemon, or one that ended without doing it.
+    attach::detach_all(&pins)?;
+    println!("stopped");
+    Ok(ExitCode::Ok.into())
+}
