@@ -21,10 +21,11 @@ pub(crate) struct Asked<P: Packet> {
     pub(crate) now: u32,
 }
 
-/// No action yet: the packet changes its flow's life or stage.
-pub(crate) const FOLLOW: i32 = i32::MIN;
+/// No action yet: the packet changes its flow's life or stage. Above every action of XDP and TC, and positive: the
+/// compiler does not extend the sign of what one function returns to another.
+pub(crate) const FOLLOW: i32 = 0x100;
 /// No action yet: the rules are to be asked.
-pub(crate) const DECIDE: i32 = i32::MIN + 1;
+pub(crate) const DECIDE: i32 = 0x101;
 
 /// No slot.
 pub(crate) const NOWHERE: u32 = u32::MAX;
