@@ -248,27 +248,35 @@ impl Gateway {
         }
     }
 
-    /// Neighbours of accelerated flows are never asked by the stack, which sends nothing to them: so they are
-    /// asked here, and one that is gone or has another address is noticed.
+    /// Neighbours of accelerated flows are never asked by the stack, which sends nothing to them: so those that
+    /// have gone stale are asked here, and one that is gone or has another address is noticed.
     async fn probe(&self) {
         let now = clock::now_tick();
         let Ok(hops) = self.next_hops.list() else {
             return;
         };
-        for (key, _, hop) in hops {
-            if tick::since(hop.resolved, now) > tick::from_ms(15_000) {
+        let used: Vec<(u32, IpAddr)> = hops
+            .iter()
+            .filter(|(_, _, hop)| tick::since(hop.resolved, now) <= tick::from_ms(15_000))
+            .map(|(key, _, _)| (key.ifindex, neighbours::address(key)))
+            .collect();
+        let mut table = self.kernel.handle.neighbours().get().execute();
+        while let Some(Ok(message)) = table.next().await {
+            // The request would take the permanence off a permanent entry, and a reachable one needs none.
+            if message.header.state != NeighbourState::Stale {
                 continue;
             }
-            let request = self
-                .kernel
-                .handle
-                .neighbours()
-                .add(key.ifindex, neighbours::address(&key))
-                .flags(NeighbourFlags::Use)
-                .state(NeighbourState::None)
-                .replace();
+            let Some((address, _)) = address_and_mac(&message) else {
+                continue;
+            };
+            if !used.contains(&(message.header.ifindex, address)) {
+                continue;
+            }
+            let neighbours = self.kernel.handle.neighbours();
+            let request = neighbours.add(message.header.ifindex, address);
+            let request = request.flags(NeighbourFlags::Use).state(NeighbourState::None).replace();
             if let Err(error) = request.execute().await {
-                debug!(%error, neighbour = %neighbours::address(&key), "cannot probe");
+                debug!(%error, %address, "cannot probe a neighbour");
             }
         }
     }
@@ -290,23 +298,7 @@ impl Gateway {
     }
 
     fn neighbour(&mut self, message: &NeighbourMessage, gone: bool) -> bool {
-        let mut address = None;
-        let mut mac = None;
-        for attribute in &message.attributes {
-            match attribute {
-                NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => {
-                    address = Some(IpAddr::V4(*v4))
-                }
-                NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => {
-                    address = Some(IpAddr::V6(*v6))
-                }
-                NeighbourAttribute::LinkLayerAddress(octets) => {
-                    mac = <[u8; 6]>::try_from(octets.as_slice()).ok()
-                }
-                _ => {}
-            }
-        }
-        let Some(address) = address else {
+        let Some((address, mac)) = address_and_mac(message) else {
             return false;
         };
         let useless =
@@ -320,6 +312,21 @@ impl Gateway {
         // The table itself was changed; no flow need be decided again.
         false
     }
+}
+
+/// A neighbour's address, and its MAC address if it has one.
+fn address_and_mac(message: &NeighbourMessage) -> Option<(IpAddr, Option<[u8; 6]>)> {
+    let mut address = None;
+    let mut mac = None;
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => address = Some(IpAddr::V4(*v4)),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => address = Some(IpAddr::V6(*v6)),
+            NeighbourAttribute::LinkLayerAddress(octets) => mac = <[u8; 6]>::try_from(octets.as_slice()).ok(),
+            _ => {}
+        }
+    }
+    address.map(|address| (address, mac))
 }
 
 impl Kernel {

@@ -130,7 +130,8 @@ fn reload(args: &RunArgs, gateway: &mut Gateway) {
 fn start_log(args: &RunArgs) {
     use tracing_subscriber::EnvFilter;
     // The BPF library tells every relocation at `debug`; nobody who asks for ours wants that.
-    let filter = EnvFilter::try_new(format!("aya=warn,aya_obj=warn,{}", args.log)).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(format!("aya=warn,aya_obj=warn,{}", args.log))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second log is a mistake of tests only.
