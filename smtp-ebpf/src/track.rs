@@ -1,5 +1,7 @@
 //! Follows the plaintext SMTP dialogue of tracked flows, for the stage flags in their entries.
 
+use core::arch::asm;
+
 use smtp_common::abi::SCRATCH_BYTES;
 use smtp_common::flow::FlowMarks;
 use smtp_common::packet_event::EventKind;
@@ -31,9 +33,7 @@ pub(crate) fn observe<F: Frame, P: Packet>(frame: F) {
     let Some(scratch) = maps::scratch() else {
         return;
     };
-    let length = payload.min(SCRATCH_BYTES as u32);
-    // The lower bound is for the verifier: the length is not 0, as just checked.
-    let length = length.max(1);
+    let length = copied(payload);
     if !frame.copy(ETH_BYTES + common.header_length, scratch.cast(), length) {
         return;
     }
@@ -57,6 +57,17 @@ pub(crate) fn observe<F: Frame, P: Packet>(frame: F) {
         stats::count(Counter::BYPASSED_ENCRYPTED);
     }
     events::flow::<P>(EventKind::STAGE, entry, common.headers.protocol, settings);
+}
+
+/// How much of a payload that is not empty is looked at.
+#[inline(always)]
+fn copied(payload: u32) -> u32 {
+    let mut last = u64::from(payload.min(SCRATCH_BYTES as u32) - 1);
+    // The instruction itself, since the compiler leaves out a mask that it knows to change nothing. The verifier of
+    // older kernels needs it: it does not see that the register compared and the one passed on hold one number.
+    // SAFETY: arithmetic on one register.
+    unsafe { asm!("{0} &= {1}", inout(reg) last, const SCRATCH_BYTES - 1, options(pure, nomem, nostack)) };
+    last as u32 + 1
 }
 
 /// First eight octets in upper case, zero where the payload ends.
