@@ -50,8 +50,8 @@ pub(crate) fn cargo<'a>(workspace: &'a Workspace, compiler: &Compiler, verb: &st
     .env_remove("RUSTC_WORKSPACE_WRAPPER")
     .quiet();
     cargo = match compiler {
-        // Opens the one unstable feature for the one crate that needs it; Debian's `core` is prebuilt.
-        Compiler::Debian => cargo.env("RUSTC_BOOTSTRAP", "aya_ebpf"),
+        // Opens unstable features for the two crates that use them; Debian's `core` is prebuilt.
+        Compiler::Debian => cargo.env("RUSTC_BOOTSTRAP", "aya_ebpf,smtp_ebpf"),
         Compiler::Nightly { .. } => cargo.args(["-Z", "build-std=core"]),
         Compiler::Missing { .. } => cargo,
     };
