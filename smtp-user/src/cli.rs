@@ -1,5 +1,60 @@
 //! Commands, one file each. A command prints and never decides.
 
+pub mod args;
+pub mod ban;
 pub mod check;
+pub mod conns;
+pub mod doctor;
 pub mod exit_code;
+pub mod failure;
+pub mod gateway_args;
+pub mod mistake;
+pub mod output;
+pub mod path;
+pub mod quantity;
+pub mod route;
+pub mod rules;
+pub mod set;
+pub mod stat;
 pub mod stop;
+pub mod table;
+pub mod tuple;
+pub mod unlisted;
+pub mod word;
+
+use std::process;
+
+use clap::Parser as _;
+
+use crate::app::run;
+use crate::cli::args::{Cli, Command};
+use crate::cli::exit_code::ExitCode;
+
+/// Reads the command line, runs the command, and says in one sentence why it failed.
+pub fn main() -> process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes. There is nobody to tell when this cannot be printed.
+            let _ = error.print();
+            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
+            return code.into();
+        }
+    };
+    run(&cli.command).unwrap_or_else(|error| failure::report(&error).into())
+}
+
+fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Stop(args) => stop::run(args),
+        Command::Stat(args) => stat::run(args),
+        Command::Conns(args) => conns::run(args),
+        Command::Rules(args) => rules::run(args),
+        Command::Set(args) => set::run(args),
+        Command::Ban(args) => ban::run(args),
+        Command::Path(args) => path::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(args),
+    }
+}

@@ -1,30 +1,10 @@
-//! The `postern` binary: arguments to command to exit code.
+//! The `postern` binary.
+//!
+//! Exit codes are those of BSD `sysexits.h`: 0 as asked, 64 usage, 65 data, 66 no input, 69 unavailable,
+//! 70 software, 71 operating system, 74 input or output, 75 try again, 77 permission, 78 configuration.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use smtp_user::app::run::{self, RunArgs};
-use smtp_user::cli::stop::{self, StopArgs};
-
-#[derive(Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Run(RunArgs),
-    Stop(StopArgs),
-}
-
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
-        Command::Stop(args) => stop::run(&args),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("postern: {error:#}");
-        ExitCode::from(70)
-    })
+    smtp_user::cli::main()
 }

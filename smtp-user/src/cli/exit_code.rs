@@ -3,6 +3,7 @@
 use std::process;
 
 use crate::app::config::LoadError;
+use crate::packet_path::error::PacketPathError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,27 @@ impl From<&LoadError> for ExitCode {
             LoadError::Permission { .. } => Self::Permission,
             LoadError::Read { .. } => Self::Io,
             LoadError::TooLarge { .. } | LoadError::Encoding { .. } | LoadError::Invalid(_) => Self::Config,
+        }
+    }
+}
+
+impl From<&PacketPathError> for ExitCode {
+    fn from(error: &PacketPathError) -> Self {
+        use PacketPathError as E;
+        match error {
+            E::NoRights { .. } => Self::Permission,
+            E::NoObject { .. }
+            | E::NoBpfFileSystem { .. }
+            | E::NotLoaded { .. }
+            | E::OtherVersion { .. }
+            | E::Busy { .. }
+            | E::NoInterface { .. }
+            | E::ForeignXdp { .. }
+            | E::NoXdp { .. }
+            | E::NoPort { .. } => Self::Unavailable,
+            E::Map { .. } | E::Program { .. } | E::Attach { .. } | E::Netlink { .. } => Self::Os,
+            E::Pin { .. } => Self::Io,
+            E::Compile(_) | E::RuleText(_) => Self::Data,
         }
     }
 }

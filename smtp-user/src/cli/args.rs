@@ -1,0 +1,52 @@
+//! The command line as a whole: every command, and what each is for.
+
+use clap::{Parser, Subcommand};
+
+use crate::app::run;
+use crate::cli::{ban, check, conns, doctor, path, rules, set, stat, stop};
+
+/// A guarded gate for mail: forwards in the kernel what needs no looking at.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "postern",
+    version,
+    propagate_version = true,
+    infer_subcommands = false,
+    after_help = "Start with `postern doctor`, then `postern check` and `postern run`; \
+                  `postern COMMAND --help` shows examples.\n\n\
+                  Exit codes: 0 as asked, 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, \
+                  71 operating system, 74 input or output, 75 try again, 77 permission, 78 configuration."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Load the kernel programs, attach them, and look after them until stopped.
+    Run(run::RunArgs),
+    /// Detach the kernel programs and remove everything that is pinned.
+    Stop(stop::StopArgs),
+    /// Show what is attached, how packets are handled, and why some are not accelerated.
+    Stat(stat::StatArgs),
+    /// List the flow table.
+    Conns(conns::ConnsArgs),
+    /// List and change the packet rules of the running gateway.
+    Rules(rules::RulesArgs),
+    /// List and change tunables of the running gateway.
+    Set(set::SetArgs),
+    /// List and change banned sources.
+    Ban(ban::BanArgs),
+    /// Say which path a flow takes or would take, and why.
+    Path(path::PathArgs),
+    /// Check a configuration file.
+    Check(check::CheckArgs),
+    /// Check this machine.
+    Doctor(doctor::DoctorArgs),
+}
+
+#[cfg(test)]
+mod tests;

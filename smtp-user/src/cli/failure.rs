@@ -1,0 +1,114 @@
+//! The end of a command that failed: one sentence on standard error, and the exit code of the error's kind.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use crate::app::config::LoadError;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::mistake::CommandError;
+use crate::cli::tuple::TupleError;
+use crate::packet_path::error::PacketPathError;
+use crate::policy::packet_rules::RulesError;
+
+/// Prints why a command failed and gives its exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let code = exit_code(error);
+    if is_broken_pipe(error) {
+        // Whoever read the output has seen enough.
+        return ExitCode::Ok;
+    }
+    let mut out = io::stderr().lock();
+    // Nobody is left to be told when standard error is gone.
+    let _ = match error.downcast_ref() {
+        // Mistakes in a file, each with its place: more than a sentence.
+        Some(LoadError::Invalid(errors)) => writeln!(out, "{errors}"),
+        _ => {
+            if let Some(CommandError::Refused { findings }) = error.downcast_ref() {
+                for finding in findings {
+                    let _ = writeln!(out, "error: {finding}.");
+                }
+            }
+            writeln!(out, "postern: {}", sentence(error))
+        }
+    };
+    code
+}
+
+/// The exit code of an error's kind.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    error.chain().find_map(of_cause).unwrap_or(ExitCode::Software)
+}
+
+fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
+    if let Some(error) = cause.downcast_ref::<PacketPathError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<LoadError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<CommandError>() {
+        return Some(error.exit_code());
+    }
+    if cause.is::<TupleError>() {
+        return Some(ExitCode::Usage);
+    }
+    if cause.is::<RulesError>() {
+        return Some(ExitCode::Data);
+    }
+    cause.is::<io::Error>().then_some(ExitCode::Io)
+}
+
+/// The error and its causes as one sentence. A cause that the message before it already tells is left out.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let message = cause.to_string();
+        if text.is_empty() {
+            text = message;
+        } else if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+    }
+    if !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn the_chain_is_one_sentence_without_repetition() {
+        let source = io::Error::other("no room");
+        let error = PacketPathError::map("RULES", source);
+        let error = Err::<(), _>(error).context("cannot install the rules").unwrap_err();
+        assert_eq!(sentence(&error), "cannot install the rules: map RULES: no room.");
+        assert_eq!(exit_code(&error), ExitCode::Os);
+    }
+
+    #[test]
+    fn the_kind_of_an_error_is_its_exit_code() {
+        let not_loaded = PacketPathError::NotLoaded { dir: "/x".into() };
+        let duplicate = RulesError::DuplicateName { name: "a".to_owned() };
+        for (error, code) in [
+            (anyhow::Error::from(not_loaded), ExitCode::Unavailable),
+            (duplicate.into(), ExitCode::Data),
+            (CommandError::Contended.into(), ExitCode::TempFail),
+            (io::Error::other("x").into(), ExitCode::Io),
+            (anyhow::anyhow!("something else"), ExitCode::Software),
+        ] {
+            assert_eq!(exit_code(&error), code, "{error}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a command cannot do as asked, beside what the modules below say themselves.
+
+use ipnet::IpNet;
+
+use crate::cli::exit_code::ExitCode;
+use crate::cli::quantity::counted;
+use crate::cli::word::WordError;
+
+/// Why a command does not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// A tunable cannot have this value.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The tunable.
+        key: &'static str,
+        /// What is wrong with the value.
+        problem: WordError,
+    },
+    /// Nothing bans exactly this prefix.
+    #[error("there is no ban on {prefix}; `postern ban list` shows those there are")]
+    NoBan {
+        /// The prefix.
+        prefix: IpNet,
+    },
+    /// A name that is misspelt, or a device Postern does not see packets on.
+    #[error(
+        "{name:?} is not one of the gateway's interfaces{}",
+        suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean {s:?}?"))
+    )]
+    NotAGatewayInterface {
+        /// The name.
+        name: String,
+        /// One that is.
+        suggestion: Option<String>,
+    },
+    /// The change would load rules that cannot do what they say.
+    #[error("{} in the rules; the running policy stays", counted(findings.len(), "error"))]
+    Refused {
+        /// Each in a sentence.
+        findings: Vec<String>,
+    },
+    /// Another process changed something at the same time.
+    #[error("the settings are being changed by another process; try again")]
+    Contended,
+}
+
+impl CommandError {
+    /// How the command ends.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Value { .. } | Self::NotAGatewayInterface { .. } => ExitCode::Usage,
+            Self::NoBan { .. } | Self::Refused { .. } => ExitCode::Data,
+            Self::Contended => ExitCode::TempFail,
+        }
+    }
+}
