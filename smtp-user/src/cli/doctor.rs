@@ -3,6 +3,7 @@
 mod gateway;
 mod host;
 
+use std::fmt::Write as _;
 use std::process;
 
 use serde::Serialize;
@@ -84,10 +85,11 @@ fn text(checks: &[Check]) -> String {
         Status::Warn => "warn",
         Status::Fail => "FAIL",
     };
-    checks
-        .iter()
-        .map(|check| format!("{}  {:<13} {}\n", word(check.status), check.name, check.detail))
-        .collect()
+    checks.iter().fold(String::new(), |mut text, check| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}  {:<13} {}", word(check.status), check.name, check.detail);
+        text
+    })
 }
 
 /// An error as a sentence.

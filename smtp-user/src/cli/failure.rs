@@ -17,21 +17,22 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::Ok;
     }
-    let mut out = io::stderr().lock();
     // Nobody is left to be told when standard error is gone.
-    let _ = match error.downcast_ref() {
-        // Mistakes in a file, each with its place: more than a sentence.
-        Some(LoadError::Invalid(errors)) => writeln!(out, "{errors}"),
-        _ => {
-            if let Some(CommandError::Refused { findings }) = error.downcast_ref() {
-                for finding in findings {
-                    let _ = writeln!(out, "error: {finding}.");
-                }
-            }
-            writeln!(out, "postern: {}", sentence(error))
-        }
-    };
+    let _ = write_report(&mut io::stderr().lock(), error);
     code
+}
+
+fn write_report(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
+    if let Some(LoadError::Invalid(errors)) = error.downcast_ref() {
+        // Mistakes in a file, each with its place: more than a sentence.
+        return writeln!(out, "{errors}");
+    }
+    if let Some(CommandError::Refused { findings }) = error.downcast_ref() {
+        for finding in findings {
+            writeln!(out, "error: {finding}.")?;
+        }
+    }
+    writeln!(out, "postern: {}", sentence(error))
 }
 
 /// The exit code of an error's kind.

@@ -129,10 +129,10 @@ fn read(message: &RouteMessage, destination: IpAddr) -> RouteAnswer {
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Oif(index) => hop.ifindex = *index,
-            RouteAttribute::Gateway(RouteAddress::Inet(address)) => hop.neighbour = (*address).into(),
-            RouteAttribute::Gateway(RouteAddress::Inet6(address)) => hop.neighbour = (*address).into(),
-            RouteAttribute::Via(RouteVia::Inet(address)) => hop.neighbour = (*address).into(),
-            RouteAttribute::Via(RouteVia::Inet6(address)) => hop.neighbour = (*address).into(),
+            RouteAttribute::Gateway(RouteAddress::Inet(address))
+            | RouteAttribute::Via(RouteVia::Inet(address)) => hop.neighbour = (*address).into(),
+            RouteAttribute::Gateway(RouteAddress::Inet6(address))
+            | RouteAttribute::Via(RouteVia::Inet6(address)) => hop.neighbour = (*address).into(),
             RouteAttribute::Encap(_) | RouteAttribute::EncapType(_) => hop.encapsulated = true,
             _ => {}
         }

@@ -200,7 +200,6 @@ fn place(at: Option<usize>, before: Option<&RuleRef>, after: Option<&RuleRef>) -
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "clap's signature")]
 fn rule_ref(text: &str) -> Result<RuleRef, std::convert::Infallible> {
     text.parse()
 }

@@ -61,7 +61,7 @@ impl TextTable {
             self.table.set_width(width.saturating_sub(u16::try_from(indent).unwrap_or(0)));
         }
         let margin = " ".repeat(indent);
-        self.table.lines().map(|line| format!("{margin}{}\n", line.trim_end())).collect()
+        self.table.lines().fold(String::new(), |text, line| text + &margin + line.trim_end() + "\n")
     }
 }
 

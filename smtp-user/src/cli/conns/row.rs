@@ -60,6 +60,7 @@ pub struct End {
 
 /// What was seen of STARTTLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, printed one by one")]
 pub struct Starttls {
     /// The dialogue is followed.
     pub tracked: bool,

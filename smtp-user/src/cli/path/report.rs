@@ -59,10 +59,10 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let Self { tuple, path, reason, explanation, .. } = self;
         let Some(flow) = &self.flow else {
-            let steps: String =
-                self.steps.iter().map(|step| format!("  {:<10} {}\n", step.step, step.finding)).collect();
+            let line = |step: &Step| format!("  {:<10} {}", step.step, step.finding);
+            let steps = self.steps.iter().map(line).collect::<Vec<_>>().join("\n");
             return format!(
-                "{tuple}\nThere is no such flow. Its first packet would take the path {path} ({reason}): {explanation}\n{steps}"
+                "{tuple}\nThere is no such flow. Its first packet would take the path {path} ({reason}): {explanation}\n{steps}\n"
             );
         };
         let again = if self.current == Some(false) {

@@ -1,6 +1,7 @@
 //! A change of the rules: read what is active, edit, check, install, and tell what came of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -141,6 +142,7 @@ struct Change {
 }
 
 impl Change {
+    /// For people. Writing to a string does not fail.
     fn text(&self) -> String {
         let mut text = if self.installed {
             format!(
@@ -156,13 +158,14 @@ impl Change {
             )
         };
         for warning in &self.warnings {
-            text.push_str(&format!("warning: {warning}.\n"));
+            let _ = writeln!(text, "warning: {warning}.");
         }
         for missing in &self.missing_interfaces {
-            text.push_str(&format!(
-                "warning: rule `{}`: there is no interface `{}`; the rule matches nothing until there is.\n",
+            let _ = writeln!(
+                text,
+                "warning: rule `{}`: there is no interface `{}`; the rule matches nothing until there is.",
                 missing.rule, missing.interface
-            ));
+            );
         }
         text
     }
