@@ -105,7 +105,7 @@ mod tests {
         for (error, code) in [
             (anyhow::Error::from(not_loaded), ExitCode::Unavailable),
             (duplicate.into(), ExitCode::Data),
-            (CommandError::Contended.into(), ExitCode::TempFail),
+            (CommandError::Refused { findings: Vec::new() }.into(), ExitCode::Data),
             (io::Error::other("x").into(), ExitCode::Io),
             (anyhow::anyhow!("something else"), ExitCode::Software),
         ] {

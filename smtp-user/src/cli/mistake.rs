@@ -1,5 +1,7 @@
 //! What a command cannot do as asked, beside what the modules below say themselves.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::cli::exit_code::ExitCode;
@@ -34,24 +36,30 @@ pub enum CommandError {
         /// One that is.
         suggestion: Option<String>,
     },
+    /// The kernel has no route back to the flow's source.
+    #[error("cannot tell by which interface {address} comes in ({reason}); say --ingress NAME")]
+    UnknownIngress {
+        /// The source.
+        address: IpAddr,
+        /// What the kernel says.
+        reason: String,
+    },
     /// The change would load rules that cannot do what they say.
     #[error("{} in the rules; the running policy stays", counted(findings.len(), "error"))]
     Refused {
         /// Each in a sentence.
         findings: Vec<String>,
     },
-    /// Another process changed something at the same time.
-    #[error("the settings are being changed by another process; try again")]
-    Contended,
 }
 
 impl CommandError {
     /// How the command ends.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Value { .. } | Self::NotAGatewayInterface { .. } => ExitCode::Usage,
+            Self::Value { .. } | Self::NotAGatewayInterface { .. } | Self::UnknownIngress { .. } => {
+                ExitCode::Usage
+            }
             Self::NoBan { .. } | Self::Refused { .. } => ExitCode::Data,
-            Self::Contended => ExitCode::TempFail,
         }
     }
 }

@@ -131,11 +131,7 @@ impl Walk<'_> {
                 Ok(Err(PathReason::LOCAL))
             }
             RouteAnswer::None { reason } => {
-                self.note(
-                    "ingress",
-                    format!("There is no way back to {source} ({reason}); say --ingress NAME."),
-                );
-                Ok(Err(PathReason::INGRESS_NOT_LISTED))
+                Err(CommandError::UnknownIngress { address: source, reason }.into())
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use smtp_common::packet_path::PacketPath;
 
-use crate::cli::quantity::{count, octets};
+use crate::cli::quantity::{count, octets, percent};
 use crate::cli::rules::row;
 use crate::cli::stat::report::{FlowTable, InterfaceRow, PathShare, ReasonRow, Report};
 use crate::cli::table::Column::{Number, Words};
@@ -104,12 +104,13 @@ fn paths(shares: &[PathShare]) -> String {
 /// Reasons of packets that were not accelerated, most frequent first, interfaces taken together.
 fn not_accelerated(rows: &[ReasonRow]) -> String {
     let accelerated = PacketPath::ACCELERATED.name();
+    let all: u64 = rows.iter().map(|row| row.packets).sum();
     let mut sums: Vec<ReasonRow> = Vec::new();
     for row in rows.iter().filter(|row| row.path != accelerated) {
         match sums.iter_mut().find(|sum| sum.reason == row.reason) {
             Some(sum) => {
                 sum.packets += row.packets;
-                sum.percent += row.percent;
+                sum.percent = percent(sum.packets, all);
             }
             None => sums.push(row.clone()),
         }
