@@ -4,7 +4,9 @@
 //! The steps are functions of their own, called one after the other, so that their stack frames do not add up:
 //! all frames of a call chain share 512 octets.
 
-use smtp_common::classify::{Headers, Obstacle, Orientation, by_addresses, by_rule, keeps_bypass, orientation};
+use smtp_common::classify::{
+    Headers, Obstacle, Orientation, by_addresses, by_rule, keeps_bypass, orientation,
+};
 use smtp_common::flow::{FlowLife, FlowMarks, FlowState, NO_RULE_ID, TCP};
 use smtp_common::packet_event::EventKind;
 use smtp_common::packet_path::PathReason;
@@ -38,7 +40,8 @@ pub(crate) fn decide_and_forward<F: Frame, P: Packet>(frame: F) -> i32 {
         } else if ruling.hop() == 0 {
             ruling = ruling.instead(PacketVerdict::stack(PathReason::NO_NEIGHBOUR));
         } else {
-            return match forward(&frame, question.packet, question.port, P::state(entry), question.asked.now) {
+            return match forward(&frame, question.packet, question.port, P::state(entry), question.asked.now)
+            {
                 Sent::Done(mut outcome) => {
                     if let Some(outcome) = &mut outcome {
                         outcome.hit = ruling.asked();
@@ -66,7 +69,8 @@ fn refuse<F: Frame, P: Packet>(frame: F, question: &Question<P>, outcome: Outcom
         return action;
     }
     let kind = if steer == Steer::Drop { EventKind::DROPPED } else { EventKind::REFUSED };
-    let reason = if steer == Steer::Inspect { PathReason::NO_INSPECTOR_SOCKET } else { outcome.verdict.reason };
+    let reason =
+        if steer == Steer::Inspect { PathReason::NO_INSPECTOR_SOCKET } else { outcome.verdict.reason };
     events::packet(kind, question.packet, reason, outcome.rule, question.port.ifindex);
     if steer == Steer::Drop { action } else { frame.reset(question.packet) }
 }
@@ -172,7 +176,8 @@ fn enter<F: Frame, P: Packet>(frame: F, ruling: Ruling) -> *mut P::Entry {
         return core::ptr::null_mut();
     };
     let Question { asked, packet, port, settings, found } = question;
-    let (now, new_syn) = (asked.now, packet.common().headers.protocol == TCP && packet.common().headers.opens());
+    let (now, new_syn) =
+        (asked.now, packet.common().headers.protocol == TCP && packet.common().headers.opens());
     let generation = maps::active().generation();
     let side = (packet.side() & 1) as usize;
     let protocol = packet.common().headers.protocol;
@@ -215,7 +220,8 @@ fn enter<F: Frame, P: Packet>(frame: F, ruling: Ruling) -> *mut P::Entry {
 fn begin<P: Packet>(state: *mut FlowState, packet: &P, ruling: Ruling, now: u32) {
     let headers = packet.common().headers;
     let tracked = ruling.flags() & RULE_TRACK_STARTTLS != 0 && headers.protocol == TCP;
-    let marks = ruling.initiator() as u8 & FlowMarks::INITIATOR_1 | if tracked { FlowMarks::TRACKED } else { 0 };
+    let marks =
+        ruling.initiator() as u8 & FlowMarks::INITIATOR_1 | if tracked { FlowMarks::TRACKED } else { 0 };
     // SAFETY: the caller passes a map value.
     unsafe {
         (*state).created = now;
@@ -254,7 +260,13 @@ fn renew<P: Packet>(state: *mut FlowState, packet: &P, ruling: Ruling, generatio
 
 /// Counts and reports a new flow.
 #[inline(always)]
-fn opened<P: Packet>(entry: *mut P::Entry, port: &Port, protocol: u8, settings: &GatewaySettings, ruling: Ruling) {
+fn opened<P: Packet>(
+    entry: *mut P::Entry,
+    port: &Port,
+    protocol: u8,
+    settings: &GatewaySettings,
+    ruling: Ruling,
+) {
     let reason = ruling.verdict().reason;
     stats::flow(port.number, reason);
     if reason == PathReason::INSPECTOR_DOWN_ACCELERATE {
@@ -313,7 +325,10 @@ fn packet_level(headers: Headers, verdict: PacketVerdict) -> PacketVerdict {
 fn is_packet_level(reason: PathReason) -> bool {
     matches!(
         reason,
-        PathReason::TTL_EXCEEDED | PathReason::IP_OPTIONS | PathReason::EXTENSION_HEADER | PathReason::FRAGMENT
+        PathReason::TTL_EXCEEDED
+            | PathReason::IP_OPTIONS
+            | PathReason::EXTENSION_HEADER
+            | PathReason::FRAGMENT
     )
 }
 
@@ -337,7 +352,8 @@ fn unreadable<F: Frame, P: Packet>(frame: &F, packet: &P, slot: u32) -> PacketVe
 #[inline(never)]
 pub(crate) fn without_flow<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     let packet = P::parse(&frame);
-    let verdict = packet.map_or(PacketVerdict::stack(PathReason::UNREADABLE), |packet| rules_only(&frame, &packet));
+    let verdict =
+        packet.map_or(PacketVerdict::stack(PathReason::UNREADABLE), |packet| rules_only(&frame, &packet));
     frame.steer(Some(Outcome::lone(verdict, port.number, &frame)))
 }
 

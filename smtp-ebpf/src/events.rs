@@ -39,7 +39,12 @@ pub(crate) fn packet<P: Packet>(kind: EventKind, packet: &P, reason: PathReason,
 
 /// Reports a flow: opened, closed, or in another stage. Endpoints are initiator and responder.
 #[inline(never)]
-pub(crate) fn flow<P: Packet>(kind: EventKind, entry: *mut P::Entry, protocol: u8, settings: &GatewaySettings) {
+pub(crate) fn flow<P: Packet>(
+    kind: EventKind,
+    entry: *mut P::Entry,
+    protocol: u8,
+    settings: &GatewaySettings,
+) {
     if settings.events & kind.bit() == 0 {
         return;
     }
@@ -47,7 +52,8 @@ pub(crate) fn flow<P: Packet>(kind: EventKind, entry: *mut P::Entry, protocol: u
     let state = unsafe { &*P::state(entry) };
     let (addresses, ports) = P::endpoints(entry);
     let swapped = state.marks.initiator() == 1;
-    let (source, destination) = if swapped { (addresses[1], addresses[0]) } else { (addresses[0], addresses[1]) };
+    let (source, destination) =
+        if swapped { (addresses[1], addresses[0]) } else { (addresses[0], addresses[1]) };
     let (source_port, destination_port) = if swapped { (ports[1], ports[0]) } else { (ports[0], ports[1]) };
     submit(PacketEvent {
         time_ns: heartbeat::now_ns(),

@@ -134,7 +134,10 @@ impl Packet for PacketV4 {
     fn address_rules(&self, slot: u32, swapped: bool) -> Option<(&'static RuleSet, &'static RuleSet)> {
         let (from, to) = self.addresses(swapped);
         let key = |address: u32| {
-            Key::new(PREFIX_SLOT_BITS + 32, PrefixKeyV4 { slot: slot_octets(slot), address: address.to_ne_bytes() })
+            Key::new(
+                PREFIX_SLOT_BITS + 32,
+                PrefixKeyV4 { slot: slot_octets(slot), address: address.to_ne_bytes() },
+            )
         };
         Some((maps::SOURCES_V4.get(key(from))?, maps::DESTINATIONS_V4.get(key(to))?))
     }
@@ -213,7 +216,8 @@ impl Packet for PacketV4 {
             // Both addresses and both ports in one comparison each.
             (&raw const (*entry).address).cast::<u64>().read_volatile() == pair(self.key.address)
                 && (&raw const (*entry).port).cast::<u32>().read_volatile() == ports(self.key.port)
-                && (&raw const (*entry).control).read_volatile() & Control::TENANT == Control::live(self.key.protocol)
+                && (&raw const (*entry).control).read_volatile() & Control::TENANT
+                    == Control::live(self.key.protocol)
         }
     }
 
@@ -284,7 +288,10 @@ impl Packet for PacketV6 {
     fn address_rules(&self, slot: u32, swapped: bool) -> Option<(&'static RuleSet, &'static RuleSet)> {
         let (from, to) = self.addresses(swapped);
         let key = |address: [u64; 2]| {
-            Key::new(PREFIX_SLOT_BITS + 128, PrefixKeyV6 { slot: slot_octets(slot), address: octets(address) })
+            Key::new(
+                PREFIX_SLOT_BITS + 128,
+                PrefixKeyV6 { slot: slot_octets(slot), address: octets(address) },
+            )
         };
         Some((maps::SOURCES_V6.get(key(from))?, maps::DESTINATIONS_V6.get(key(to))?))
     }
@@ -366,7 +373,8 @@ impl Packet for PacketV6 {
                 && there.add(2).read_volatile() == c
                 && there.add(3).read_volatile() == d
                 && (&raw const (*entry).port).cast::<u32>().read_volatile() == ports(self.key.port)
-                && (&raw const (*entry).control).read_volatile() & Control::TENANT == Control::live(self.key.protocol)
+                && (&raw const (*entry).control).read_volatile() & Control::TENANT
+                    == Control::live(self.key.protocol)
         }
     }
 

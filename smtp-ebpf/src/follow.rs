@@ -21,7 +21,8 @@ pub(crate) fn follow_and_forward<F: Frame, P: Packet>(frame: F) -> i32 {
         // SAFETY: a map value.
         let marks = unsafe {
             let marks = (*state).marks;
-            (*state).life = (*state).life.after(headers.protocol, headers.tcp_flags, packet.side(), marks.initiator());
+            (*state).life =
+                (*state).life.after(headers.protocol, headers.tcp_flags, packet.side(), marks.initiator());
             marks
         };
         if marks.any(FlowMarks::TRACKED) {

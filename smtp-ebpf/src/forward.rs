@@ -33,7 +33,8 @@ pub(crate) fn forward<F: Frame, P: Packet>(
     let common = packet.common();
     let side = (packet.side() & 1) as usize;
     // SAFETY: a map value, here and below.
-    let (index, reason, rule) = unsafe { ((*state).next_hop[side], PathReason((*state).reason), (*state).rule) };
+    let (index, reason, rule) =
+        unsafe { ((*state).next_hop[side], PathReason((*state).reason), (*state).rule) };
     let index = u32::from(index);
     if index == 0 || index >= MAX_NEXT_HOPS {
         return Sent::Stale;
@@ -51,7 +52,16 @@ pub(crate) fn forward<F: Frame, P: Packet>(
     }
     let packets = frame.segments();
     let octets = frame.length(common.ip_length);
-    let mut outcome = Outcome { verdict: PacketVerdict::forward(reason), rule, hit: false, port: port.number, packets, octets, ifindex, tx_port };
+    let mut outcome = Outcome {
+        verdict: PacketVerdict::forward(reason),
+        rule,
+        hit: false,
+        port: port.number,
+        packets,
+        octets,
+        ifindex,
+        tx_port,
+    };
     if frame.largest_packet(common.ip_length, common.header_length) > mtu {
         outcome.verdict = PacketVerdict::stack(PathReason::TOO_BIG);
         return Sent::Done(Some(outcome));

@@ -1,9 +1,9 @@
 //! What XDP and TC contexts have in common, and where they differ.
 
+use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{__sk_buff, bpf_fib_lookup, xdp_action, xdp_md};
 use aya_ebpf::helpers::generated;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use aya_ebpf::EbpfContext as _;
 use smtp_common::packet_path::PathReason;
 use smtp_common::port::Port;
 use smtp_common::verdict::PacketVerdict;
@@ -245,7 +245,12 @@ impl Frame for TcFrame {
         if linear < HEADER_BYTES && linear < length {
             // On failure the headers stay unreadable, which is an outcome of its own.
             // SAFETY: the context is valid while the program runs.
-            unsafe { generated::bpf_skb_pull_data(self.0, if length < HEADER_BYTES { length } else { HEADER_BYTES }) };
+            unsafe {
+                generated::bpf_skb_pull_data(
+                    self.0,
+                    if length < HEADER_BYTES { length } else { HEADER_BYTES },
+                )
+            };
         }
     }
 

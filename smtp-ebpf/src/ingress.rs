@@ -21,7 +21,11 @@ use crate::{follow, heartbeat, maps, table};
 pub(crate) fn ingress<F: Frame>(frame: F) -> i32 {
     frame.linearise();
     let Some(port) = maps::port(frame.ifindex()) else {
-        return frame.steer(Some(Outcome::lone(PacketVerdict::stack(PathReason::INGRESS_NOT_LISTED), 0, &frame)));
+        return frame.steer(Some(Outcome::lone(
+            PacketVerdict::stack(PathReason::INGRESS_NOT_LISTED),
+            0,
+            &frame,
+        )));
     };
     // SAFETY: the packet's own bounds.
     let Some(ethernet) = (unsafe { parse::read::<Ethernet>(frame.start(), frame.end(), 0) }) else {
@@ -93,8 +97,13 @@ fn fast<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
         index = known.index;
         let state = P::state(known.entry);
         // SAFETY: a map value.
-        let step =
-            by_flow(&headers, unsafe { &*state }, maps::active().generation(), packet.side() as usize, port.number);
+        let step = by_flow(
+            &headers,
+            unsafe { &*state },
+            maps::active().generation(),
+            packet.side() as usize,
+            port.number,
+        );
         match step {
             FlowStep::Forward => {
                 if let Sent::Done(outcome) = forward(&frame, &packet, port, state, now) {

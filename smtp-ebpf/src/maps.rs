@@ -69,7 +69,8 @@ pub(crate) static DESTINATIONS_V6: LpmTrie<PrefixKeyV6, RuleSet> = LpmTrie::with
 pub(crate) static PORT_RANGES: LpmTrie<PortKey, RuleSet> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
 /// Rules by ingress interface.
 #[map]
-pub(crate) static INTERFACE_RULES: HashMap<InterfaceKey, RuleSet> = HashMap::with_max_entries(MAX_INTERFACE_RULES, 0);
+pub(crate) static INTERFACE_RULES: HashMap<InterfaceKey, RuleSet> =
+    HashMap::with_max_entries(MAX_INTERFACE_RULES, 0);
 /// What the protocol alone says, by slot and class.
 #[map]
 static PROTOCOL_RULES: Array<ProtocolRules> = Array::with_max_entries(2 * PROTOCOL_CLASSES, 0);
@@ -87,7 +88,8 @@ static RULE_TEXT: Array<TextChunk> = Array::with_max_entries(2 * TEXT_CHUNKS, 0)
 pub(crate) static BANNED: LpmTrie<BanKey, Ban> = LpmTrie::with_max_entries(MAX_BANS, 0);
 /// Packets by port and reason.
 #[map]
-pub(crate) static PATH_STATS: PerCpuArray<PathStats> = PerCpuArray::with_max_entries((MAX_PORTS + 1) * REASON_SLOTS, 0);
+pub(crate) static PATH_STATS: PerCpuArray<PathStats> =
+    PerCpuArray::with_max_entries((MAX_PORTS + 1) * REASON_SLOTS, 0);
 /// Single counters.
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_SLOTS, 0);

@@ -263,7 +263,8 @@ unsafe fn walk<F: Frame>(frame: F, first: u8) -> u32 {
             return pack(next, obstacle, offset);
         }
         // SAFETY: passed on; the offset stays below 16 KiB, which the verifier must be shown.
-        let Some(header) = (unsafe { read::<[u8; 4]>(start, end, (ETH_BYTES + (offset & 0x3fff)) as usize) }) else {
+        let Some(header) = (unsafe { read::<[u8; 4]>(start, end, (ETH_BYTES + (offset & 0x3fff)) as usize) })
+        else {
             break;
         };
         if next == FRAGMENT {
@@ -351,7 +352,8 @@ const UPPER_LAYER: Protocols =
 /// As for [`read`].
 #[inline(always)]
 unsafe fn transport<A>(start: usize, end: usize, ip_header: u32, obstacle: Obstacle, parsed: &mut Parsed<A>) {
-    let unreadable = if obstacle == Obstacle::FIRST_FRAGMENT { Obstacle::FRAGMENT } else { Obstacle::UNREADABLE };
+    let unreadable =
+        if obstacle == Obstacle::FIRST_FRAGMENT { Obstacle::FRAGMENT } else { Obstacle::UNREADABLE };
     let offset = (ETH_BYTES + ip_header) as usize;
     let room = parsed.ip_length.wrapping_sub(ip_header);
     parsed.headers.obstacle = unreadable;

@@ -100,7 +100,18 @@ pub(crate) fn reset_v4(ctx: &TcFrame, tcp: ResetTcp) -> Option<i32> {
     let [s0, s1, d0, d1] = addresses;
     let mut reset = ResetV4 {
         ethernet: turned(ethernet),
-        ip: [0x4500_u16.to_be(), 40_u16.to_be(), 0, 0x4000_u16.to_be(), (64 << 8 | 6_u16).to_be(), 0, d0, d1, s0, s1],
+        ip: [
+            0x4500_u16.to_be(),
+            40_u16.to_be(),
+            0,
+            0x4000_u16.to_be(),
+            (64 << 8 | 6_u16).to_be(),
+            0,
+            d0,
+            d1,
+            s0,
+            s1,
+        ],
         tcp,
     };
     reset.ip[5] = !fold(sum(&reset.ip));

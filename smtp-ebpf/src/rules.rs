@@ -4,8 +4,7 @@ use aya_ebpf::maps::lpm_trie::Key;
 use smtp_common::flow::{TCP, UDP};
 use smtp_common::next_hop::NextHopKey;
 use smtp_common::rule::{
-    InterfaceKey, PORT_SLOT_BITS, PortKey, RuleEntry, RuleSet, first_match, protocol_class,
-    without_ports,
+    InterfaceKey, PORT_SLOT_BITS, PortKey, RuleEntry, RuleSet, first_match, protocol_class, without_ports,
 };
 use smtp_common::stats::Counter;
 

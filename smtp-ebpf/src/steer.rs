@@ -68,7 +68,9 @@ pub(crate) fn xdp(outcome: Option<Outcome>) -> u32 {
         Steer::Forward => {
             outcome.count(outcome.verdict.reason);
             // A port that is not in the map is refused here, not lost later.
-            maps::TX_PORTS.redirect(u32::from(outcome.tx_port), u64::from(xdp_action::XDP_PASS)).unwrap_or_else(|action| action)
+            maps::TX_PORTS
+                .redirect(u32::from(outcome.tx_port), u64::from(xdp_action::XDP_PASS))
+                .unwrap_or_else(|action| action)
         }
         Steer::Drop => {
             outcome.count(outcome.verdict.reason);

@@ -161,7 +161,12 @@ fn rank<P: Packet>(entry: *mut P::Entry, settings: &GatewaySettings, now: u32) -
 
 /// Frees the slot at `index`; `cause` says why. False when another CPU was faster.
 #[inline(always)]
-pub(crate) fn free<P: Packet>(entry: *mut P::Entry, index: u32, settings: &GatewaySettings, cause: Counter) -> bool {
+pub(crate) fn free<P: Packet>(
+    entry: *mut P::Entry,
+    index: u32,
+    settings: &GatewaySettings,
+    cause: Counter,
+) -> bool {
     release::<P>(entry, index, settings, cause, Control::EMPTY)
 }
 
