@@ -121,6 +121,7 @@ impl FlowLife {
 
     /// After a packet from `side` with these TCP flags; `initiator` is the side that opened.
     #[inline(always)]
+    #[must_use]
     pub const fn after(self, protocol: u8, tcp_flags: u8, side: u32, initiator: u32) -> Self {
         let mut life = self.0;
         if protocol != TCP {

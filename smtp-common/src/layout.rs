@@ -33,8 +33,9 @@ pub struct TextChunk {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::*;
-    use crate::{ban, stats, walk};
+    use super::TextChunk;
+    use crate::flow::{FlowV4, FlowV6};
+    use crate::{abi, ban, heartbeat, next_hop, port, rule, settings, stats, walk};
 
     macro_rules! pod {
         ($($ty:ty),+ $(,)?) => {$(

@@ -107,7 +107,7 @@ reasons! {
     LOCAL = 28, STACK, "local";
     /// No route, or a route that forbids; the kernel answers.
     NO_ROUTE = 29, STACK, "no_route";
-    /// Forwarding is switched off in the kernel (net.ipv4.ip_forward, net.ipv6.conf.*.forwarding).
+    /// Forwarding is switched off in the kernel (`net.ipv4.ip_forward`, `net.ipv6.conf.*.forwarding`).
     FORWARDING_DISABLED = 30, STACK, "forwarding_disabled";
     /// The route leaves by an interface that is not a gateway interface.
     EGRESS_NOT_LISTED = 31, STACK, "egress_not_listed";

@@ -39,13 +39,13 @@ impl RuleSet {
 /// Lowest position that is in all four sets, or `NO_POSITION`.
 #[inline(always)]
 pub fn first_match(a: &RuleSet, b: &RuleSet, c: &RuleSet, d: &RuleSet) -> u32 {
-    let mut i = 0;
-    while i < RULE_WORDS {
-        let word = a.0[i] & b.0[i] & c.0[i] & d.0[i];
+    let mut index = 0;
+    while index < RULE_WORDS {
+        let word = a.0[index] & b.0[index] & c.0[index] & d.0[index];
         if word != 0 {
-            return i as u32 * 64 + lowest_bit(word);
+            return index as u32 * 64 + lowest_bit(word);
         }
-        i += 1;
+        index += 1;
     }
     NO_POSITION
 }

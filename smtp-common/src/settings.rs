@@ -82,6 +82,7 @@ impl Active {
     }
 
     /// With the next policy revision; the slot changes, and 0 is passed over.
+    #[must_use]
     pub const fn next_policy(self) -> Self {
         let next = self.policy().wrapping_add(1);
         // 0 means "none": after 65,535 (slot 1) comes 2 (slot 0), so that the slot still alternates.
@@ -89,6 +90,7 @@ impl Active {
     }
 
     /// With the next route generation.
+    #[must_use]
     pub const fn next_route(self) -> Self {
         Self::new(self.policy(), self.route().wrapping_add(1))
     }

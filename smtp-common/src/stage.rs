@@ -101,8 +101,8 @@ pub const STARTTLS: u64 = u64::from_be_bytes(*b"STARTTLS");
 const EHLO: u64 = u64::from_be_bytes(*b"\0\0\0EHLO ");
 const HELO: u64 = u64::from_be_bytes(*b"\0\0\0HELO ");
 const MAIL: u64 = u64::from_be_bytes(*b"\0\0\0MAIL ");
-const CODE_220: u64 = u64::from_be_bytes(*b"\0\0\0\0\0220");
-const CODE_250: u64 = u64::from_be_bytes(*b"\0\0\0\0\0250");
+const CODE_220: u64 = u64::from_be_bytes(*b"\0\0\0\0\x00220");
+const CODE_250: u64 = u64::from_be_bytes(*b"\0\0\0\0\x00250");
 
 /// An ASCII letter in upper case, anything else as it is.
 #[inline(always)]

@@ -79,7 +79,7 @@ counters! {
     RESETS_FAILED = 12, "resets_failed";
     /// Tracked flows in which TLS began: bypassed(encrypted).
     BYPASSED_ENCRYPTED = 13, "bypassed_encrypted";
-    /// Flows accelerated since no inspector was alive: bypassed(inspector_down).
+    /// Flows accelerated since no inspector was alive: `bypassed(inspector_down)`.
     BYPASSED_INSPECTOR_DOWN = 14, "bypassed_inspector_down";
     /// Flows decided again after a change of policy, route or ban.
     FLOWS_DECIDED_AGAIN = 15, "flows_decided_again";

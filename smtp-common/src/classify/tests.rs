@@ -14,6 +14,7 @@ fn udp() -> Headers {
     Headers { protocol: UDP, tcp_flags: 0, ttl: 64, obstacle: Obstacle::NONE }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "`by_rule` takes what a search found, if anything")]
 fn rule(action: RuleAction, when_down: WhenDown) -> Option<RuleEntry> {
     Some(RuleEntry { action, when_down, flags: 0, pad: 0, id: 7, resource: u16::MAX })
 }
@@ -71,7 +72,7 @@ fn a_known_flow_with_odd_headers_or_no_ttl_goes_to_the_stack() {
     assert_eq!(by_flow(&headers, &steady(), 5, 0, 1), FlowStep::Stack(PathReason::TTL_EXCEEDED));
 }
 
-/// Every action × inspector × when_down × kind of packet, written out.
+/// Every action × inspector × `when_down` × kind of packet, written out.
 #[test]
 fn every_rule_action_has_its_verdict() {
     use PathReason as R;

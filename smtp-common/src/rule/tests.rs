@@ -5,7 +5,9 @@ use super::*;
 
 fn set(positions: &[u32]) -> RuleSet {
     let mut set = RuleSet::EMPTY;
-    positions.iter().for_each(|&p| set.insert(p));
+    for &position in positions {
+        set.insert(position);
+    }
     set
 }
 

@@ -498,7 +498,7 @@ fn log_event(event: &PacketEvent) {
             %source, %destination, stage = SmtpStage(event.stage).name(), "smtp_stage"
         ),
         EventKind::REFUSED => {
-            info!(%source, %destination, rule = event.rule, reason = reason.name(), "refused")
+            info!(%source, %destination, rule = event.rule, reason = reason.name(), "refused");
         }
         kind => debug!(
             %source, %destination, protocol = event.protocol, rule = event.rule, reason = reason.name(),

@@ -192,18 +192,12 @@ fn attach_clsact(loaded: &mut Loaded, interface: &Interface) -> Result<()> {
         None,
     );
     let replaced = known.ok().and_then(|link| program.attach_to_link(link).ok());
-    let id = match replaced {
-        Some(id) => id,
-        None => {
-            let options = NlOptions { priority: CLSACT_PRIORITY, handle: CLSACT_HANDLE, classid: None };
-            program
-                .attach_with_options(
-                    &interface.name,
-                    TcAttachType::Ingress,
-                    TcAttachOptions::Netlink(options),
-                )
-                .map_err(refused)?
-        }
+    let id = if let Some(id) = replaced {
+        id
+    } else {
+        let options = NlOptions { priority: CLSACT_PRIORITY, handle: CLSACT_HANDLE, classid: None };
+        let options = TcAttachOptions::Netlink(options);
+        program.attach_with_options(&interface.name, TcAttachType::Ingress, options).map_err(refused)?
     };
     // Dropping such a link takes the filter off; it is to stay.
     let _ = std::mem::ManuallyDrop::new(program.take_link(id).map_err(refused)?);

@@ -48,7 +48,7 @@ pub fn remove(maps: &Maps, prefix: IpNet) -> Result<bool> {
 pub fn list(maps: &Maps) -> Result<Vec<BanEntry>> {
     let now = clock::now_ns();
     let mut bans = Vec::new();
-    for entry in table(maps)?.iter() {
+    for entry in &table(maps)? {
         let (key, ban) = entry.map_err(|error| failed(map::BANNED, error))?;
         if ban.in_force(now) {
             let left = (ban.until_ns != u64::MAX).then(|| Duration::from_nanos(ban.until_ns - now));
@@ -66,7 +66,7 @@ pub fn expire(maps: &Maps) -> Result<usize> {
     let mut table = table(maps)?;
     let over: Vec<Key<BanKey>> = table
         .iter()
-        .filter_map(|entry| entry.ok())
+        .filter_map(Result::ok)
         .filter(|(_, ban)| !ban.in_force(now))
         .map(|(key, _)| key)
         .collect();

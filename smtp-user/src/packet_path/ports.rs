@@ -132,7 +132,7 @@ pub fn put(maps: &Maps, port: &Port) -> Result<()> {
         DevMap::try_from(maps.map(map::TX_PORTS)?).map_err(|error| failed(map::TX_PORTS, error))?;
     egress.set(u32::from(port.number), port.ifindex, None, 0).map_err(|error| match error {
         XdpMapError::MapError(error) => failed(map::TX_PORTS, error),
-        other => PacketPathError::map(map::TX_PORTS, other),
+        refused @ XdpMapError::ChainedProgramNotSupported => PacketPathError::map(map::TX_PORTS, refused),
     })
 }
 
