@@ -17,7 +17,7 @@ const INSTRUCTION_BYTES: u64 = 8;
 /// Runs the command.
 pub(crate) fn command(workspace: &Workspace) -> Result<()> {
     let compiler = setup::ensure(workspace, &[Need::Kernel])?;
-    cargo(workspace, &compiler, "build")?.run().context("the kernel programs did not build")?;
+    cargo(workspace, &compiler, "build", &[])?.run().context("the kernel programs did not build")?;
     let object = workspace.target().join("ebpf/bpfel-unknown-none/release/smtp-ebpf");
     let octets = fs::read(&object).with_context(|| format!("reading {}", object.display()))?;
     println!("{}", object.display());
@@ -28,24 +28,27 @@ pub(crate) fn command(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// A cargo command on the kernel programs with the compiler that builds them.
-pub(crate) fn cargo<'a>(workspace: &'a Workspace, compiler: &Compiler, verb: &str) -> Result<Cmd<'a>> {
+/// A cargo command on the kernel programs with the compiler that builds them, and more flags for it.
+pub(crate) fn cargo<'a>(
+    workspace: &'a Workspace,
+    compiler: &Compiler,
+    verb: &str,
+    flags: &[&str],
+) -> Result<Cmd<'a>> {
     let Some(toolchain) = compiler.toolchain() else {
         bail!("there is no BPF compiler");
     };
     let sh = &workspace.shell;
     let manifest = workspace.root.join("smtp-ebpf/Cargo.toml");
     let target = workspace.target().join("ebpf");
-    let arch = host_architecture();
+    let arch = format!("bpf_target_arch=\"{}\"", host_architecture());
+    // What aya-build passes, so that both builds are of the same thing.
+    let flags = [&["--cfg", &arch, "-Cdebuginfo=2", "-Clink-arg=--btf"], flags].concat();
     let mut cargo = cmd!(
         sh,
         "rustup run {toolchain} cargo {verb} --quiet --release --manifest-path {manifest} --target bpfel-unknown-none --target-dir {target}"
     )
-    // What aya-build passes, so that both builds are of the same thing.
-    .env(
-        "CARGO_ENCODED_RUSTFLAGS",
-        ["--cfg", &format!("bpf_target_arch=\"{arch}\""), "-Cdebuginfo=2", "-Clink-arg=--btf"].join("\u{1f}"),
-    )
+    .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
     .env_remove("RUSTC")
     .env_remove("RUSTC_WORKSPACE_WRAPPER")
     .quiet();

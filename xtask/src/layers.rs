@@ -21,8 +21,12 @@ const LAYERS: &[(u8, &[&str])] = &[
 ];
 
 /// Imports within one layer that are meant: from, to, and the one sub-module if not all of it.
-const EXCEPTIONS: &[(&str, &str, Option<&str>)] =
-    &[("transport", "tls", None), ("wire", "limits", None), ("cli", "app", Some("config")), ("cli", "app", Some("run"))];
+const EXCEPTIONS: &[(&str, &str, Option<&str>)] = &[
+    ("transport", "tls", None),
+    ("wire", "limits", None),
+    ("cli", "app", Some("config")),
+    ("cli", "app", Some("run")),
+];
 
 /// Modules without code.
 const DOCUMENTATION: &[&str] = &["manual"];

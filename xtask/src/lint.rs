@@ -62,12 +62,12 @@ fn clippy(workspace: &Workspace, _: &Compiler) -> Result<Outcome> {
 
 fn kernel_programs(workspace: &Workspace, compiler: &Compiler) -> Result<Outcome> {
     // Debian's Rust comes without clippy; the compiler's own warnings are what is left.
-    let (verb, arguments): (_, &[&str]) = match compiler {
+    let verb = match compiler {
         Compiler::Missing { .. } => return Ok(Outcome::Skipped("there is no BPF compiler")),
-        Compiler::Debian => ("check", &[]),
-        Compiler::Nightly { .. } => ("clippy", &["--", "-D", "warnings"]),
+        Compiler::Debian => "check",
+        Compiler::Nightly { .. } => "clippy",
     };
-    ebpf::cargo(workspace, compiler, verb)?.args(arguments).run()?;
+    ebpf::cargo(workspace, compiler, verb, &["-Dwarnings"])?.arg("--all-features").run()?;
     Ok(Outcome::Passed)
 }
 
