@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result};
-use aya_build::{Package, Toolchain};
+use anyhow::{Context as _, Result, bail};
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
@@ -27,6 +26,8 @@ fn main() -> Result<()> {
 struct Compiler {
     toolchain: &'static str,
     bootstrap: Option<&'static str>,
+    /// `core` is built from its sources.
+    sources: bool,
 }
 
 fn compiler() -> Result<Compiler, String> {
@@ -35,10 +36,10 @@ fn compiler() -> Result<Compiler, String> {
     }
     if has_core("bpf") {
         // Opens unstable features for these two crates only; "1" would also ask for the sources of `core`.
-        return Ok(Compiler { toolchain: "bpf", bootstrap: Some("aya_ebpf,smtp_ebpf") });
+        return Ok(Compiler { toolchain: "bpf", bootstrap: Some("aya_ebpf,smtp_ebpf"), sources: false });
     }
     if has_sources("nightly") {
-        return Ok(Compiler { toolchain: "nightly", bootstrap: None });
+        return Ok(Compiler { toolchain: "nightly", bootstrap: None, sources: true });
     }
     Err("there is no rustup toolchain `bpf`, and no nightly one with rust-src".to_owned())
 }
@@ -66,20 +67,36 @@ fn has_sources(toolchain: &str) -> bool {
 }
 
 fn build(compiler: &Compiler) -> Result<()> {
-    // SAFETY: a build script has one thread.
-    unsafe {
-        if let Some(crates) = compiler.bootstrap {
-            env::set_var("RUSTC_BOOTSTRAP", crates);
-        }
-        // Whatever the inner cargo says is shown as a warning: let it say what is wrong, not what it does.
-        env::set_var("CARGO_TERM_QUIET", "true");
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
+    let target = format!("bpf{}-unknown-none", if cfg!(target_endian = "big") { "eb" } else { "el" });
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").context("CARGO_CFG_TARGET_ARCH is not set")?;
+    // The third instruction set (Linux 5.12) has 32-bit jumps and atomic compare-and-exchange. `aya-build` has no
+    // way to ask for it, so cargo is called from here.
+    let flags = [
+        &format!("--cfg=bpf_target_arch=\"{arch}\""),
+        "-Cdebuginfo=2",
+        "-Ctarget-cpu=v3",
+        "-Clink-arg=--btf",
+    ]
+    .join("\x1f");
+    let mut cargo = Command::new("rustup");
+    cargo.args(["run", compiler.toolchain, "cargo", "build", "--quiet", "--release", "--bin", "smtp-ebpf"]);
+    cargo.args(["--target", &target]).arg("--target-dir").arg(out.join("bpf"));
+    if compiler.sources {
+        cargo.args(["-Z", "build-std=core"]);
     }
     // The kernel programs are a package outside this workspace, with a lock file of their own.
-    env::set_current_dir("../smtp-ebpf").context("the folder smtp-ebpf is missing")?;
-    aya_build::build_ebpf(
-        [Package { name: "smtp-ebpf", root_dir: "../smtp-ebpf", ..Package::default() }],
-        Toolchain::Custom(compiler.toolchain),
-    )?;
+    cargo.current_dir("../smtp-ebpf").env("CARGO_ENCODED_RUSTFLAGS", flags);
+    cargo.env_remove("RUSTC").env_remove("RUSTC_WORKSPACE_WRAPPER");
+    if let Some(crates) = compiler.bootstrap {
+        cargo.env("RUSTC_BOOTSTRAP", crates);
+    }
+    let output = cargo.output().context("cannot run rustup")?;
+    if !output.status.success() {
+        bail!("the kernel programs do not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let object = out.join("bpf").join(&target).join("release/smtp-ebpf");
+    fs::copy(&object, out.join("smtp-ebpf")).with_context(|| format!("cannot copy {}", object.display()))?;
     println!("cargo:rustc-env=POSTERN_BPF_MISSING=");
     Ok(())
 }

@@ -22,8 +22,8 @@ pub struct GatewaySettings {
     pub events: u32,
     /// 1: accelerate; 0: every packet that would be accelerated goes to the stack.
     pub accelerate: u32,
-    /// Zero.
-    pub pad: u32,
+    /// [`tick::ticks_per_jiffy`] of this kernel; measured when the maps are made.
+    pub ticks_per_jiffy: u32,
 }
 
 impl GatewaySettings {
@@ -39,7 +39,7 @@ impl GatewaySettings {
             idle_udp_stream: tick::from_ms(180_000),
             events: E::REFUSED.bit() | E::DROPPED.bit() | E::STAGE.bit() | E::TABLE_FULL.bit(),
             accelerate: 1,
-            pad: 0,
+            ticks_per_jiffy: tick::ticks_per_jiffy(250),
         }
     }
 }

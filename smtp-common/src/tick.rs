@@ -1,15 +1,21 @@
 //! The packet path's coarse clock.
 //!
-//! A tick is 2^20 ns of `CLOCK_MONOTONIC` (about 1.05 ms), kept in 32 bits: it wraps after 52 days,
-//! so ticks are only ever subtracted, never compared.
+//! A tick is 2^20 ns (about 1.05 ms), kept in 32 bits: it wraps after 52 days, so ticks are only ever
+//! subtracted, never compared. The kernel programs make it of the jiffies, which cost one load where every other
+//! clock costs a call; it starts anywhere, and user space asks the programs for it.
 
 /// Nanoseconds in a tick.
 pub const TICK_NS: u64 = 1 << 20;
 
-/// The tick of a monotonic time in nanoseconds.
+/// The tick of a number of jiffies; `per_jiffy` is [`ticks_per_jiffy`].
 #[inline(always)]
-pub const fn from_ns(ns: u64) -> u32 {
-    (ns >> 20) as u32
+pub const fn from_jiffies(jiffies: u64, per_jiffy: u32) -> u32 {
+    (jiffies.wrapping_mul(per_jiffy as u64) >> 16) as u32
+}
+
+/// Ticks in a jiffy, in units of 2^-16, for a kernel that makes `hz` jiffies a second.
+pub const fn ticks_per_jiffy(hz: u32) -> u32 {
+    ((1_000_000_000_u64 << 16) / (hz as u64 * TICK_NS)) as u32
 }
 
 /// Ticks in a number of milliseconds, rounded up.
@@ -30,3 +36,6 @@ pub const fn since(earlier: u32, now: u32) -> u32 {
     let age = now.wrapping_sub(earlier);
     if age > u32::MAX - 60_000 { 0 } else { age }
 }
+
+#[cfg(test)]
+mod tests;

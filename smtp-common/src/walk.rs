@@ -17,6 +17,8 @@ pub const WALK_FLUSH: u32 = 1 << 2;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Walk {
+    /// The kernel's jiffies, written by every run.
+    pub jiffies: u64,
     /// Next slot.
     pub cursor: u32,
     /// `WALK_*`.
@@ -29,4 +31,8 @@ pub struct Walk {
     pub blocked: u32,
     /// Live entries that are half open or one-sided.
     pub unconfirmed: u32,
+    /// Tick of the run, by the packet path's clock.
+    pub now: u32,
+    /// Zero.
+    pub pad: u32,
 }

@@ -4,7 +4,6 @@ use smtp_common::classify::{FlowStep, by_flow};
 use smtp_common::flow::{TCP, UDP};
 use smtp_common::packet_path::PathReason;
 use smtp_common::port::Port;
-use smtp_common::tick;
 use smtp_common::verdict::PacketVerdict;
 
 use crate::asked::{Asked, DECIDE, FOLLOW, NOWHERE};
@@ -89,7 +88,7 @@ fn fast<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     let Some(settings) = maps::settings() else {
         return frame.stack(port, PathReason::NO_POLICY);
     };
-    let now = tick::from_ns(heartbeat::now_ns());
+    let now = heartbeat::now_tick(settings);
     let headers = packet.common().headers;
     let has_flow = headers.obstacle.ports_known() && (headers.protocol == TCP || headers.protocol == UDP);
     let mut index = NOWHERE;

@@ -4,7 +4,6 @@ use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use smtp_common::flow::Control;
 use smtp_common::settings::GatewaySettings;
 use smtp_common::stats::Counter;
-use smtp_common::tick;
 use smtp_common::walk::{STEP, WALK_EXPIRE, WALK_FLUSH, WALK_LIST, Walk};
 
 use crate::family::Packet;
@@ -17,9 +16,11 @@ pub(crate) fn step<P: Packet>() -> i32 {
     let (Some(walk), Some(settings)) = (maps::walk(), maps::settings()) else {
         return TC_ACT_UNSPEC;
     };
-    let now = tick::from_ns(heartbeat::now_ns());
+    let now = heartbeat::now_tick(settings);
     // SAFETY: a map value; user space runs one walk at a time.
     let walk = unsafe { &mut *walk };
+    walk.now = now;
+    walk.jiffies = heartbeat::jiffies();
     let mut i = 0;
     while i < STEP {
         if walk.cursor > P::mask() || walk.blocked != 0 {

@@ -251,8 +251,7 @@ impl Gateway {
     /// Neighbours of accelerated flows are never asked by the stack, which sends nothing to them: so those that
     /// have gone stale are asked here, and one that is gone or has another address is noticed.
     async fn probe(&self) {
-        let now = clock::now_tick();
-        let Ok(hops) = self.next_hops.list() else {
+        let (Ok(hops), Ok(now)) = (self.next_hops.list(), flows::now(&self.loaded.maps)) else {
             return;
         };
         let used: Vec<(u32, IpAddr)> = hops

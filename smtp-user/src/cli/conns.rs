@@ -14,7 +14,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::{output, quantity, word};
 use crate::packet_path::flows::{self, Flow};
-use crate::packet_path::{clock, rule_base};
+use crate::packet_path::rule_base;
 
 /// List the flow table: who talks to whom, on which path, and why.
 #[derive(Clone, Debug, clap::Args)]
@@ -107,7 +107,7 @@ pub fn run(args: &ConnsArgs) -> anyhow::Result<process::ExitCode> {
         print_count(args, matching)?;
         return Ok(ExitCode::Ok.into());
     }
-    let now = clock::now_tick();
+    let now = flows::now(&maps)?;
     if let Some(key) = args.sort {
         selected.sort_by_key(|flow| std::cmp::Reverse(key.of(flow, now)));
         selected.truncate(limit);

@@ -15,7 +15,7 @@ use crate::cli::tuple::FlowTuple;
 use crate::packet_path::error::Result;
 use crate::packet_path::flows::{self, Flow};
 use crate::packet_path::maps::Maps;
-use crate::packet_path::{clock, rule_base};
+use crate::packet_path::rule_base;
 
 /// Say which path a flow takes or would take, and why.
 ///
@@ -45,7 +45,7 @@ pub fn run(args: &PathArgs) -> anyhow::Result<process::ExitCode> {
         Some(flow) => {
             let rules = rule_base::active_rules(&maps)?;
             let current = flow.state.generation == maps.active()?.generation();
-            Report::of_flow(tuple, FlowRow::new(&flow, &rules, clock::now_tick()), current)
+            Report::of_flow(tuple, FlowRow::new(&flow, &rules, flows::now(&maps)?), current)
         }
         None => Report::of_forecast(tuple, Forecast::make(&maps, &tuple, args.ingress.as_deref())?),
     };

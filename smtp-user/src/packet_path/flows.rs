@@ -9,6 +9,7 @@ use smtp_common::flow::{Control, FlowState, FlowV4, FlowV6};
 use smtp_common::next_hop::mapped;
 use smtp_common::walk::{STEP, WALK_EXPIRE, WALK_FLUSH, WALK_LIST, Walk};
 
+use crate::packet_path::clock;
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::maps::{Maps, failed};
 
@@ -78,6 +79,32 @@ pub fn flush(maps: &Maps) -> Result<WalkCount> {
     whole(maps, WALK_FLUSH)
 }
 
+/// The packet path's clock, tick.
+pub fn now(maps: &Maps) -> Result<u32> {
+    let _guard = walker(maps)?;
+    look(maps).map(|walk| walk.now)
+}
+
+/// Jiffies a second of this kernel, found by watching them for a moment.
+pub fn measure_hz(maps: &Maps) -> Result<u32> {
+    const MOMENT: std::time::Duration = std::time::Duration::from_millis(200);
+    let _guard = walker(maps)?;
+    let (began, first) = (clock::now_ns(), look(maps)?.jiffies);
+    std::thread::sleep(MOMENT);
+    let (ended, last) = (clock::now_ns(), look(maps)?.jiffies);
+    let measured = last.saturating_sub(first) * 1_000_000_000 / (ended - began).max(1);
+    // Kernels are built for one of these.
+    let hz = [100_u32, 250, 300, 1000].into_iter().min_by_key(|hz| u64::from(*hz).abs_diff(measured));
+    Ok(hz.unwrap_or(250))
+}
+
+/// A walk over nothing: it only tells the time.
+fn look(maps: &Maps) -> Result<Walk> {
+    let mut count = WalkCount::default();
+    walk(maps, program::WALK_V4, 0, 0, &mut count, &mut || {})?;
+    maps.array::<Walk>(map::WALK)?.get(&0, 0).map_err(|error| failed(map::WALK, error))
+}
+
 fn whole(maps: &Maps, flags: u32) -> Result<WalkCount> {
     let _guard = walker(maps)?;
     let slots = maps.abi()?;
@@ -122,14 +149,19 @@ fn walk(
     };
     let walker = SchedClassifier::from_pin(maps.pins().program(name)).map_err(failed_program)?;
     let mut state = maps.array::<Walk>(map::WALK)?;
-    let zero = Walk { cursor: 0, flags, live: 0, freed: 0, blocked: 0, unconfirmed: 0 };
+    let zero = Walk {
+        // A walk over nothing starts behind the end.
+        cursor: if slots == 0 { u32::MAX } else { 0 },
+        flags,
+        ..bytemuck::Zeroable::zeroed()
+    };
     state.set(0, zero, 0).map_err(|error| failed(map::WALK, error))?;
     // The kernel wants a frame to run the program on; the program does not look at it.
     let frame = [0_u8; 64];
     loop {
         let mut options = TestRunOptions::new();
         options.data_in = Some(&frame);
-        options.repeat = RUNS.min(slots.div_ceil(STEP));
+        options.repeat = RUNS.min(slots.div_ceil(STEP)).max(1);
         walker.test_run(options).map_err(failed_program)?;
         drain();
         let mut now = state.get(&0, 0).map_err(|error| failed(map::WALK, error))?;

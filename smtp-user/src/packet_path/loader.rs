@@ -7,8 +7,10 @@ use aya::{Ebpf, EbpfLoader};
 use smtp_common::abi::{ABI_VERSION, AbiInfo, MAPS, global, map, program};
 use smtp_common::heartbeat::Heartbeat;
 use smtp_common::settings::GatewaySettings;
+use smtp_common::tick;
 
 use crate::packet_path::error::{PacketPathError, Result, is_permission};
+use crate::packet_path::flows;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::object::object;
 use crate::packet_path::pins::Pins;
@@ -113,7 +115,10 @@ fn begin(pins: &Pins, sizes: Sizes) -> Result<()> {
         rustix::rand::getrandom(&mut *part, rustix::rand::GetRandomFlags::empty())
             .map_err(|error| PacketPathError::map(map::SETTINGS, error))?;
     }
-    maps.set_settings(&GatewaySettings::with_seed(seed.map(u64::from_ne_bytes)))?;
+    let mut settings = GatewaySettings::with_seed(seed.map(u64::from_ne_bytes));
+    maps.set_settings(&settings)?;
+    settings.ticks_per_jiffy = tick::ticks_per_jiffy(flows::measure_hz(&maps)?);
+    maps.set_settings(&settings)?;
     maps.set_heartbeat(&Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, pad: 0 })?;
     maps.set_abi(&AbiInfo {
         version: ABI_VERSION,

@@ -7,7 +7,6 @@ use smtp_common::abi::map;
 use smtp_common::next_hop::{NEXT_HOP_VALID, NEXT_HOP_XDP_TX, NextHop, NextHopKey, mapped};
 use smtp_common::port::{PORT_XDP_TX, Port};
 
-use crate::packet_path::clock;
 use crate::packet_path::error::Result;
 use crate::packet_path::maps::{Maps, failed};
 
@@ -42,7 +41,6 @@ impl NextHops {
         if (before.macs, before.flags) == (hop.macs, hop.flags) {
             return Ok(false);
         }
-        hop.resolved = clock::now_tick();
         self.table.set(index, hop, 0).map_err(|error| failed(map::NEXT_HOPS, error))?;
         Ok(true)
     }
