@@ -91,11 +91,13 @@ pub(crate) fn build(
     match protocol {
         Protocol::Udp => ip.udp(ports.0, ports.1).write(&mut frame, &payload)?,
         Protocol::Tcp(flags) => {
-            let tcp = ip.tcp(ports.0, ports.1, 1, 0xffff);
+            // A handshake's numbers, so that what looks at windows takes it for one.
+            let sequence = if flags == TcpFlags::Ack { 2 } else { 1 };
+            let tcp = ip.tcp(ports.0, ports.1, sequence, 0xffff);
             let tcp = match flags {
                 TcpFlags::Syn => tcp.syn(),
-                TcpFlags::SynAck => tcp.syn().ack(1),
-                TcpFlags::Ack => tcp.ack(1),
+                TcpFlags::SynAck => tcp.syn().ack(2),
+                TcpFlags::Ack => tcp.ack(2),
             };
             tcp.write(&mut frame, &payload)?;
         }

@@ -31,6 +31,8 @@ pub(crate) const GATEWAY_SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 2, 2];
 
 /// Server's IPv4 address.
 pub(crate) const SERVER_V4: [u8; 4] = [10, 202, 0, 2];
+/// The server's addresses, for commands.
+pub(crate) const SERVERS: [&str; 2] = ["10.202.0.2", "fdc9:2::2"];
 /// First of the addresses flows come from; they stand behind the client.
 pub(crate) const FLOWS_V4: [u8; 4] = [10, 203, 0, 0];
 /// Server's IPv6 address.
@@ -89,7 +91,7 @@ impl Lane {
         address(&server, SERVER, &["10.202.0.2/16", "fdc9:2::2/64"])?;
         neighbours(&client, CLIENT, GATEWAY_CLIENT_MAC, &["10.201.0.1", "fdc9:1::1"])?;
         neighbours(&gateway, GATEWAY_CLIENT, CLIENT_MAC, &["10.201.0.2", "fdc9:1::2"])?;
-        neighbours(&gateway, GATEWAY_SERVER, SERVER_MAC, &["10.202.0.2", "fdc9:2::2"])?;
+        neighbours(&gateway, GATEWAY_SERVER, SERVER_MAC, &SERVERS)?;
         neighbours(&server, SERVER, GATEWAY_SERVER_MAC, &["10.202.0.1", "fdc9:2::1"])?;
         for (ns, prefix, via) in [
             (&client, "default", "10.201.0.1"),
@@ -167,7 +169,8 @@ fn address(ns: &NetNs, device: &str, addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn neighbours(ns: &NetNs, device: &str, mac: [u8; 6], addresses: &[&str]) -> Result<()> {
+/// Fixed neighbours on a device, all of one MAC address; they replace what was said before.
+pub(crate) fn neighbours(ns: &NetNs, device: &str, mac: [u8; 6], addresses: &[&str]) -> Result<()> {
     let mac = mac.map(|octet| format!("{octet:02x}")).join(":");
     for address in addresses {
         ip(&[

@@ -22,8 +22,8 @@ use crate::schedstat::CpuClock;
 pub(crate) struct Workload {
     /// IP version.
     pub(crate) family: Family,
-    /// UDP, or TCP segments from the middle of connections.
-    pub(crate) tcp: bool,
+    /// UDP, or TCP segments with these flags.
+    pub(crate) tcp: Option<TcpFlags>,
     /// Flows, a power of two, visited in a permuted order.
     pub(crate) flows: u32,
     /// Octets of a frame.
@@ -33,13 +33,13 @@ pub(crate) struct Workload {
 impl Workload {
     /// Short IPv4 UDP frames of this many flows.
     pub(crate) const fn short(flows: u32) -> Self {
-        Self { family: Family::V4, tcp: false, flows, size: 60 }
+        Self { family: Family::V4, tcp: None, flows, size: 60 }
     }
 
     /// One line for people.
     pub(crate) fn describe(&self) -> String {
         let family = if self.family == Family::V4 { "v4" } else { "v6" };
-        let protocol = if self.tcp { "TCP" } else { "UDP" };
+        let protocol = if self.tcp.is_some() { "TCP" } else { "UDP" };
         let flows = if self.flows == 1 { "1 flow".to_owned() } else { format!("{} flows", self.flows) };
         format!("{family} {protocol}, {} octets, {flows}", self.size)
     }
@@ -84,7 +84,7 @@ pub(crate) fn drive(
         Direction::Forward => (&lane.client, lane.client_if),
         Direction::Reverse => (&lane.server, lane.server_if),
     };
-    let protocol = if workload.tcp { Protocol::Tcp(TcpFlags::Ack) } else { Protocol::Udp };
+    let protocol = workload.tcp.map_or(Protocol::Udp, Protocol::Tcp);
     let frame = frame::build(workload.family, protocol, direction, workload.size, 64, 0)?;
     aim(ebpf, &frame, workload, direction, egress)?;
     point_constant(ebpf, lane, direction)?;
@@ -164,7 +164,7 @@ fn aim(ebpf: &mut Ebpf, frame: &[u8], workload: Workload, direction: Direction, 
         flow_mask: workload.flows - 1,
         egress,
         reverse: u32::from(direction == Direction::Reverse),
-        tcp: u32::from(workload.tcp),
+        tcp: u32::from(workload.tcp.is_some()),
     };
     let mut map: Array<_, Source> = ebpf.map_mut("SOURCE").context("no map SOURCE")?.try_into()?;
     Ok(map.set(0, source, 0)?)

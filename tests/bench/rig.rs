@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use aya::Ebpf;
 use serde_json::json;
 
-use crate::frame::Direction;
+use crate::frame::{Direction, TcpFlags};
 use crate::gateway::{Gateway, Kind};
 use crate::host::Load;
 use crate::interrupt;
@@ -59,15 +59,21 @@ impl Rig {
         Gateway::for_frames(&mut self.ebpf, kind)
     }
 
-    /// Makes every flow known: one frame each way at least, so that what tracks connections has seen both sides.
+    /// Makes every flow known: what tracks connections has seen both sides, and of TCP the handshake.
     pub(crate) fn warm_up(&mut self, leg: Leg<'_>) -> Result<()> {
         let passes = if leg.workload.flows > 1 << 16 { 1 } else { 4 };
-        let frames = leg.workload.flows.max(64) * passes;
-        for direction in [Direction::Forward, Direction::Reverse] {
+        let frames = Extent::Frames(leg.workload.flows.max(64) * passes);
+        let steps = [
+            (Direction::Forward, TcpFlags::Syn),
+            (Direction::Reverse, TcpFlags::SynAck),
+            (Direction::Forward, TcpFlags::Ack),
+        ];
+        for (direction, flags) in steps {
             if direction == Direction::Reverse && matches!(leg.gateway.kind, Kind::FloorXdp | Kind::FloorTc) {
                 continue;
             }
-            self.drive(leg, direction, Extent::Frames(frames))?;
+            let workload = Workload { tcp: leg.workload.tcp.map(|_| flags), ..leg.workload };
+            self.drive(Leg { workload, ..leg }, direction, frames)?;
         }
         Ok(())
     }
@@ -89,13 +95,13 @@ impl Rig {
             let run = self.drive(leg, Direction::Forward, Extent::Time(self.leg))?;
             let after = leg.gateway.subject.as_ref().map(Subject::counted).transpose()?;
             let counted = before.zip(after);
-            let fault = fault(leg, &run, counted)?;
+            let fault = fault(leg, &run, counted.as_ref())?;
             let ns = run.cpu_ns as f64 / run.delivered.max(1) as f64;
             self.report.line(&json!({
                 "case": case, "pair": block, "leg": leg.gateway.kind.name(), "workload": leg.workload.describe(),
                 "metric": "cpu_ns_per_packet", "value": ns, "mpps_noisy": run.sent as f64 / run.wall.as_secs_f64() / 1e6,
                 "sent": run.sent, "delivered": run.delivered, "void": fault,
-                "daemon_cpu_ns": counted.map(|(b, a)| a.daemon_ns - b.daemon_ns), "load": Load::look(),
+                "daemon_cpu_ns": counted.as_ref().map(|(b, a)| a.daemon_ns - b.daemon_ns), "load": Load::look(),
             }))?;
             match fault {
                 None => {
@@ -125,9 +131,12 @@ impl Rig {
 }
 
 /// Why a sample is void, if it is.
-fn fault(leg: Leg<'_>, run: &Run, counted: Option<(Counted, Counted)>) -> Result<Option<String>> {
+fn fault(leg: Leg<'_>, run: &Run, counted: Option<&(Counted, Counted)>) -> Result<Option<String>> {
+    let saw = counted.map_or(String::new(), |(before, after)| {
+        format!("; postern counted {}", after.reasons_since(before))
+    });
     if run.delivered != run.sent {
-        return Ok(Some(format!("{} frames sent, {} delivered", run.sent, run.delivered)));
+        return Ok(Some(format!("{} frames sent, {} delivered{saw}", run.sent, run.delivered)));
     }
     if run.missed != 0 {
         return Ok(Some(format!("{} frames without a route", run.missed)));
@@ -136,9 +145,8 @@ fn fault(leg: Leg<'_>, run: &Run, counted: Option<(Counted, Counted)>) -> Result
         return Ok(Some("the kernel keeps interrupt time out of the threads' time".into()));
     }
     if let Some((before, after)) = counted {
-        let accelerated = after.accelerated - before.accelerated;
-        if accelerated < run.sent {
-            return Ok(Some(format!("{} frames sent, {accelerated} on the accelerated path", run.sent)));
+        if after.accelerated - before.accelerated < run.sent {
+            return Ok(Some(format!("{} frames sent, not all accelerated{saw}", run.sent)));
         }
         let lookups = after.rule_lookups - before.rule_lookups;
         if lookups > 0 {

@@ -1,5 +1,6 @@
 //! The subject: the real `postern` binary, run in a gateway namespace, and its counters read from its pins.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,15 +9,15 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use aya::maps::{Array, Map, MapData, PerCpuArray};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use smtp_common::abi;
-use smtp_common::packet_path::{PacketPath, PathReason, REASON_SLOTS};
-use smtp_common::settings::Active;
-use smtp_common::stats::{Counter, PathStats};
+use smtp_common::packet_path::PacketPath;
+use smtp_common::stats::Counter;
+use smtp_user::packet_path::maps::Maps;
+use smtp_user::packet_path::pins::Pins;
+use smtp_user::packet_path::stats;
 
 use crate::interrupt;
 use crate::lane::{GATEWAY_CLIENT, GATEWAY_SERVER};
@@ -68,7 +69,8 @@ impl Setup {
         if let Some(port) = self.inspect_port {
             let _ = write!(
                 text,
-                "\n[[rule]]\nname = \"inspected\"\nservice = [\"tcp/{port}\"]\naction = \"inspect\"\nwhen_down = \"refuse\"\n"
+                "\n[[rule]]\nname = \"inspected\"\nservice = [\"tcp/{port}\"]\naction = \"inspect\"\n\
+                 resource = \"mail\"\nwhen_down = \"refuse\"\n\n[[resource]]\nname = \"mail\"\n"
             );
         }
         for n in 1..=self.filler_rules {
@@ -87,20 +89,36 @@ impl Setup {
 #[derive(Debug)]
 pub(crate) struct Subject {
     child: Child,
-    pins: PathBuf,
+    pins: Pins,
 }
 
 /// What its counters say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counted {
     /// Packets on the accelerated path.
     pub(crate) accelerated: u64,
+    /// Packets by reason, whatever the path.
+    reasons: BTreeMap<&'static str, u64>,
     /// Times the rule base was asked.
     pub(crate) rule_lookups: u64,
     /// Entries made in the flow tables.
     pub(crate) flows_opened: u64,
     /// CPU time of the daemon, which is not in any packet's share.
     pub(crate) daemon_ns: u64,
+}
+
+impl Counted {
+    /// What the packets since `before` were counted as, for people.
+    pub(crate) fn reasons_since(&self, before: &Self) -> String {
+        let text: Vec<String> = self
+            .reasons
+            .iter()
+            .map(|(name, packets)| (name, packets - before.reasons.get(name).unwrap_or(&0)))
+            .filter(|(_, packets)| *packets > 0)
+            .map(|(name, packets)| format!("{name} {packets}"))
+            .collect();
+        if text.is_empty() { "nothing".into() } else { text.join(", ") }
+    }
 }
 
 /// Where the binary is and where things may be put; set once.
@@ -153,13 +171,11 @@ impl Subject {
         let config = folder.join("postern.toml");
         fs::write(&config, setup.configuration(&folder))?;
         let log = folder.join("log");
-        let pins = place.scratch.join("bpf").join(name);
+        let output = File::create(&log)?;
+        let pins = Pins::new(place.scratch.join("bpf").join(name));
         let mut command = Command::new(&place.binary);
-        command.args(["run", "--config"]).arg(&config).arg("--pin-dir").arg(&pins);
-        command
-            .stdin(Stdio::null())
-            .stdout(File::create(&log)?)
-            .stderr(File::options().append(true).open(&log)?);
+        command.args(["run", "--config"]).arg(&config).arg("--pin-dir").arg(pins.dir());
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = gateway.run(|| command.spawn().context("starting postern"))?;
         let mut subject = Self { child, pins };
         subject.wait_ready(&log)?;
@@ -168,87 +184,49 @@ impl Subject {
 
     /// A pinned program's path.
     pub(crate) fn program_pin(&self, program: &str) -> PathBuf {
-        self.pins.join(format!("prog_{program}"))
+        self.pins.program(program)
     }
 
     /// Reads the counters.
     pub(crate) fn counted(&self) -> Result<Counted> {
-        let stats: PerCpuArray<_, PathStats> =
-            PerCpuArray::try_from(Map::PerCpuArray(self.map(abi::map::PATH_STATS)?))?;
-        let counters: PerCpuArray<_, u64> =
-            PerCpuArray::try_from(Map::PerCpuArray(self.map(abi::map::COUNTERS)?))?;
-        let reasons: Vec<u32> = PathReason::ALL
-            .iter()
-            .filter(|reason| reason.path() == PacketPath::ACCELERATED)
-            .map(|reason| u32::from(reason.0))
-            .collect();
-        let mut accelerated = 0;
-        for port in 0..stats.len() / REASON_SLOTS {
-            for reason in &reasons {
-                accelerated +=
-                    stats.get(&(port * REASON_SLOTS + reason), 0)?.iter().map(|s| s.packets).sum::<u64>();
+        let maps = Maps::open(&self.pins)?;
+        let (mut accelerated, mut reasons) = (0, BTreeMap::new());
+        for count in stats::path_counts(&maps)? {
+            if count.reason.path() == PacketPath::ACCELERATED {
+                accelerated += count.stats.packets;
             }
+            *reasons.entry(count.reason.name()).or_default() += count.stats.packets;
         }
+        let counters = stats::counters(&maps)?;
+        let value = |wanted: Counter| {
+            counters.iter().filter(|(counter, _)| *counter == wanted).map(|(_, value)| value).sum()
+        };
         Ok(Counted {
             accelerated,
-            rule_lookups: counters.get(&Counter::RULE_LOOKUPS.0, 0)?.iter().sum(),
-            flows_opened: counters.get(&Counter::FLOWS_OPENED.0, 0)?.iter().sum(),
+            reasons,
+            rule_lookups: value(Counter::RULE_LOOKUPS),
+            flows_opened: value(Counter::FLOWS_OPENED),
             daemon_ns: crate::schedstat::process_ns(self.child.id())?,
         })
     }
 
+    /// Waits for the line that says that policy and programs are in place.
     fn wait_ready(&mut self, log: &Path) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        let mut active_since = None;
         loop {
             interrupt::check()?;
+            let text = fs::read_to_string(log).unwrap_or_default();
+            if text.lines().any(|line| line == READY) {
+                return Ok(());
+            }
             if let Some(status) = self.child.try_wait()? {
+                // Once more: its last words may have come after the look.
                 let text = fs::read_to_string(log).unwrap_or_default();
-                return Err(Skipped::because(format!(
-                    "postern ended at once, {status}: {}",
-                    last_lines(&text)
-                )));
+                bail!("postern ended at once, {status}: {}", last_lines(&text));
             }
-            if self.has_policy() {
-                // A filter of old kernels has no link to be pinned; then time must do.
-                let since = *active_since.get_or_insert_with(Instant::now);
-                if self.is_linked() || since.elapsed() > Duration::from_secs(1) {
-                    return Ok(());
-                }
-            }
-            if Instant::now() > deadline {
-                let text = fs::read_to_string(log).unwrap_or_default();
-                return Err(Skipped::because(format!(
-                    "postern was not ready in 30 s: {}",
-                    last_lines(&text)
-                )));
-            }
+            ensure!(Instant::now() < deadline, "postern was not ready in 30 s: {}", last_lines(&text));
             sleep(Duration::from_millis(20));
         }
-    }
-
-    /// Whether a policy is active.
-    fn has_policy(&self) -> bool {
-        let active = || -> Result<u64> {
-            let map: Array<_, u64> = Array::try_from(Map::Array(self.map(abi::map::ACTIVE)?))?;
-            Ok(map.get(&0, 0)?)
-        };
-        active().is_ok_and(|word| Active(word).policy() != 0)
-    }
-
-    /// Whether links to both interfaces are pinned.
-    fn is_linked(&self) -> bool {
-        let Ok(folder) = fs::read_dir(&self.pins) else { return false };
-        let names: Vec<_> = folder.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-        [GATEWAY_CLIENT, GATEWAY_SERVER].iter().all(|device| {
-            let prefix = format!("link_{device}_");
-            names.iter().any(|name| name.to_string_lossy().starts_with(&prefix))
-        })
-    }
-
-    fn map(&self, name: &str) -> Result<MapData> {
-        let path = self.pins.join(name.to_lowercase());
-        MapData::from_pin(&path).with_context(|| format!("opening {}", path.display()))
     }
 
     /// Asks it to detach and end.
@@ -276,7 +254,7 @@ impl Drop for Subject {
             let _ = self.child.wait();
         }
         // Normally gone by now; whatever is left would keep its maps alive.
-        let _ = fs::remove_dir_all(&self.pins);
+        let _ = fs::remove_dir_all(self.pins.dir());
     }
 }
 
@@ -285,3 +263,6 @@ fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(3)..].join(" / ")
 }
+
+/// What `postern run` says on standard error when it is at work.
+const READY: &str = "postern: ready";

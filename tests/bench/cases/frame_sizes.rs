@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::frame::Family;
+use crate::frame::{Family, TcpFlags};
 use crate::gateway::Kind;
 use crate::live_frames::Workload;
 use crate::report::Unit;
@@ -16,14 +16,8 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
     let kernel = rig.gateway(Kind::Kernel)?;
     let conntrack = rig.gateway(Kind::Conntrack)?;
     let (v4, v6) = (Family::V4, Family::V6);
-    let all = [
-        (v4, false, 508),
-        (v4, false, 1514),
-        (v4, true, 60),
-        (v6, false, 80),
-        (v6, false, 1514),
-        (v6, true, 80),
-    ];
+    let all =
+        [(v4, None, 508), (v4, None, 1514), (v4, ACK, 60), (v6, None, 80), (v6, None, 1514), (v6, ACK, 80)];
     let kinds = if rig.quick { &all[1..4] } else { &all[..] };
     for &(family, tcp, size) in kinds {
         let workload = Workload { family, tcp, flows: 1024, size };
@@ -40,3 +34,6 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
     }
     Ok(())
 }
+
+/// Segments of established connections.
+const ACK: Option<TcpFlags> = Some(TcpFlags::Ack);

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::frame::Direction;
+use crate::frame::{Direction, TcpFlags};
 use crate::gateway::Kind;
 use crate::host::Load;
 use crate::live_frames::{Extent, Workload};
@@ -21,7 +21,8 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
     let rows = run_blocks(pairs, &kinds, |block, kind| {
         let gateway = rig.gateway(kind.clone())?;
         // The first frames of all pay for cold caches and for what is made on first use.
-        let other = Leg { gateway: &gateway, workload: Workload { tcp: true, ..Workload::short(1) } };
+        let other =
+            Leg { gateway: &gateway, workload: Workload { tcp: Some(TcpFlags::Ack), ..Workload::short(1) } };
         rig.warm_up(other)?;
         let leg = Leg { gateway: &gateway, workload };
         let before = gateway.subject.as_ref().map(Subject::counted).transpose()?;

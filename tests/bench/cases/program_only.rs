@@ -1,7 +1,8 @@
 //! F4: the program alone, by `BPF_PROG_TEST_RUN` on the pinned program of a running gateway.
 //!
-//! The kernel replays one buffer and the program counts the TTL down, so a call is 250 runs from TTL
-//! 255, and its verdict is looked at. That the program is attached keeps a call from patching it into
+//! The kernel replays one buffer. The program counts the TTL down, so a call is 250 runs from TTL 255; and
+//! it writes the next hop's address where its own was, so here the two are the same. The last run's verdict
+//! is looked at. That the program is attached keeps a call from patching it into
 //! the dispatcher first.
 
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use smtp_common::abi;
 use crate::frame::{Direction, Family, Protocol, TcpFlags, build, shortest};
 use crate::gateway::Gateway;
 use crate::interrupt;
-use crate::lane::Lane;
+use crate::lane::{GATEWAY_CLIENT_MAC, GATEWAY_SERVER, Lane, SERVERS, neighbours};
 use crate::measure_object;
 use crate::report::{Goal, Unit};
 use crate::rig::Rig;
@@ -37,6 +38,7 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
     let Some(subject) = &gateway.subject else {
         return Err(Skipped::because("the program alone is measured for postern only"));
     };
+    neighbours(&gateway.lane.gateway, GATEWAY_SERVER, GATEWAY_CLIENT_MAC, &SERVERS)?;
     let program = Xdp::from_pin(subject.program_pin(abi::program::XDP_INGRESS), XdpAttachType::Interface)?;
     for flow in &FLOWS {
         open(&program, &gateway, rig.cpu, flow)?;

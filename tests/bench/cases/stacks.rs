@@ -101,10 +101,15 @@ fn checked(gateway: &Gateway, work: impl FnOnce() -> Result<Work>) -> Result<Wor
     let before = gateway.subject.as_ref().map(Subject::counted).transpose()?;
     let done = work()?;
     if let Some((before, subject)) = before.zip(gateway.subject.as_ref()) {
-        let packets = subject.counted()?.accelerated - before.accelerated;
+        let after = subject.counted()?;
+        let packets = after.accelerated - before.accelerated;
         // A segmentation-offload packet counts as its segments, so the stream has a packet for 64 KiB at least.
         let least = if done.amount > 1e7 { done.amount / 65_536.0 } else { done.amount };
-        ensure!(packets as f64 >= least, "void: only {packets} packets were on the accelerated path");
+        ensure!(
+            packets as f64 >= least,
+            "void: only {packets} packets accelerated, {least:.0} expected; postern counted {}",
+            after.reasons_since(&before)
+        );
     }
     Ok(done)
 }
