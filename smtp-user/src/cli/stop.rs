@@ -22,6 +22,9 @@ pub struct StopArgs {
     /// Folder of the pinned maps.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR, env = "POSTERN_PIN_DIR")]
     pub pin_dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How long a daemon may take to end.
@@ -31,7 +34,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
     let pins = Pins::new(&args.pin_dir);
     if !pins.dir().exists() {
-        println!("nothing is loaded under {}", pins.dir().display());
+        if args.json {
+            println!("{}", serde_json::json!({ "stopped": false, "pin_dir": args.pin_dir }));
+        } else {
+            println!("nothing is loaded under {}", pins.dir().display());
+        }
         return Ok(ExitCode::Ok.into());
     }
     let daemon = Maps::open(&pins).ok().and_then(|maps| maps.daemon().ok().flatten());
@@ -48,6 +55,10 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
     }
     // No daemon, or one that ended without doing it.
     attach::detach_all(&pins)?;
-    println!("stopped");
+    if args.json {
+        println!("{}", serde_json::json!({ "stopped": true, "daemon": daemon, "pin_dir": args.pin_dir }));
+    } else {
+        println!("stopped");
+    }
     Ok(ExitCode::Ok.into())
 }

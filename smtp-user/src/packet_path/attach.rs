@@ -40,6 +40,8 @@ pub struct Attachment {
     pub name: String,
     /// `xdp` or `tc`.
     pub hook: &'static str,
+    /// How it is attached there: `native` is XDP in the driver, `tcx` a TC link, `clsact` a TC filter.
+    pub mode: &'static str,
     /// Why that hook.
     pub why: String,
     /// Id of our XDP program there.
@@ -253,17 +255,20 @@ pub fn port_status(pins: &Pins, port: Port, interfaces: &[Interface]) -> Attachm
         port,
         name,
         hook,
+        mode: mode(&port),
         why,
         xdp_program: None,
         tc_program: None,
         attached: false,
         note: None,
     };
-    let Some(interface) = interfaces.iter().find(|interface| interface.index == port.ifindex) else {
+    let Some(interface) = interfaces
+        .iter()
+        .find(|interface| interface.index == port.ifindex && interface.name == attachment.name)
+    else {
         attachment.note = Some("the interface is gone, or in another network namespace".to_owned());
         return attachment;
     };
-    attachment.name.clone_from(&interface.name);
     let id = |program| ProgramInfo::from_pin(pins.program(program)).ok().map(|info| info.id());
     let (xdp, tc) = (id(program::XDP_INGRESS), id(program::TC_INGRESS));
     attachment.tc_program = tc.filter(|id| is_on_tc(&interface.name, interface.index, *id));
@@ -309,6 +314,16 @@ fn clsact_filters(ifindex: u32) -> Result<Vec<TcMessage>> {
             filters.map_err(|error| netlink("traffic filters", &error))
         })
     })
+}
+
+fn mode(port: &Port) -> &'static str {
+    if port.flags & PORT_XDP != 0 {
+        "native"
+    } else if has_tcx() {
+        "tcx"
+    } else {
+        "clsact"
+    }
 }
 
 /// Whether TC programs can be links (Linux 6.6).

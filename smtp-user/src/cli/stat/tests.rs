@@ -31,6 +31,7 @@ fn report() -> Report {
             name: "eth0".to_owned(),
             index: 2,
             hook: "tc",
+            mode: "tcx",
             why: "forced by hook = \"tc\"".to_owned(),
             xdp_program: None,
             tc_program: Some(7),
