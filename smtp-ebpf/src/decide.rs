@@ -86,13 +86,14 @@ fn judge<F: Frame, P: Packet>(frame: F) -> Ruling {
     if active.policy() == 0 {
         return Ruling::of(PacketVerdict::stack(PathReason::NO_POLICY));
     }
-    if !headers.obstacle.ports_known() {
-        return Ruling::of(unreadable(&frame, question.packet, active.slot()));
-    }
+    // Flags that were not read are 0: no SYN, so both ends are asked about.
     let new_syn = question.is_new_syn();
     if is_banned(question.packet, new_syn) {
         question.release(Counter::FLOWS_REVOKED);
         return Ruling::of(PacketVerdict::drop(PathReason::BANNED));
+    }
+    if !headers.obstacle.ports_known() {
+        return Ruling::of(unreadable(&frame, question.packet, active.slot()));
     }
     let ruling = if new_syn || question.found.is_null() {
         unknown(&frame, &question, active.slot())
@@ -364,11 +365,11 @@ fn rules_only<F: Frame, P: Packet>(frame: &F, packet: &P) -> PacketVerdict {
     if active.policy() == 0 {
         return PacketVerdict::stack(PathReason::NO_POLICY);
     }
-    if !headers.obstacle.ports_known() {
-        return unreadable(frame, packet, active.slot());
-    }
     if is_banned(packet, true) {
         return PacketVerdict::drop(PathReason::BANNED);
+    }
+    if !headers.obstacle.ports_known() {
+        return unreadable(frame, packet, active.slot());
     }
     let Match::Rule(own) = rules::matching(packet, active.slot(), false, frame.ifindex()).into() else {
         return PacketVerdict::drop(PathReason::POLICY_INCOMPLETE);
