@@ -43,7 +43,7 @@ impl<P: Packet> Question<P> {
     /// What was put, with its look-ups done again.
     #[inline(always)]
     pub(crate) fn read<F: Frame>(frame: &F) -> Option<Self> {
-        const { assert!(size_of::<Asked<P>>() <= 8 * maps::QUESTION_WORDS) };
+        const { assert!(size_of::<Asked<P>>() <= 8 * (maps::QUESTION_WORDS - 1)) };
         // SAFETY: [`Asked::put`] wrote it, on this CPU and in this run.
         let asked = unsafe { &*maps::question()?.cast::<Asked<P>>() };
         let found = if asked.index > P::mask() { core::ptr::null_mut() } else { P::slot(asked.index)? };

@@ -29,7 +29,7 @@ use crate::{events, heartbeat, maps, neighbour, rules, stats, table};
 /// Asks the rules about a packet, and does what they say.
 #[inline(never)]
 pub(crate) fn decide_and_forward<F: Frame, P: Packet>(frame: F) -> i32 {
-    let mut ruling = judge::<F, P>(frame);
+    let mut ruling = judge::<F, P>(frame).forget();
     let Some(question) = Question::<P>::read(&frame) else {
         return frame.steer(None);
     };
@@ -99,7 +99,8 @@ fn judge<F: Frame, P: Packet>(frame: F) -> Ruling {
         unknown(&frame, &question, active.slot())
     } else {
         known(&question, active.slot(), active.generation())
-    };
+    }
+    .forget();
     let verdict = ruling.verdict();
     if verdict.steer != Steer::Forward {
         // A new SYN clears its flow, and so does a policy that no longer allows it; a single odd packet does

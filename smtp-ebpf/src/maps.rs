@@ -110,7 +110,7 @@ static SCRATCH: PerCpuArray<[u8; SCRATCH_BYTES]> = PerCpuArray::with_max_entries
 #[map]
 static QUESTION: PerCpuArray<[u64; QUESTION_WORDS]> = PerCpuArray::with_max_entries(1, 0);
 
-/// Room for a question, in words of eight octets.
+/// Room for a question, in words of eight octets; the last is [`forget`]'s.
 pub(crate) const QUESTION_WORDS: usize = 16;
 
 /// This CPU's question.
@@ -181,6 +181,21 @@ pub(crate) fn walk() -> Option<*mut Walk> {
 #[inline(always)]
 pub(crate) fn scratch() -> Option<*mut [u8; SCRATCH_BYTES]> {
     SCRATCH.get_ptr_mut(0)
+}
+
+/// Sends a number through a map, so that the verifier does not follow every value it might have had: what lies
+/// behind a decision is then walked once and not once for each outcome.
+#[inline(always)]
+pub(crate) fn forget(value: u64) -> u64 {
+    let Some(question) = question() else {
+        return value;
+    };
+    // SAFETY: this CPU's own; the last word is kept free for this.
+    unsafe {
+        let word = &raw mut (*question)[QUESTION_WORDS - 1];
+        word.write_volatile(value);
+        word.read_volatile()
+    }
 }
 
 /// Keeps the maps that only user space reads in the object.

@@ -224,7 +224,7 @@ pub(crate) unsafe fn ipv6<F: Frame>(frame: &F) -> Option<Parsed<[u32; 4]>> {
 #[inline(always)]
 unsafe fn extension_headers<F: Frame>(frame: &F, parsed: &mut Parsed<[u32; 4]>) {
     // SAFETY: passed on.
-    let walked = forget(unsafe { walk(*frame, parsed.headers.protocol) });
+    let walked = maps::forget(u64::from(unsafe { walk(*frame, parsed.headers.protocol) })) as u32;
     let (next, offset, obstacle) = (walked as u8, (walked >> 16) & 0x3fff, Obstacle((walked >> 8) as u8));
     parsed.headers.protocol = next;
     parsed.transport = offset;
@@ -289,20 +289,6 @@ unsafe fn walk<F: Frame>(frame: F, first: u8) -> u32 {
 #[inline(always)]
 const fn pack(next: u8, obstacle: Obstacle, offset: u32) -> u32 {
     next as u32 | (obstacle.0 as u32) << 8 | (offset & 0x3fff) << 16
-}
-
-/// Sends a number through a map, so that the verifier does not follow every value it might have had.
-#[inline(always)]
-fn forget(value: u32) -> u32 {
-    let Some(scratch) = maps::scratch() else {
-        return Obstacle::UNREADABLE.0 as u32 * 0x100;
-    };
-    let word = scratch.cast::<u32>();
-    // SAFETY: this CPU's own scratch space, aligned and longer than a word.
-    unsafe {
-        word.write_volatile(value);
-        word.read_volatile()
-    }
 }
 
 /// Fragment header.

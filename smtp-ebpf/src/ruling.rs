@@ -5,7 +5,7 @@ use smtp_common::packet_path::PathReason;
 use smtp_common::rule::RuleEntry;
 use smtp_common::verdict::{PacketVerdict, Steer};
 
-use crate::decide;
+use crate::{decide, maps};
 
 /// From the low end: reason (8 bits), steer (8), initiator (1), asked (1), unused (6), rule flags (8), rule id
 /// (16), next hop (16).
@@ -20,6 +20,12 @@ impl Ruling {
     #[inline(always)]
     pub(crate) const fn of(verdict: PacketVerdict) -> Self {
         Self(verdict.reason.0 as u64 | (code(verdict.steer) << 8) | (NO_RULE_ID as u64) << 32)
+    }
+
+    /// The same, with the verifier none the wiser.
+    #[inline(always)]
+    pub(crate) fn forget(self) -> Self {
+        Self(maps::forget(self.0))
     }
 
     /// The same with another verdict.
