@@ -59,6 +59,12 @@ pub(crate) fn run(rig: &mut Rig, chosen: &[String]) -> Result<()> {
             }
         }
     }
+    if rig.slow_share > 0.0 {
+        let share = rig.slow_share * 100.0;
+        rig.report.note(format!(
+            "Where a table is full to its capacity, {share:.2} % of packets at most found no slot of their own in their group and asked the rule base."
+        ));
+    }
     rig.report.note("nft flowtable as a peer: skipped here unless the kernel has CONFIG_NF_FLOW_TABLE; no case uses it yet.");
     Ok(())
 }

@@ -133,6 +133,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             StandIn::XdpConst => Kind::XdpConst,
             StandIn::XdpFib => Kind::XdpFib,
         }),
+        slow_share: 0.0,
         report: Report::open(arguments.json.as_deref(), &format!("{arguments:?}"))?,
     };
     if let Some(kind) = &rig.stand_in {

@@ -97,8 +97,8 @@ pub(crate) struct Subject {
 pub(crate) struct Counted {
     /// Packets on the accelerated path.
     pub(crate) accelerated: u64,
-    /// Packets by reason, whatever the path.
-    reasons: BTreeMap<&'static str, u64>,
+    /// Packets by reason, whatever the path, and every single counter.
+    all: BTreeMap<&'static str, u64>,
     /// Times the rule base was asked.
     pub(crate) rule_lookups: u64,
     /// Entries made in the flow tables.
@@ -108,14 +108,14 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// What the packets since `before` were counted as, for people.
-    pub(crate) fn reasons_since(&self, before: &Self) -> String {
+    /// What was counted since `before`, for people.
+    pub(crate) fn since(&self, before: &Self) -> String {
         let text: Vec<String> = self
-            .reasons
+            .all
             .iter()
-            .map(|(name, packets)| (name, packets - before.reasons.get(name).unwrap_or(&0)))
-            .filter(|(_, packets)| *packets > 0)
-            .map(|(name, packets)| format!("{name} {packets}"))
+            .map(|(name, count)| (name, count - before.all.get(name).unwrap_or(&0)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{name} {count}"))
             .collect();
         if text.is_empty() { "nothing".into() } else { text.join(", ") }
     }
@@ -190,20 +190,21 @@ impl Subject {
     /// Reads the counters.
     pub(crate) fn counted(&self) -> Result<Counted> {
         let maps = Maps::open(&self.pins)?;
-        let (mut accelerated, mut reasons) = (0, BTreeMap::new());
+        let (mut accelerated, mut all) = (0, BTreeMap::new());
         for count in stats::path_counts(&maps)? {
             if count.reason.path() == PacketPath::ACCELERATED {
                 accelerated += count.stats.packets;
             }
-            *reasons.entry(count.reason.name()).or_default() += count.stats.packets;
+            *all.entry(count.reason.name()).or_default() += count.stats.packets;
         }
         let counters = stats::counters(&maps)?;
+        all.extend(counters.iter().map(|(counter, value)| (counter.name(), *value)));
         let value = |wanted: Counter| {
             counters.iter().filter(|(counter, _)| *counter == wanted).map(|(_, value)| value).sum()
         };
         Ok(Counted {
             accelerated,
-            reasons,
+            all,
             rule_lookups: value(Counter::RULE_LOOKUPS),
             flows_opened: value(Counter::FLOWS_OPENED),
             daemon_ns: crate::schedstat::process_ns(self.child.id())?,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::Xdp;
+use aya::programs::xdp::XdpMode;
 use aya::{TestRun as _, TestRunOptions};
 use aya_obj::programs::XdpAttachType;
 use smtp_common::abi;
@@ -17,7 +18,7 @@ use crate::frame::{Direction, Family, Protocol, TcpFlags, build, shortest};
 use crate::gateway::Gateway;
 use crate::interrupt;
 use crate::lane::{GATEWAY_CLIENT_MAC, GATEWAY_SERVER, Lane, SERVERS, neighbours};
-use crate::measure_object;
+use crate::measure_object::{self, attach_xdp};
 use crate::report::{Goal, Unit};
 use crate::rig::Rig;
 use crate::skipped::Skipped;
@@ -43,7 +44,9 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
     for flow in &FLOWS {
         open(&program, &gateway, rig.cpu, flow)?;
     }
-    let mut floor = Vec::new();
+    // Held: see above.
+    let _attached = gateway.lane.gateway.run(|| attach_xdp(&mut rig.ebpf, STICK, "lo", XdpMode::Skb))?;
+    let (mut floor, mut constant) = (Vec::new(), Vec::new());
     let mut values = FLOWS.map(|_| Vec::new());
     for pair in 0..rig.pairs {
         for (flow, values) in FLOWS.iter().zip(&mut values) {
@@ -55,12 +58,23 @@ pub(crate) fn run(rig: &mut Rig) -> Result<()> {
         let frame = frame(&FLOWS[0], Protocol::Udp, Direction::Forward)?;
         let drop = measure_object::xdp(&mut rig.ebpf, "xdp_sink")?;
         floor.push(batch(drop, &gateway.lane, rig.cpu, &frame, XDP_DROP)?);
+        let stick = measure_object::xdp(&mut rig.ebpf, STICK)?;
+        constant.push(batch(stick, &gateway.lane, rig.cpu, &frame, XDP_REDIRECT)?);
     }
     for (flow, values) in FLOWS.iter().zip(&values) {
         let what = format!("program alone, {}", flow.name);
         rig.report.measured("F4", what, Unit::Nanoseconds, values, flow.goal, "includes the floor below")?;
     }
-    rig.report.measured("F4", "floor: a program that counts and drops", Unit::Nanoseconds, &floor, None, "")
+    rig.report.measured(
+        "F4",
+        "floor: a program that counts and drops",
+        Unit::Nanoseconds,
+        &floor,
+        None,
+        "",
+    )?;
+    let what = "stick: one next hop for everything";
+    rig.report.measured("F4", what, Unit::Nanoseconds, &constant, None, "how fast the machine is just now")
 }
 
 /// Makes the flow known from both sides.
@@ -151,5 +165,7 @@ const FLOWS: [Flow; 4] = [
 const RUNS: u32 = 250;
 /// Length of a batch of calls.
 const BATCH: Duration = Duration::from_millis(300);
+/// A program of another kind to compare with.
+const STICK: &str = "xdp_const";
 const XDP_DROP: u32 = 1;
 const XDP_REDIRECT: u32 = 4;

@@ -108,7 +108,7 @@ fn checked(gateway: &Gateway, work: impl FnOnce() -> Result<Work>) -> Result<Wor
         ensure!(
             packets as f64 >= least,
             "void: only {packets} packets accelerated, {least:.0} expected; postern counted {}",
-            after.reasons_since(&before)
+            after.since(&before)
         );
     }
     Ok(done)
