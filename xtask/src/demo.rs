@@ -1,19 +1,21 @@
 //! `cargo xtask demo`: builds all, makes the lab, shows the main job on one screen, takes the lab down.
 //!
-//! Whatever happens in between, Postern is stopped and the lab removed; an interrupt reaches the running
-//! step, which fails, and then the same clean-up runs.
+//! Whatever happens in between, Postern is stopped and the lab removed; an interrupt ends the running step and
+//! Postern, and then the same clean-up runs.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::build;
 use crate::lab::{self, Host};
+use crate::root::Root;
 use crate::setup::{self, Need};
 use crate::workspace::{Profile, Workspace};
 
@@ -33,7 +35,7 @@ struct Gateway {
 
 /// Runs the command.
 pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    heading("Set up and build");
+    heading("Set up and build")?;
     let compiler = setup::ensure(workspace, &[Need::Kernel, Need::Lab])?;
     let started = Instant::now();
     let postern = build::postern(workspace, Profile::Release)?;
@@ -44,7 +46,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
         compiler.describe()
     );
 
-    hold_interrupts()?;
+    catch_interrupts()?;
     let was_up = !lab::up()?;
     let shown = show(workspace, &postern, arguments.keep);
     if arguments.keep && shown.is_ok() {
@@ -57,7 +59,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
     if was_up {
         println!("\nThe lab was up before and stays.");
     } else {
-        let taken_down = lab::down();
+        let taken_down = lab::down().and_then(|()| remove_pins(&postern));
         if shown.is_ok() {
             taken_down?;
             println!("\nPostern stopped, lab removed.");
@@ -85,16 +87,16 @@ fn show(workspace: &Workspace, postern: &Path, keep: bool) -> Result<()> {
 
 /// What is shown, one act after the other.
 fn acts(gateway: &mut Gateway) -> Result<()> {
-    heading("The lab: client 10.77.1.2 ── pgw0 gateway pgw1 ── server 10.77.2.2");
+    heading("The lab: client 10.77.1.2 ── pgw0 gateway pgw1 ── server 10.77.2.2")?;
     for address in [lab::CLIENT_V4, lab::SERVER_V4, lab::CLIENT_V6, lab::SERVER_V6] {
         output(Host::Gw, "ping", &["-c", "1", "-W", "2", address]).context("the lab does not answer")?;
     }
     output(Host::Gw, "nft", &[PROOF])?;
     println!("The gateway's own stack is told to drop all it is asked to forward, and to count it.");
-    gateway.show(&["rules", "list"])?;
 
-    heading("Bulk traffic, client to server");
-    let server = lab::inside(Host::Server, "iperf3", &["-s"])?.stdout(Stdio::null()).spawn()?;
+    heading("Bulk traffic, client to server")?;
+    let server =
+        lab::inside(Host::Server, "iperf3", &["-s"])?.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     thread::sleep(LISTENING_WITHIN);
     let measured = bulk(gateway);
     end(server);
@@ -105,7 +107,7 @@ fn acts(gateway: &mut Gateway) -> Result<()> {
         bail!("the stack forwarded what the program should have");
     }
 
-    heading("Refused and dropped");
+    heading("Refused and dropped")?;
     let telnet = lab::inside(Host::Client, "nc", &["-z", "-w", "1", lab::SERVER_V4, "23"])?.status()?;
     println!("tcp/23: {}", if telnet.success() { "OPEN" } else { "no answer, dropped" });
     let begun = Instant::now();
@@ -126,16 +128,23 @@ fn acts(gateway: &mut Gateway) -> Result<()> {
         bail!("the policy was not kept");
     }
 
-    heading("Paths");
-    gateway.show(&["stat"])
+    heading("What it did")?;
+    gateway.show(&["rules", "list"])?;
+    gateway.show_sections(&["stat"], &["Interfaces", "Packets by path"])
 }
 
 fn bulk(gateway: &Gateway) -> Result<()> {
     for (name, arguments) in [
         ("TCP over IPv4", &["-c", lab::SERVER_V4, "-t", "2"] as &[&str]),
         ("TCP over IPv6", &["-c", lab::SERVER_V6, "-t", "2"]),
-        ("UDP over IPv4", &["-c", lab::SERVER_V4, "-t", "1", "-u", "-b", "300M", "-l", "1400"]),
-        ("UDP over IPv6", &["-c", lab::SERVER_V6, "-t", "1", "-u", "-b", "300M", "-l", "1400"]),
+        (
+            "UDP over IPv4, 300 Mbit/s sent",
+            &["-c", lab::SERVER_V4, "-t", "1", "-u", "-b", "300M", "-l", "1400"],
+        ),
+        (
+            "UDP over IPv6, 300 Mbit/s sent",
+            &["-c", lab::SERVER_V6, "-t", "1", "-u", "-b", "300M", "-l", "1400"],
+        ),
     ] {
         let arguments = [arguments, &["-J", "--connect-timeout", "3000"]].concat();
         // Its failures are in the report too.
@@ -158,7 +167,7 @@ fn bulk(gateway: &Gateway) -> Result<()> {
         .stdout(Stdio::null())
         .spawn()?;
     thread::sleep(Duration::from_millis(800));
-    let shown = gateway.show(&["conns"]);
+    let shown = gateway.show(&["conns", "--sort", "octets", "--limit", "4"]);
     end(open);
     shown
 }
@@ -221,6 +230,23 @@ impl Gateway {
         Ok(())
     }
 
+    /// Shows the sections of a longer output that have these headings.
+    fn show_sections(&self, words: &[&str], headings: &[&str]) -> Result<()> {
+        let words = words.join(" ");
+        println!("$ postern {words}          (of which: {})", headings.join(", "));
+        let output =
+            self.postern(&words.split(' ').collect::<Vec<_>>())?.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            bail!("postern {words} ended with {}", output.status);
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let sections = text
+            .split("\n\n")
+            .filter(|section| section.lines().next().is_some_and(|heading| headings.contains(&heading)));
+        println!("{}", sections.map(str::trim_end).collect::<Vec<_>>().join("\n"));
+        Ok(())
+    }
+
     fn stop(&mut self) -> Result<()> {
         let stopped = self.postern(&["stop"])?.output()?;
         let deadline = Instant::now() + STOPPED_WITHIN;
@@ -264,16 +290,36 @@ fn end(mut child: Child) {
     let _ = child.wait();
 }
 
-/// Interrupts end the running step, not this program, so that it can clean up.
-fn hold_interrupts() -> Result<()> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.add(Signal::SIGTERM);
-    signals.thread_block().context("holding back interrupts")
+/// Removes what Postern left pinned when it did not end in peace.
+fn remove_pins(postern: &Path) -> Result<()> {
+    if Path::new(PIN_DIR).exists() {
+        let program = postern.to_str().context("the target folder's name is not UTF-8")?;
+        Root::detect().run(program, &["stop", "--pin-dir", PIN_DIR])?;
+    }
+    Ok(())
 }
 
-fn heading(text: &str) {
+/// From here on an interrupt ends what runs in front, not this program, so that it can clean up. It is caught and
+/// not blocked or ignored: programs inherit that, and Postern would never hear of one.
+fn catch_interrupts() -> Result<()> {
+    extern "C" fn note(_: i32) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+    let action = SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: the handler does nothing but store to an atomic.
+        unsafe { sigaction(signal, &action) }.context("catching interrupts")?;
+    }
+    Ok(())
+}
+
+/// Begins the next act, unless the caller wants no more.
+fn heading(text: &str) -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
     println!("\n── {text}");
+    Ok(())
 }
 
 fn short(workspace: &Workspace, path: &Path) -> String {
@@ -286,10 +332,12 @@ fn last_lines(log: &Path) -> String {
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 const PIN_DIR: &str = "/sys/fs/bpf/postern-demo";
 const LOG: &str = "demo-postern.log";
 /// iperf3 says nothing when it begins to listen, and takes a look from outside for a client.
 const LISTENING_WITHIN: Duration = Duration::from_millis(300);
-const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Loading takes seconds: the kernel checks every path through the programs. On a busy machine it takes longer.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 const PROOF: &str = "table inet postern_proof { chain forward { type filter hook forward priority 0; policy drop; counter; }; }";
