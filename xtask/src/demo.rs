@@ -76,6 +76,9 @@ fn show(workspace: &Workspace, postern: &Path, keep: bool) -> Result<()> {
     }
     let stopped = gateway.stop();
     let log = workspace.target().join(LOG);
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
     shown.and(stopped).map_err(|error| {
         let words = last_lines(&log);
         anyhow!(
