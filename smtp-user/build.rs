@@ -15,7 +15,6 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=../smtp-ebpf/Cargo.toml");
     println!("cargo:rerun-if-changed=../smtp-ebpf/build.rs");
     println!("cargo:rerun-if-changed=../smtp-common/src");
-    println!("cargo:rerun-if-env-changed=PATH");
     match compiler() {
         Ok(compiler) => build(&compiler),
         Err(missing) => stub(&missing),
@@ -30,10 +29,17 @@ struct Compiler {
     sources: bool,
 }
 
+/// Looks for one, and tells cargo what to look at before it asks again. `PATH` is not among it once all is there:
+/// it differs from terminal to terminal, and every time all would be built anew.
 fn compiler() -> Result<Compiler, String> {
-    if !runs(Command::new("bpf-linker").arg("--version")) {
+    let Some(linker) = find("bpf-linker").filter(|linker| runs(Command::new(linker).arg("--version"))) else {
+        println!("cargo:rerun-if-env-changed=PATH");
+        if let Some(folder) = cargo_programs() {
+            println!("cargo:rerun-if-changed={}", folder.display());
+        }
         return Err("bpf-linker is not installed".to_owned());
-    }
+    };
+    println!("cargo:rerun-if-changed={}", linker.display());
     if has_core("bpf") {
         // Opens unstable features for these two crates only; "1" would also ask for the sources of `core`.
         return Ok(Compiler { toolchain: "bpf", bootstrap: Some("aya_ebpf,smtp_ebpf"), sources: false });
@@ -41,7 +47,21 @@ fn compiler() -> Result<Compiler, String> {
     if has_sources("nightly") {
         return Ok(Compiler { toolchain: "nightly", bootstrap: None, sources: true });
     }
+    // What is not there has always changed.
+    println!("cargo:rerun-if-changed=no-toolchain-yet");
     Err("there is no rustup toolchain `bpf`, and no nightly one with rust-src".to_owned())
+}
+
+/// The first of this name in `PATH`.
+fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Where cargo installs programs.
+fn cargo_programs() -> Option<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let folder = home.or_else(|| Some(env::home_dir()?.join(".cargo")))?.join("bin");
+    folder.is_dir().then_some(folder)
 }
 
 fn runs(command: &mut Command) -> bool {
