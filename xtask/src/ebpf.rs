@@ -42,8 +42,8 @@ pub(crate) fn cargo<'a>(
     let manifest = workspace.root.join("smtp-ebpf/Cargo.toml");
     let target = workspace.target().join("ebpf");
     let arch = format!("bpf_target_arch=\"{}\"", host_architecture());
-    // What aya-build passes, so that both builds are of the same thing.
-    let flags = [&["--cfg", &arch, "-Cdebuginfo=2", "-Clink-arg=--btf"], flags].concat();
+    // What smtp-user/build.rs passes, so that both builds are of the same thing.
+    let flags = [&["--cfg", &arch, "-Cdebuginfo=2", "-Ctarget-cpu=v3", "-Clink-arg=--btf"], flags].concat();
     let mut cargo = cmd!(
         sh,
         "rustup run {toolchain} cargo {verb} --quiet --release --manifest-path {manifest} --target bpfel-unknown-none --target-dir {target}"
