@@ -150,10 +150,10 @@ fn fault(leg: Leg<'_>, run: &Run, counted: Option<&(Counted, Counted)>) -> Resul
     if !run.accounted {
         return Ok(Some("the kernel keeps interrupt time out of the threads' time".into()));
     }
-    if let Some((before, after)) = counted {
-        if slow(run, before, after) > allowed(leg.workload, run) {
-            return Ok(Some(format!("{} frames sent, not all on the fast path{saw}", run.sent)));
-        }
+    if let Some((before, after)) = counted
+        && slow(run, before, after) > allowed(leg.workload, run)
+    {
+        return Ok(Some(format!("{} frames sent, not all on the fast path{saw}", run.sent)));
     }
     if matches!(leg.gateway.kind, Kind::Conntrack) {
         let known = leg.gateway.conntrack_count()?;
