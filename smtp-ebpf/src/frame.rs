@@ -9,6 +9,7 @@ use smtp_common::port::Port;
 use smtp_common::verdict::PacketVerdict;
 
 use crate::family::Packet;
+use crate::parse;
 use crate::refuse;
 use crate::steer::{self, Outcome};
 
@@ -240,17 +241,16 @@ impl Frame for TcFrame {
 
     #[inline(always)]
     fn linearise(&self) {
-        let linear = (self.end() - self.start()) as u32;
+        let (start, end) = (self.start(), self.end());
         let length = self.whole();
-        if linear < HEADER_BYTES && linear < length {
+        if (end - start) as u32 >= HEADER_BYTES || parse::headers_are_whole(start, end) {
+            return;
+        }
+        if ((end - start) as u32) < length {
+            let wanted = if length < HEADER_BYTES { length } else { HEADER_BYTES };
             // On failure the headers stay unreadable, which is an outcome of its own.
             // SAFETY: the context is valid while the program runs.
-            unsafe {
-                generated::bpf_skb_pull_data(
-                    self.0,
-                    if length < HEADER_BYTES { length } else { HEADER_BYTES },
-                )
-            };
+            unsafe { generated::bpf_skb_pull_data(self.0, wanted) };
         }
     }
 

@@ -81,6 +81,30 @@ impl Ethernet {
     }
 }
 
+/// Whether the headers of an ordinary packet, without options or extension headers, can all be read. Pulling more
+/// into the linear part of a socket buffer would move the payload, and copying it later would cost more.
+#[inline(always)]
+pub(crate) fn headers_are_whole(start: usize, end: usize) -> bool {
+    // SAFETY: the packet's own bounds.
+    unsafe {
+        let Some(ethernet) = read::<Ethernet>(start, end, 0) else {
+            return false;
+        };
+        if ethernet.ethertype == ETHERTYPE_IPV4 {
+            let Some(ip) = read::<Ipv4>(start, end, ETH_BYTES as usize) else {
+                return false;
+            };
+            return ip.version_length == 0x45 && read::<Tcp>(start, end, ETH_BYTES as usize + 20).is_some();
+        }
+        let Some(ip) = read::<Ipv6>(start, end, ETH_BYTES as usize) else {
+            return false;
+        };
+        let ordinary =
+            ethernet.ethertype == ETHERTYPE_IPV6 && (ip.next_header == TCP || ip.next_header == UDP);
+        ordinary && read::<Tcp>(start, end, ETH_BYTES as usize + 40).is_some()
+    }
+}
+
 /// RFC 791.
 #[repr(C)]
 #[derive(Clone, Copy)]
