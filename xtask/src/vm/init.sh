@@ -36,37 +36,50 @@ for address in 10.77.1.2 10.77.2.2 fd77:1::2 fd77:2::2; do
     gateway ping -c 1 -W 2 $address >/dev/null || fail "no answer from $address"
 done
 
-: >/run/postern.log
-gateway postern run --config /postern.toml >>/run/postern.log 2>&1 &
-daemon=$!
-tries=0
-until grep -q '^postern: ready' /run/postern.log; do
-    kill -0 $daemon 2>/dev/null || fail "postern ended"
-    tries=$((tries + 1))
-    [ $tries -lt 120 ] || fail "postern was not ready within 60 s"
-    sleep 0.5
-done
-
 # From here on the stack forwards nothing: what arrives was forwarded by the program.
 gateway nft -f - <<RULES || fail "nft"
 table inet proof {
     chain forward { type filter hook forward priority 0; policy drop; counter; }
 }
 RULES
-for address in 10.77.2.2 fd77:2::2; do
-    echo "over $address" >/run/expected
-    server nc -l -p 7777 -w 20 >/run/received </dev/null &
-    listener=$!
-    sleep 1
-    client nc -w 5 $address 7777 </run/expected
-    wait $listener
-    cmp /run/expected /run/received || fail "nothing came through to $address"
-done
-stacked=$(gateway nft list chain inet proof forward | sed -n 's/.*counter packets \([0-9]*\).*/\1/p')
-[ "$stacked" = 0 ] || fail "the stack was asked to forward $stacked packets"
+# XDP sees no checksum that is still to be computed.
+client ethtool -K pcl0 tx off >/dev/null
+server ethtool -K psv0 tx off >/dev/null
 
-gateway postern stop || fail "postern stop"
-wait $daemon
-[ -e /sys/fs/bpf/postern/flows_v4 ] && fail "pins were left behind"
-say "note attached to pgw0 and pgw1, forwarded TCP over IPv4 and IPv6 past the stack, stopped"
+stacked() { gateway nft list chain inet proof forward | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+
+try_hook() {
+    before=$(stacked)
+    : >/run/postern.log
+    gateway postern run --config /postern.toml --hook $1 >>/run/postern.log 2>&1 &
+    daemon=$!
+    tries=0
+    until grep -q '^postern: ready' /run/postern.log; do
+        kill -0 $daemon 2>/dev/null || fail "$1: postern ended"
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "$1: postern was not ready within 100 s"
+        sleep 0.5
+    done
+    gateway postern stat >/run/stat || fail "$1: postern stat"
+    for interface in pgw0 pgw1; do
+        grep -q "^ *$interface .* $1 .* attached" /run/stat || { cat /run/stat; fail "$1: $interface is not attached"; }
+    done
+    for address in 10.77.2.2 fd77:2::2; do
+        echo "over $address by $1" >/run/expected
+        server nc -l -p 7777 -w 20 >/run/received </dev/null &
+        listener=$!
+        sleep 1
+        client nc -w 5 $address 7777 </run/expected
+        wait $listener
+        cmp /run/expected /run/received || fail "$1: nothing came through to $address"
+    done
+    [ "$(stacked)" = "$before" ] || fail "$1: the stack was asked to forward packets"
+    gateway postern stop || fail "$1: postern stop"
+    wait $daemon
+    [ -e /sys/fs/bpf/postern ] && fail "$1: pins were left behind"
+    client nc -w 1 10.77.2.2 7777 </run/expected 2>/dev/null && fail "$1: the program is still attached"
+}
+try_hook tc
+try_hook xdp
+say "note attached to pgw0 and pgw1, forwarded TCP over IPv4 and IPv6 past the stack with TC and with XDP, stopped"
 finish PASS
