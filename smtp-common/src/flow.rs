@@ -323,7 +323,7 @@ impl KeyV4 {
     pub const fn hash(&self, seed: &[u64; 2]) -> u32 {
         let address = (self.address[0] as u64) << 32 | self.address[1] as u64;
         let rest = (self.port[0] as u64) << 32 | (self.port[1] as u64) << 16 | self.protocol as u64;
-        mix(mix(seed[0], address), rest ^ seed[1]) as u32
+        spread(mix(mix(seed[0], address), rest ^ seed[1]))
     }
 }
 
@@ -370,7 +370,7 @@ impl KeyV6 {
         let rest = (self.port[0] as u64) << 32 | (self.port[1] as u64) << 16 | self.protocol as u64;
         let h = mix(mix(seed[0], self.address[0][0]), self.address[0][1] ^ seed[1]);
         let h = mix(mix(h, self.address[1][0]), self.address[1][1]);
-        mix(h, rest) as u32
+        spread(mix(h, rest))
     }
 }
 
@@ -379,6 +379,13 @@ impl KeyV6 {
 const fn mix(h: u64, word: u64) -> u64 {
     let x = (h ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x ^ (x >> 32)
+}
+
+/// Another round, so that the low bits, which name the slot, depend on every bit of the key: a multiplication
+/// carries upwards only, and a port stands in the upper half of its word.
+#[inline(always)]
+const fn spread(h: u64) -> u32 {
+    mix(h, 0) as u32
 }
 
 /// TCP (RFC 9293).

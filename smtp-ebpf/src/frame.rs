@@ -11,6 +11,7 @@ use smtp_common::verdict::PacketVerdict;
 use crate::family::Packet;
 use crate::parse;
 use crate::refuse;
+use crate::parse;
 use crate::steer::{self, Outcome};
 
 /// What a socket buffer says of a VLAN tag that is no longer in the frame.
@@ -41,6 +42,8 @@ pub(crate) trait Frame: Copy {
     fn whole(&self) -> u32;
     /// A VLAN tag that was taken out of the frame.
     fn tag(&self) -> Tag;
+    /// Takes off the tags of VLAN 0 that stand around another tag, as the kernel will.
+    fn unwrap_tags(&self);
     /// Interface it came in by.
     fn ifindex(&self) -> u32;
     /// Makes the headers readable where they are not.
@@ -72,6 +75,9 @@ const XDP_PASS: i32 = xdp_action::XDP_PASS as i32;
 
 /// Octets of headers that a socket buffer must have in its linear part.
 const HEADER_BYTES: u32 = 128;
+
+/// Tags of VLAN 0 that are looked behind; a frame with more is dropped.
+const MAX_PRIORITY_TAGS: u32 = 4;
 
 /// The twelve bits of a tag that name a VLAN (802.1Q); the rest is priority.
 const VLAN_ID: u32 = 0xfff;
@@ -145,6 +151,9 @@ impl Frame for XdpFrame {
     fn tag(&self) -> Tag {
         Tag::None
     }
+
+    #[inline(always)]
+    fn unwrap_tags(&self) {}
 
     #[inline(always)]
     fn ifindex(&self) -> u32 {
@@ -230,6 +239,24 @@ impl Frame for TcFrame {
             Tag::Priority
         } else {
             Tag::Vlan
+        }
+    }
+
+    #[inline(always)]
+    fn unwrap_tags(&self) {
+        let mut i = 0;
+        while i < MAX_PRIORITY_TAGS {
+            // SAFETY: the context is valid while the program runs.
+            let skb = unsafe { &*self.0 };
+            let wrapped = skb.vlan_present != 0 && skb.vlan_tci & VLAN_ID == 0;
+            if !wrapped || !parse::ETHERTYPE_TAGS.contains(&(skb.protocol as u16)) {
+                return;
+            }
+            // SAFETY: as above. On failure the tags stay, which is an outcome of its own.
+            if unsafe { generated::bpf_skb_vlan_pop(self.0) } != 0 {
+                return;
+            }
+            i += 1;
         }
     }
 

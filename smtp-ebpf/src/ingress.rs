@@ -18,6 +18,7 @@ use crate::{follow, heartbeat, maps, table};
 /// Judges a packet and does what was decided; returns the program's action.
 #[inline(always)]
 pub(crate) fn ingress<F: Frame>(frame: F) -> i32 {
+    frame.unwrap_tags();
     frame.linearise();
     let Some(port) = maps::port(frame.ifindex()) else {
         return frame.steer(Some(Outcome::lone(
@@ -50,6 +51,11 @@ fn priority_tagged<F: Frame>(frame: F, port: &'static Port, ethertype: u16) -> i
     match ethertype {
         parse::ETHERTYPE_IPV4 => decide::without_flow::<F, PacketV4>(frame, port),
         parse::ETHERTYPE_IPV6 => decide::without_flow::<F, PacketV6>(frame, port),
+        // The kernel takes off any number of such tags and forwards what is inside; this program does not.
+        tag if parse::ETHERTYPE_TAGS.contains(&tag) => {
+            let verdict = PacketVerdict::drop(PathReason::UNREADABLE_GUARDED);
+            frame.steer(Some(Outcome::lone(verdict, port.number, &frame)))
+        }
         _ => frame.stack(port, PathReason::TAGGED),
     }
 }

@@ -123,3 +123,17 @@ fn a_million_flows_fill_half_a_table_evenly() {
     let full = groups.iter().filter(|&&n| n > GROUP).count();
     assert!(full * 100 < groups.len(), "{full} of {} groups overflow", groups.len());
 }
+
+#[test]
+fn neighbouring_ports_use_every_group_of_a_small_table() {
+    for slots in [64_u32, 256, 4096] {
+        let mut groups = vec![0_u32; (slots / GROUP) as usize];
+        for n in 0..slots {
+            let port = (20_000 + n as u16).to_be();
+            let key = KeyV4::of(0x0a4d_0102_u32.to_be(), 0x0a4d_0202_u32.to_be(), port, 25_u16.to_be(), TCP);
+            groups[((key.hash(&SEED) & (slots - 1)) / GROUP) as usize] += 1;
+        }
+        // Sixteen each on average; a few more or less is chance.
+        assert!(groups.iter().all(|&n| (2..=40).contains(&n)), "{slots} slots: {groups:?}");
+    }
+}
