@@ -12,8 +12,8 @@ use anyhow::{Result, bail};
 use crate::root::Root;
 use crate::setup::{self, Compiler, Need};
 use crate::tally::Tally;
-use crate::vm;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
+use crate::{build, vm};
 
 /// `cargo xtask test`.
 #[derive(clap::Args)]
@@ -103,6 +103,8 @@ fn root(workspace: &Workspace, rest: &[String], report: &mut Report) -> Result<(
         report.skip(name, &format!("no BPF compiler: {what} is missing"));
         return Ok(());
     }
+    // The scenarios run the binary itself, which cargo does not build for another package's tests.
+    build::postern(workspace, Profile::Dev)?;
     let log = workspace.target().join("skipped-tests.log");
     fs::create_dir_all(workspace.target())?;
     fs::write(&log, "")?;

@@ -1,0 +1,92 @@
+//! A full flow table: what has no room goes to the stack, and established flows are left in peace.
+
+use std::net::SocketAddr;
+
+use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
+use harness::packets::{ACK, Packet, SYN, SYN_ACK};
+use harness::program::Action;
+use harness::requires_root;
+use harness::topology::{CLIENT_SIDE, Family, GATEWAY_SERVER_MAC, Hook, SERVER_MAC, SERVER_SIDE, Topology};
+use smtp_common::abi::MIN_FLOW_SLOTS;
+use smtp_common::packet_path::PathReason;
+use smtp_common::stats::Counter;
+
+/// Asks for the smallest tables there are.
+const SMALLEST: &str = "flows_v4 = 1\nflows_v6 = 1\n";
+
+#[test]
+fn flows_without_room_go_to_the_stack_and_established_ones_stay() {
+    requires_root!();
+    for hook in Hook::BOTH {
+        for family in Family::BOTH {
+            let topology = Topology::new(hook);
+            topology.make_still();
+            let mut config = Config::new(hook, ACCELERATE_ALL);
+            config.gateway = SMALLEST.to_owned();
+            let gateway = Gateway::start(&topology, &config);
+            let program = gateway.program(hook);
+            let server = SocketAddr::new(family.server(), 7000);
+            let client = |port| SocketAddr::new(family.client(), port);
+
+            let mut established = Vec::new();
+            let mut without_room = 0;
+            for port in 20_000..20_000 + 4 * u16::try_from(MIN_FLOW_SLOTS).expect("few slots") {
+                let from_client = |flags| Packet::tcp(client(port), server, flags).build();
+                let answer = Packet::tcp(server, client(port), SYN_ACK).macs(SERVER_MAC, GATEWAY_SERVER_MAC);
+                match program.run(CLIENT_SIDE, &from_client(SYN)).action {
+                    Action::Redirect => {
+                        assert_eq!(program.run(SERVER_SIDE, &answer.build()).action, Action::Redirect);
+                        assert_eq!(program.run(CLIENT_SIDE, &from_client(ACK)).action, Action::Redirect);
+                        established.push(port);
+                    }
+                    Action::Pass => without_room += 1,
+                    other => panic!("{hook:?} {family:?} port {port}: {other:?}"),
+                }
+            }
+            let slots = usize::try_from(MIN_FLOW_SLOTS).expect("few slots");
+            assert!(
+                established.len() > slots / 2,
+                "{hook:?} {family:?}: only {} had room",
+                established.len()
+            );
+            assert!(established.len() <= slots, "{hook:?} {family:?}: {} had room", established.len());
+            assert!(without_room > 0, "{hook:?} {family:?}");
+            if hook == Hook::Tc {
+                assert_eq!(gateway.pins().packets(PathReason::FLOW_TABLE_FULL), without_room);
+            }
+            assert!(gateway.pins().counter(Counter::FLOW_TABLE_FULL) >= without_room, "{hook:?} {family:?}");
+
+            // A flood of SYNs displaces none of them.
+            let flood: Vec<_> =
+                (30_000..32_000).map(|port| Packet::tcp(client(port), server, SYN).build()).collect();
+            program.actions(CLIENT_SIDE, &flood);
+            let lookups = gateway.pins().counter(Counter::RULE_LOOKUPS);
+            let later: Vec<_> =
+                established.iter().map(|&port| Packet::tcp(client(port), server, ACK).build()).collect();
+            let actions = program.actions(CLIENT_SIDE, &later);
+            assert!(actions.iter().all(|&action| action == Action::Redirect), "{hook:?} {family:?}");
+            assert_eq!(gateway.pins().counter(Counter::RULE_LOOKUPS), lookups, "each still has its entry");
+        }
+    }
+}
+
+#[test]
+fn half_open_flows_make_room_for_others() {
+    requires_root!();
+    for hook in Hook::BOTH {
+        let topology = Topology::new(hook);
+        topology.make_still();
+        let mut config = Config::new(hook, ACCELERATE_ALL);
+        config.gateway = SMALLEST.to_owned();
+        let gateway = Gateway::start(&topology, &config);
+        let program = gateway.program(hook);
+        let server = SocketAddr::new(Family::V4.server(), 7000);
+        let flood: Vec<_> = (20_000..21_000)
+            .map(|port| Packet::tcp(SocketAddr::new(Family::V4.client(), port), server, SYN).build())
+            .collect();
+        let actions = program.actions(CLIENT_SIDE, &flood);
+        assert!(actions.iter().all(|&action| action == Action::Redirect), "{hook:?}: a SYN always has room");
+        assert!(gateway.pins().counter(Counter::FLOWS_EVICTED) >= 900, "{hook:?}");
+        assert!(gateway.pins().flows().len() <= usize::try_from(MIN_FLOW_SLOTS).expect("few slots"));
+    }
+}

@@ -1,0 +1,74 @@
+//! The way changes under a flow: another MAC address, another interface. The flow follows at once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness::deadline::{SOON, wait_until};
+use harness::flow_probe::{EchoServer, UdpProbe, connect, exchange};
+use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
+use harness::requires_root;
+use harness::topology::{Family, Hook, SECOND_SERVER_SIDE, Topology};
+
+#[test]
+fn a_flow_follows_the_next_hops_new_mac_address() {
+    requires_root!();
+    for hook in Hook::BOTH {
+        for family in Family::BOTH {
+            let topology = Topology::new(hook);
+            topology.fix_neighbours();
+            topology.close_stack();
+            let _gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
+            let server = SocketAddr::new(family.server(), 7000);
+            let _udp = EchoServer::udp(&topology.server, server);
+            let _tcp = EchoServer::tcp(&topology.server, server);
+            let probe = UdpProbe::new(&topology.client, SocketAddr::new(family.client(), 0), server);
+            let stream = connect(&topology.client, server, SOON).expect("TCP connects");
+            exchange(&stream, 10_000);
+            assert!(probe.echoes(b"before", SOON), "{hook:?} {family:?}");
+
+            topology.change_server_mac("02:00:00:00:02:99");
+            wait_until("the flow goes to the new address", Duration::from_secs(2), || {
+                probe.echoes(b"after", Duration::from_millis(50))
+            });
+            exchange(&stream, 10_000);
+            assert_eq!(topology.frames_in_stack(), 0, "{hook:?} {family:?}: by the program, not the stack");
+        }
+    }
+}
+
+#[test]
+fn a_flow_follows_a_route_that_moves_to_another_interface() {
+    requires_root!();
+    for hook in Hook::BOTH {
+        for family in Family::BOTH {
+            let topology = Topology::new(hook);
+            topology.add_second_server_side();
+            topology.fix_neighbours();
+            topology.close_stack();
+            let mut config = Config::new(hook, ACCELERATE_ALL);
+            config.interfaces.push(SECOND_SERVER_SIDE.to_owned());
+            let gateway = Gateway::start(&topology, &config);
+            let server = SocketAddr::new(family.server(), 7000);
+            let _echo = EchoServer::tcp(&topology.server, server);
+            let stream = connect(&topology.client, server, SOON).expect("TCP connects");
+            exchange(&stream, 10_000);
+            let local = stream.local_addr().expect("an address");
+            let created = gateway.pins().flow_of(local).expect("an entry").state.created;
+
+            let before = topology.server.received_frames("eth1");
+            topology.move_route();
+            exchange(&stream, 200_000);
+            wait_until("frames come by the other interface", SOON, || {
+                exchange(&stream, 10_000);
+                topology.server.received_frames("eth1") > before + 5
+            });
+            let settled = topology.server.received_frames("eth0");
+            exchange(&stream, 10_000);
+            // The neighbour protocols may have a word on the old link; the flow may not.
+            assert!(topology.server.received_frames("eth0") <= settled + 2, "{hook:?} {family:?}");
+            assert_eq!(topology.frames_in_stack(), 0, "{hook:?} {family:?}: by the program, not the stack");
+            let flow = gateway.pins().flow_of(local).expect("an entry");
+            assert_eq!(flow.state.created, created, "{hook:?} {family:?}: it is the same entry");
+        }
+    }
+}
