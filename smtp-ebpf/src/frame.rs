@@ -11,7 +11,6 @@ use smtp_common::verdict::PacketVerdict;
 use crate::family::Packet;
 use crate::parse;
 use crate::refuse;
-use crate::parse;
 use crate::steer::{self, Outcome};
 
 /// What a socket buffer says of a VLAN tag that is no longer in the frame.
