@@ -65,11 +65,11 @@ fn what_no_rule_accelerates_goes_through_the_stack() {
     requires_root!();
     let rules = "[[rule]]\nname = \"web\"\nservice = [\"tcp/7000\"]\naction = \"accelerate\"\n";
     for hook in Hook::BOTH {
+        let topology = Topology::new(hook);
+        topology.fix_neighbours();
+        let gateway = Gateway::start(&topology, &Config::new(hook, rules));
         for family in Family::BOTH {
-            let topology = Topology::new(hook);
-            topology.fix_neighbours();
             topology.open_stack();
-            let gateway = Gateway::start(&topology, &Config::new(hook, rules));
             let server = SocketAddr::new(family.server(), 7001);
             let _tcp = EchoServer::tcp(&topology.server, server);
 
@@ -103,10 +103,10 @@ fn is_echo_reply(frame: &[u8], source: Mac) -> bool {
 fn the_first_packet_to_an_unknown_neighbour_lets_the_kernel_ask_for_it() {
     requires_root!();
     for hook in Hook::BOTH {
+        let topology = Topology::new(hook);
+        topology.open_stack();
+        let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         for family in Family::BOTH {
-            let topology = Topology::new(hook);
-            topology.open_stack();
-            let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
             let server = SocketAddr::new(family.server(), 7000);
             let _tcp = EchoServer::tcp(&topology.server, server);
             let stream = connect(&topology.client, server, SOON).expect("TCP connects");

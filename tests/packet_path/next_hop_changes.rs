@@ -1,6 +1,6 @@
 //! The way changes under a flow: another MAC address, another interface. The flow follows at once.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use harness::deadline::{SOON, wait_until};
@@ -13,26 +13,29 @@ use harness::topology::{Family, Hook, SECOND_SERVER_SIDE, Topology};
 fn a_flow_follows_the_next_hops_new_mac_address() {
     requires_root!();
     for hook in Hook::BOTH {
-        for family in Family::BOTH {
-            let topology = Topology::new(hook);
-            topology.fix_neighbours();
-            topology.close_stack();
-            let _gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
+        let topology = Topology::new(hook);
+        topology.fix_neighbours();
+        topology.close_stack();
+        let _gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
+        let flows = Family::BOTH.map(|family| {
             let server = SocketAddr::new(family.server(), 7000);
-            let _udp = EchoServer::udp(&topology.server, server);
-            let _tcp = EchoServer::tcp(&topology.server, server);
+            let echoes =
+                [EchoServer::udp(&topology.server, server), EchoServer::tcp(&topology.server, server)];
             let probe = UdpProbe::new(&topology.client, SocketAddr::new(family.client(), 0), server);
             let stream = connect(&topology.client, server, SOON).expect("TCP connects");
             exchange(&stream, 10_000);
             assert!(probe.echoes(b"before", SOON), "{hook:?} {family:?}");
+            (echoes, probe, stream)
+        });
 
-            topology.change_server_mac("02:00:00:00:02:99");
+        topology.change_server_mac("02:00:00:00:02:99");
+        for (_, probe, stream) in &flows {
             wait_until("the flow goes to the new address", Duration::from_secs(2), || {
                 probe.echoes(b"after", Duration::from_millis(50))
             });
-            exchange(&stream, 10_000);
-            assert_eq!(topology.frames_in_stack(), 0, "{hook:?} {family:?}: by the program, not the stack");
+            exchange(stream, 10_000);
         }
+        assert_eq!(topology.frames_in_stack(), 0, "{hook:?}: by the program, not the stack");
     }
 }
 
@@ -40,35 +43,39 @@ fn a_flow_follows_the_next_hops_new_mac_address() {
 fn a_flow_follows_a_route_that_moves_to_another_interface() {
     requires_root!();
     for hook in Hook::BOTH {
-        for family in Family::BOTH {
-            let topology = Topology::new(hook);
-            topology.add_second_server_side();
-            topology.fix_neighbours();
-            topology.close_stack();
-            let mut config = Config::new(hook, ACCELERATE_ALL);
-            config.interfaces.push(SECOND_SERVER_SIDE.to_owned());
-            let gateway = Gateway::start(&topology, &config);
+        let topology = Topology::new(hook);
+        topology.add_second_server_side();
+        topology.fix_neighbours();
+        topology.close_stack();
+        let mut config = Config::new(hook, ACCELERATE_ALL);
+        config.interfaces.push(SECOND_SERVER_SIDE.to_owned());
+        let gateway = Gateway::start(&topology, &config);
+        let created = |stream: &TcpStream| {
+            let local = stream.local_addr().expect("an address");
+            gateway.pins().flow_of(local).expect("the flow has its entry").state.created
+        };
+        let flows = Family::BOTH.map(|family| {
             let server = SocketAddr::new(family.server(), 7000);
-            let _echo = EchoServer::tcp(&topology.server, server);
+            let echo = EchoServer::tcp(&topology.server, server);
             let stream = connect(&topology.client, server, SOON).expect("TCP connects");
             exchange(&stream, 10_000);
-            let local = stream.local_addr().expect("an address");
-            let created = gateway.pins().flow_of(local).expect("an entry").state.created;
+            let begin = created(&stream);
+            (echo, stream, begin)
+        });
 
+        topology.move_route();
+        for (_, stream, begin) in &flows {
             let before = topology.server.received_frames("eth1");
-            topology.move_route();
-            exchange(&stream, 200_000);
             wait_until("frames come by the other interface", SOON, || {
-                exchange(&stream, 10_000);
+                exchange(stream, 10_000);
                 topology.server.received_frames("eth1") > before + 5
             });
             let settled = topology.server.received_frames("eth0");
-            exchange(&stream, 10_000);
+            exchange(stream, 10_000);
             // The neighbour protocols may have a word on the old link; the flow may not.
-            assert!(topology.server.received_frames("eth0") <= settled + 2, "{hook:?} {family:?}");
-            assert_eq!(topology.frames_in_stack(), 0, "{hook:?} {family:?}: by the program, not the stack");
-            let flow = gateway.pins().flow_of(local).expect("an entry");
-            assert_eq!(flow.state.created, created, "{hook:?} {family:?}: it is the same entry");
+            assert!(topology.server.received_frames("eth0") <= settled + 2, "{hook:?}");
+            assert_eq!(created(stream), *begin, "{hook:?}: it is the same entry");
         }
+        assert_eq!(topology.frames_in_stack(), 0, "{hook:?}: by the program, not the stack");
     }
 }

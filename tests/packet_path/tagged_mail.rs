@@ -20,11 +20,11 @@ fn rules() -> String {
 fn priority_tagged_mail_is_not_forwarded_unseen() {
     requires_root!();
     for hook in Hook::BOTH {
+        let topology = Topology::new(hook);
+        topology.fix_neighbours();
+        topology.open_stack();
+        let _gateway = Gateway::start(&topology, &Config::new(hook, &rules()));
         for family in Family::BOTH {
-            let topology = Topology::new(hook);
-            topology.fix_neighbours();
-            topology.open_stack();
-            let _gateway = Gateway::start(&topology, &Config::new(hook, &rules()));
             let client = SocketAddr::new(family.client(), 40_000);
             let at_client = Wire::open(&topology.client, "eth0");
             let at_server = Wire::open(&topology.server, "eth0");
