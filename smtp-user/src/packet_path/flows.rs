@@ -114,23 +114,13 @@ fn whole(maps: &Maps, flags: u32) -> Result<WalkCount> {
     Ok(count)
 }
 
-/// One walk at a time: the pin of the walk's state is the lock.
+/// One walk at a time.
 fn walker(maps: &Maps) -> Result<std::fs::File> {
-    use rustix::fs::{FlockOperation, flock};
-    let path = maps.pins().dir().join(LOCK);
-    let wrap = |source| PacketPathError::Pin { path: path.clone(), source };
-    // A file of a BPF file system cannot be opened; a folder of it can.
-    match std::fs::create_dir(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(wrap(error)),
-        _ => {}
-    }
-    let folder = std::fs::File::open(&path).map_err(wrap)?;
-    flock(&folder, FlockOperation::LockExclusive).map_err(|error| wrap(error.into()))?;
-    Ok(folder)
+    maps.pins().wait_for(LOCK)
 }
 
 /// Folder that is locked while a walk runs.
-pub const LOCK: &str = "walk_lock";
+const LOCK: &str = "walk_lock";
 
 /// Runs of the program in one system call.
 const RUNS: u32 = 512;

@@ -73,7 +73,7 @@ impl Pins {
         };
         for entry in entries {
             let path = entry.map_err(|error| self.failed(error))?.path();
-            // The only folder is the one that is locked while a walk runs.
+            // The only folders are locks.
             let removed = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
             removed.map_err(|source| PacketPathError::Pin { path, source })?;
         }
@@ -89,6 +89,20 @@ impl Pins {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(self.failed(error.into())),
         }
+    }
+
+    /// Waits for a lock that all processes share, by its name, and holds it until the guard goes. The lock is a
+    /// folder: files of a BPF file system cannot be opened.
+    pub fn wait_for(&self, name: &str) -> Result<fs::File> {
+        let path = self.dir.join(name);
+        let wrap = |source| PacketPathError::Pin { path: path.clone(), source };
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(wrap(error)),
+            _ => {}
+        }
+        let folder = fs::File::open(&path).map_err(wrap)?;
+        flock(&folder, FlockOperation::LockExclusive).map_err(|error| wrap(error.into()))?;
+        Ok(folder)
     }
 
     fn failed(&self, source: std::io::Error) -> PacketPathError {

@@ -34,19 +34,10 @@ pub struct Installed {
 
 /// Keeps other processes from changing the rules; held until the guard goes.
 pub fn lock(maps: &Maps) -> Result<File> {
-    use rustix::fs::{FlockOperation, flock};
-    let path = maps.pins().dir().join(LOCK);
-    let wrap = |source| PacketPathError::Pin { path: path.clone(), source };
-    match std::fs::create_dir(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(wrap(error)),
-        _ => {}
-    }
-    let folder = File::open(&path).map_err(wrap)?;
-    flock(&folder, FlockOperation::LockExclusive).map_err(|error| wrap(error.into()))?;
-    Ok(folder)
+    maps.pins().wait_for(LOCK)
 }
 
-/// Folder that is locked while rules are changed. Files of a BPF file system cannot be opened; folders can.
+/// Folder that is locked while rules are changed.
 const LOCK: &str = "rules_lock";
 
 /// The active rules; none before the first policy.
