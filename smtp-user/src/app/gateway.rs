@@ -15,9 +15,6 @@ use rtnetlink::packet_route::neighbour::{
 };
 use rtnetlink::{Handle, MulticastGroup};
 use smtp_common::heartbeat::{Heartbeat, PERIOD_NS};
-use smtp_common::packet_event::{EventKind, PacketEvent};
-use smtp_common::packet_path::PathReason;
-use smtp_common::stage::SmtpStage;
 use smtp_common::tick;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -25,9 +22,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::app::config::Config;
 use crate::app::config::gateway::Hook;
+use crate::app::event_log;
 use crate::packet_path::attach::{self, Wish};
 use crate::packet_path::error::{PacketPathError, Result};
-use crate::packet_path::events::{self, Events};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
 use crate::packet_path::maps::Maps;
@@ -94,7 +91,10 @@ impl Gateway {
         }
         let kernel = Kernel::open()?;
         let next_hops = NextHops::open(&loaded.maps)?;
-        let tasks = vec![tokio::spawn(beat(loaded.maps.clone())), tokio::spawn(report(loaded.maps.clone()))];
+        let tasks = vec![
+            tokio::spawn(beat(loaded.maps.clone())),
+            tokio::spawn(event_log::report(loaded.maps.clone())),
+        ];
         warn_about_forwarding();
         Ok(Self { config, loaded, _lock: lock, tasks, kernel, next_hops })
     }
@@ -468,41 +468,6 @@ async fn beat(maps: Maps) {
         if let Err(error) = maps.set_heartbeat(&beat) {
             error!(%error, "cannot give a sign of life");
         }
-    }
-}
-
-/// Logs the kernel programs' events.
-async fn report(maps: Maps) {
-    let mut events = match Events::open(&maps) {
-        Ok(events) => events,
-        Err(error) => {
-            error!(%error, "events cannot be read");
-            return;
-        }
-    };
-    loop {
-        if let Err(error) = events.next(log_event).await {
-            error!(%error, "events cannot be read");
-            return;
-        }
-    }
-}
-
-fn log_event(event: &PacketEvent) {
-    let reason = PathReason(event.reason);
-    let source = std::net::SocketAddr::new(events::address(event.source), event.source_port);
-    let destination = std::net::SocketAddr::new(events::address(event.destination), event.destination_port);
-    match event.kind {
-        EventKind::STAGE => info!(
-            %source, %destination, stage = SmtpStage(event.stage).name(), "smtp_stage"
-        ),
-        EventKind::REFUSED => {
-            info!(%source, %destination, rule = event.rule, reason = reason.name(), "refused");
-        }
-        kind => debug!(
-            %source, %destination, protocol = event.protocol, rule = event.rule, reason = reason.name(),
-            packets = event.packets, octets = event.octets, "{}", kind.name()
-        ),
     }
 }
 

@@ -83,6 +83,8 @@ fn without_file() -> Config {
 /// Runs until a signal says otherwise.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
+    // A parent that blocked signals hands that on, and `postern stop` would never be heard. Before any thread.
+    nix::sys::signal::SigSet::all().thread_unblock()?;
     start_log(args);
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
