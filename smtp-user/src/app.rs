@@ -1,7 +1,9 @@
 //! Composition and process life: the configuration, and what is made of it.
 
+mod attachments;
 pub mod config;
 mod event_log;
 pub mod gateway;
+mod kernel_follower;
 pub mod resolve;
 pub mod run;

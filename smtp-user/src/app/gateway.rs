@@ -1,36 +1,25 @@
-//! The daemon's work: attach, keep attached, follow the kernel's tables, give signs of life, make room.
+//! The daemon from its start to its end: load, install the policy, attach; then signs of life, and making room.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use rtnetlink::packet_core::NetlinkPayload;
-use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
-};
-use rtnetlink::{Handle, MulticastGroup};
 use smtp_common::heartbeat::{Heartbeat, PERIOD_NS};
-use smtp_common::tick;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, error, info, warn};
 
 use crate::app::config::Config;
-use crate::app::config::gateway::Hook;
-use crate::app::event_log;
-use crate::packet_path::attach::{self, Wish};
+use crate::app::kernel_follower::KernelFollower;
+use crate::app::{attachments, event_log};
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
 use crate::packet_path::maps::Maps;
-use crate::packet_path::neighbours::NextHops;
 use crate::packet_path::pins::Pins;
-use crate::packet_path::{bans, clock, flows, neighbours, ports, rule_base};
+use crate::packet_path::{attach, bans, clock, flows, ports, rule_base};
 use crate::policy::rule_text;
 use crate::policy::suggest::closest;
 
@@ -41,15 +30,7 @@ pub struct Gateway {
     /// Keeps a second daemon away.
     _lock: File,
     tasks: Vec<JoinHandle<()>>,
-    kernel: Kernel,
-    next_hops: NextHops,
-}
-
-/// The kernel's own tables: their news, and a way to ask.
-struct Kernel {
-    handle: Handle,
-    news: std::pin::Pin<Box<dyn futures_util::Stream<Item = RouteNetlinkMessage> + Send>>,
-    connection: JoinHandle<()>,
+    follower: KernelFollower,
 }
 
 /// How often it is looked whether the programs are still attached.
@@ -89,14 +70,13 @@ impl Gateway {
             }
             return Err(error);
         }
-        let kernel = Kernel::open()?;
-        let next_hops = NextHops::open(&loaded.maps)?;
+        let follower = KernelFollower::open(&loaded.maps)?;
         let tasks = vec![
             tokio::spawn(beat(loaded.maps.clone())),
             tokio::spawn(event_log::report(loaded.maps.clone())),
         ];
         warn_about_forwarding();
-        Ok(Self { config, loaded, _lock: lock, tasks, kernel, next_hops })
+        Ok(Self { config, loaded, _lock: lock, tasks, follower })
     }
 
     /// The pin folder.
@@ -118,27 +98,26 @@ impl Gateway {
                 }
             };
             tokio::select! {
-                _ = watch.tick() => self.watch().await,
+                _ = watch.tick() => {
+                    attachments::keep(&self.config.gateway, &mut self.loaded, &mut self.follower).await;
+                }
                 _ = sweep.tick() => self.sweep().await,
-                _ = probe.tick() => self.probe().await,
+                _ = probe.tick() => self.follower.probe(&self.loaded.maps).await,
                 () = settled => {
                     settle = None;
                     if let Err(error) = self.loaded.maps.raise_route_generation() {
                         return error;
                     }
                 }
-                news = self.kernel.news.next() => match news {
+                news = self.follower.news() => match news {
                     Some(message) => {
-                        if self.hear(&message) {
+                        if self.follower.hear(&message) {
                             settle.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
                         }
                     }
-                    None => match Kernel::open() {
-                        Ok(kernel) => {
-                            // Whatever was missed: look everything up again.
-                            self.kernel = kernel;
-                            settle = Some(tokio::time::Instant::now());
-                        }
+                    None => match self.follower.reopen() {
+                        // Whatever was missed: look everything up again.
+                        Ok(()) => settle = Some(tokio::time::Instant::now()),
                         Err(error) => return error,
                     },
                 },
@@ -170,69 +149,11 @@ impl Gateway {
     }
 
     async fn end(self) {
-        self.kernel.connection.abort();
+        self.follower.end();
         for task in self.tasks {
             task.abort();
             let _ = task.await;
         }
-    }
-
-    /// Puts back what somebody took off, and attaches to interfaces that came back.
-    async fn watch(&mut self) {
-        let interfaces = match interface::list_async().await {
-            Ok(interfaces) => interfaces,
-            Err(error) => {
-                warn!(%error, "cannot look at the interfaces");
-                return;
-            }
-        };
-        let known = match ports::list(&self.loaded.maps) {
-            Ok(ports) => ports,
-            Err(error) => {
-                error!(%error, "cannot read the port table");
-                return;
-            }
-        };
-        for name in self.config.gateway.interfaces.clone() {
-            let Some(interface) = interfaces.iter().find(|interface| interface.name == name) else {
-                continue;
-            };
-            let port = known.iter().find(|port| ports::name(port) == name);
-            let changed = port.is_none_or(|port| {
-                (port.ifindex, port.mtu, port.mac) != (interface.index, interface.mtu, interface.mac)
-            });
-            let attached = port.is_some_and(|port| {
-                attach::port_status(self.loaded.maps.pins(), *port, std::slice::from_ref(interface)).attached
-            });
-            if attached && !changed {
-                continue;
-            }
-            if !attached {
-                warn!(interface = name, "the program is not attached; attaching it again");
-            }
-            let again = attach_one(&mut self.loaded, interface, wish(self.config.gateway.hook), &interfaces)
-                .and_then(|port| self.next_hops.update_port(&port))
-                .and_then(|()| {
-                    // A device that came back has another index, which rules may name.
-                    if changed { self.refresh_rules(&interfaces) } else { Ok(()) }
-                })
-                .and_then(|()| self.loaded.maps.raise_route_generation());
-            match again {
-                Ok(()) => info!(interface = name, "attached"),
-                Err(error) => error!(interface = name, %error, "cannot attach"),
-            }
-        }
-    }
-
-    /// Compiles the active rules again, for interfaces whose index changed.
-    fn refresh_rules(&self, interfaces: &[Interface]) -> Result<()> {
-        let maps = &self.loaded.maps;
-        let _lock = rule_base::lock(maps)?;
-        let rules = rule_base::active_rules(maps)?;
-        if rules.iter().any(|rule| rule.interface.is_some()) {
-            rule_base::install(maps, &rules, interfaces)?;
-        }
-        Ok(())
     }
 
     async fn sweep(&self) {
@@ -246,109 +167,6 @@ impl Gateway {
             Ok(Ok(freed)) => debug!(freed, "ended flows cleared away"),
             Ok(Err(error)) => warn!(%error, "cannot clear ended flows away"),
         }
-    }
-
-    /// Neighbours of accelerated flows are never asked by the stack, which sends nothing to them: so those that
-    /// have gone stale are asked here, and one that is gone or has another address is noticed.
-    async fn probe(&self) {
-        let (Ok(hops), Ok(now)) = (self.next_hops.list(), flows::now(&self.loaded.maps)) else {
-            return;
-        };
-        let used: Vec<(u32, IpAddr)> = hops
-            .iter()
-            .filter(|(_, _, hop)| tick::since(hop.resolved, now) <= tick::from_ms(15_000))
-            .map(|(key, _, _)| (key.ifindex, neighbours::address(key)))
-            .collect();
-        let mut table = self.kernel.handle.neighbours().get().execute();
-        while let Some(Ok(message)) = table.next().await {
-            // The request would take the permanence off a permanent entry, and a reachable one needs none.
-            if message.header.state != NeighbourState::Stale {
-                continue;
-            }
-            let Some((address, _)) = address_and_mac(&message) else {
-                continue;
-            };
-            if !used.contains(&(message.header.ifindex, address)) {
-                continue;
-            }
-            let neighbours = self.kernel.handle.neighbours();
-            let request = neighbours.add(message.header.ifindex, address);
-            let request = request.flags(NeighbourFlags::Use).state(NeighbourState::None).replace();
-            if let Err(error) = request.execute().await {
-                debug!(%error, %address, "cannot probe a neighbour");
-            }
-        }
-    }
-
-    /// Takes note of news; true when flows must be decided again.
-    fn hear(&mut self, message: &RouteNetlinkMessage) -> bool {
-        use RouteNetlinkMessage as M;
-        match message {
-            M::NewNeighbour(neighbour) => self.neighbour(neighbour, false),
-            M::DelNeighbour(neighbour) => self.neighbour(neighbour, true),
-            M::NewRoute(_)
-            | M::DelRoute(_)
-            | M::NewRule(_)
-            | M::DelRule(_)
-            | M::NewAddress(_)
-            | M::DelAddress(_) => true,
-            _ => false,
-        }
-    }
-
-    fn neighbour(&mut self, message: &NeighbourMessage, gone: bool) -> bool {
-        let Some((address, mac)) = address_and_mac(message) else {
-            return false;
-        };
-        let useless =
-            gone || matches!(message.header.state, NeighbourState::Failed | NeighbourState::Incomplete);
-        let mac = mac.filter(|_| !useless);
-        match self.next_hops.update(message.header.ifindex, address, mac) {
-            Ok(true) => debug!(%address, known = mac.is_some(), "a neighbour changed"),
-            Ok(false) => {}
-            Err(error) => warn!(%error, "cannot change the next hop table"),
-        }
-        // The table itself was changed; no flow need be decided again.
-        false
-    }
-}
-
-/// A neighbour's address, and its MAC address if it has one.
-fn address_and_mac(message: &NeighbourMessage) -> Option<(IpAddr, Option<[u8; 6]>)> {
-    let mut address = None;
-    let mut mac = None;
-    for attribute in &message.attributes {
-        match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(v4)) => address = Some(IpAddr::V4(*v4)),
-            NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => address = Some(IpAddr::V6(*v6)),
-            NeighbourAttribute::LinkLayerAddress(octets) => mac = <[u8; 6]>::try_from(octets.as_slice()).ok(),
-            _ => {}
-        }
-    }
-    address.map(|address| (address, mac))
-}
-
-impl Kernel {
-    fn open() -> Result<Self> {
-        let groups = [
-            MulticastGroup::Link,
-            MulticastGroup::Neigh,
-            MulticastGroup::Ipv4Route,
-            MulticastGroup::Ipv6Route,
-            MulticastGroup::Ipv4Rule,
-            MulticastGroup::Ipv6Rule,
-            MulticastGroup::Ipv4Ifaddr,
-            MulticastGroup::Ipv6Ifaddr,
-        ];
-        let (connection, handle, news) = rtnetlink::new_multicast_connection(&groups)
-            .map_err(|error| interface::netlink("tables", &error))?;
-        let news = news.filter_map(|(message, _)| async move {
-            match message.payload {
-                NetlinkPayload::InnerMessage(message) => Some(message),
-                _ => None,
-            }
-        });
-        Ok(Self { handle, news: Box::pin(news), connection: tokio::spawn(connection) })
     }
 }
 
@@ -364,7 +182,7 @@ fn begin(config: &Config, loaded: &mut Loaded, wanted: &[Interface], all: &[Inte
     }
     let mut done: Vec<&str> = Vec::new();
     for interface in wanted {
-        match attach_one(loaded, interface, wish(config.gateway.hook), all) {
+        match attachments::attach_one(loaded, interface, config.gateway.hook, all) {
             Ok(port) => {
                 let (hook, why) = ports::hook(&port);
                 info!(interface = interface.name, hook, why, "attached");
@@ -395,17 +213,6 @@ fn begin(config: &Config, loaded: &mut Loaded, wanted: &[Interface], all: &[Inte
     Ok(())
 }
 
-fn attach_one(
-    loaded: &mut Loaded,
-    interface: &Interface,
-    wish: Wish,
-    all: &[Interface],
-) -> Result<smtp_common::port::Port> {
-    let port = attach::attach(loaded, interface, wish, all)?;
-    ports::put(&loaded.maps, &port)?;
-    Ok(port)
-}
-
 fn install(config: &Config, maps: &Maps, interfaces: &[Interface]) -> Result<u16> {
     let _lock = rule_base::lock(maps)?;
     let before = rule_base::active_rules(maps)?;
@@ -430,14 +237,6 @@ fn digest(config: &Config) -> Result<u32> {
     format!("{:?}", config.gateway.idle).hash(&mut hasher);
     // 0 is "never installed".
     Ok((hasher.finish() as u32).max(1))
-}
-
-fn wish(hook: Hook) -> Wish {
-    match hook {
-        Hook::Auto => Wish::Auto,
-        Hook::Xdp => Wish::Xdp,
-        Hook::Tc => Wish::Tc,
-    }
 }
 
 /// The interfaces of these names.
