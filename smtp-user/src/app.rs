@@ -5,5 +5,6 @@ pub mod config;
 mod event_log;
 pub mod gateway;
 mod kernel_follower;
+mod neighbour_probe;
 pub mod resolve;
 pub mod run;

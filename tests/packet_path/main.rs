@@ -12,6 +12,7 @@ mod flow_ends;
 mod flow_table_full;
 mod frozen_daemon_does_not_stop_flows;
 mod guarded_flows_follow_when_down;
+mod interface_is_renamed;
 mod next_hop_changes;
 mod nothing_half_attached;
 mod packet_cases;

@@ -33,6 +33,9 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             return;
         }
     };
+    if let Err(error) = follow_renames(&loaded.maps, &interfaces) {
+        error!(%error, "cannot follow an interface that was renamed");
+    }
     let known = match ports::list(&loaded.maps) {
         Ok(ports) => ports,
         Err(error) => {
@@ -40,11 +43,13 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             return;
         }
     };
-    for name in &config.interfaces {
-        let Some(interface) = interfaces.iter().find(|interface| interface.name == *name) else {
+    // Ports beside the configured ones are interfaces that were renamed.
+    let renamed = known.iter().map(ports::name).filter(|name| !config.interfaces.contains(name));
+    for name in config.interfaces.iter().cloned().chain(renamed) {
+        let Some(interface) = interfaces.iter().find(|interface| interface.name == name) else {
             continue;
         };
-        let port = known.iter().find(|port| ports::name(port) == *name);
+        let port = known.iter().find(|port| ports::name(port) == name);
         let changed = port.is_none_or(|port| {
             (port.ifindex, port.mtu, port.mac) != (interface.index, interface.mtu, interface.mac)
         });
@@ -69,6 +74,52 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             Err(error) => error!(interface = name, %error, "cannot attach"),
         }
     }
+}
+
+/// Gives ports and pins the names that their devices have now. Rules that name a device go on by its index until they
+/// are loaded again.
+pub(crate) fn follow_renames(maps: &Maps, interfaces: &[Interface]) -> Result<()> {
+    let ports = ports::list(maps)?;
+    let device_of = |port: &Port| interfaces.iter().find(|device| device.index == port.ifindex);
+    let moves: Vec<Rename> = ports
+        .iter()
+        .filter_map(|port| {
+            let (device, from) = (device_of(port)?, ports::name(port));
+            // Another device can have got the index; it has no program of ours.
+            let renamed = from != device.name && attach::was_attached_as(maps.pins(), &from, device);
+            renamed.then(|| Rename { port: *port, from, to: device.name.clone() })
+        })
+        .collect();
+    if moves.is_empty() {
+        return Ok(());
+    }
+    for port in &ports {
+        let name = ports::name(port);
+        let moves_too = moves.iter().any(|rename| rename.from == name);
+        if !moves_too && moves.iter().any(|rename| rename.to == name) {
+            // It has lost its device, or the name would not be another's now.
+            ports::remove(maps, port)?;
+        }
+    }
+    let names: Vec<(&str, &str)> =
+        moves.iter().map(|rename| (rename.from.as_str(), rename.to.as_str())).collect();
+    maps.pins().move_links(&names)?;
+    for Rename { port, from, to } in &moves {
+        ports::put(maps, &Port { name: ports::name_octets(to), ..*port })?;
+        warn!(
+            interface = from.as_str(),
+            now = to.as_str(),
+            "a gateway interface was renamed; the programs stay on it. The next start needs the name of the configuration"
+        );
+    }
+    Ok(())
+}
+
+/// A port whose device has another name now.
+struct Rename {
+    port: Port,
+    from: String,
+    to: String,
 }
 
 /// Compiles the active rules again, for interfaces whose index changed.

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use smtp_common::heartbeat::{Heartbeat, PERIOD_NS};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{debug, error, info, warn};
 
 use crate::app::config::Config;
-use crate::app::kernel_follower::KernelFollower;
-use crate::app::{attachments, event_log};
+use crate::app::kernel_follower::{KernelFollower, Meaning};
+use crate::app::{attachments, event_log, neighbour_probe};
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
@@ -33,13 +33,13 @@ pub struct Gateway {
     follower: KernelFollower,
 }
 
-/// How often it is looked whether the programs are still attached.
+/// How often it is looked whether the programs are still attached: the kernel does not tell when a link is detached.
 const WATCH: Duration = Duration::from_millis(250);
 /// How often ended flows and bans are cleared away.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often neighbours that flows use are asked for a sign of life.
 const PROBE: Duration = Duration::from_secs(10);
-/// How long news of routes is gathered before flows are decided again.
+/// How long news of routes and interfaces is gathered before something is done about them.
 const SETTLE: Duration = Duration::from_millis(20);
 
 impl Gateway {
@@ -74,6 +74,8 @@ impl Gateway {
         let tasks = vec![
             tokio::spawn(beat(loaded.maps.clone())),
             tokio::spawn(event_log::report(loaded.maps.clone())),
+            tokio::spawn(sweep(loaded.maps.clone())),
+            tokio::spawn(probe(loaded.maps.clone())),
         ];
         warn_about_forwarding();
         Ok(Self { config, loaded, _lock: lock, tasks, follower })
@@ -86,43 +88,43 @@ impl Gateway {
 
     /// Works until something fails that cannot be mended. May be dropped and called again.
     pub async fn run(&mut self) -> PacketPathError {
+        // Nothing in this loop may wait for a lock or a long walk: it is what notices a program that is gone.
         let mut watch = ticker(WATCH);
-        let mut sweep = ticker(SWEEP);
-        let mut probe = ticker(PROBE);
-        let mut settle: Option<tokio::time::Instant> = None;
+        let mut look: Option<Instant> = None;
+        let mut settle: Option<Instant> = None;
         loop {
-            let settled = async {
-                match settle {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                _ = watch.tick() => {
-                    attachments::keep(&self.config.gateway, &mut self.loaded, &mut self.follower).await;
+                _ = watch.tick() => self.keep_attached().await,
+                () = at(look) => {
+                    look = None;
+                    self.keep_attached().await;
                 }
-                _ = sweep.tick() => self.sweep().await,
-                _ = probe.tick() => self.follower.probe(&self.loaded.maps).await,
-                () = settled => {
+                () = at(settle) => {
                     settle = None;
                     if let Err(error) = self.loaded.maps.raise_route_generation() {
                         return error;
                     }
                 }
-                news = self.follower.news() => match news {
-                    Some(message) => {
-                        if self.follower.hear(&message) {
-                            settle.get_or_insert_with(|| tokio::time::Instant::now() + SETTLE);
-                        }
+                news = self.follower.news() => match news.map(|message| self.follower.hear(&message)) {
+                    Some(Meaning::Nothing) => {}
+                    Some(Meaning::Interfaces) => {
+                        look.get_or_insert_with(|| Instant::now() + SETTLE);
+                    }
+                    Some(Meaning::Routes) => {
+                        settle.get_or_insert_with(|| Instant::now() + SETTLE);
                     }
                     None => match self.follower.reopen() {
                         // Whatever was missed: look everything up again.
-                        Ok(()) => settle = Some(tokio::time::Instant::now()),
+                        Ok(()) => settle = Some(Instant::now()),
                         Err(error) => return error,
                     },
                 },
             }
         }
+    }
+
+    async fn keep_attached(&mut self) {
+        attachments::keep(&self.config.gateway, &mut self.loaded, &mut self.follower).await;
     }
 
     /// Installs another configuration's rules and tunables; interfaces and sizes need a restart.
@@ -155,19 +157,6 @@ impl Gateway {
             let _ = task.await;
         }
     }
-
-    async fn sweep(&self) {
-        let maps = self.loaded.maps.clone();
-        let swept = tokio::task::spawn_blocking(move || -> Result<u32> {
-            bans::expire(&maps)?;
-            Ok(flows::expire(&maps)?.freed)
-        });
-        match swept.await {
-            Ok(Ok(0)) | Err(_) => {}
-            Ok(Ok(freed)) => debug!(freed, "ended flows cleared away"),
-            Ok(Err(error)) => warn!(%error, "cannot clear ended flows away"),
-        }
-    }
 }
 
 /// Policy, tunables and attachments at the start.
@@ -180,6 +169,7 @@ fn begin(config: &Config, loaded: &mut Loaded, wanted: &[Interface], all: &[Inte
         let revision = install(config, &loaded.maps, all)?;
         info!(revision, rules = config.rules.len(), "policy installed");
     }
+    attachments::follow_renames(&loaded.maps, all)?;
     let mut done: Vec<&str> = Vec::new();
     for interface in wanted {
         match attachments::attach_one(loaded, interface, config.gateway.hook, all) {
@@ -252,6 +242,14 @@ fn named(names: &[String], interfaces: &[Interface]) -> Result<Vec<Interface>> {
         .collect()
 }
 
+/// Waits for a moment that may never come.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn ticker(period: Duration) -> tokio::time::Interval {
     let mut ticker = interval(period);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -266,6 +264,35 @@ async fn beat(maps: Maps) {
         let beat = Heartbeat { daemon_ns: clock::now_ns(), inspector_ns: 0, pid: std::process::id(), pad: 0 };
         if let Err(error) = maps.set_heartbeat(&beat) {
             error!(%error, "cannot give a sign of life");
+        }
+    }
+}
+
+/// Clears ended flows and bans away.
+async fn sweep(maps: Maps) {
+    let mut ticker = ticker(SWEEP);
+    loop {
+        ticker.tick().await;
+        let maps = maps.clone();
+        let swept = tokio::task::spawn_blocking(move || -> Result<u32> {
+            bans::expire(&maps)?;
+            Ok(flows::expire(&maps)?.freed)
+        });
+        match swept.await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(freed)) => debug!(freed, "ended flows cleared away"),
+            Ok(Err(error)) => warn!(%error, "cannot clear ended flows away"),
+        }
+    }
+}
+
+/// Asks the neighbours that flows use.
+async fn probe(maps: Maps) {
+    let mut ticker = ticker(PROBE);
+    loop {
+        ticker.tick().await;
+        if let Err(error) = neighbour_probe::probe(maps.clone()).await {
+            debug!(%error, "cannot probe neighbours");
         }
     }
 }

@@ -5,21 +5,31 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
+use rtnetlink::MulticastGroup;
 use rtnetlink::packet_core::NetlinkPayload;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
-use rtnetlink::{Handle, MulticastGroup};
 use smtp_common::port::Port;
-use smtp_common::tick;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use crate::packet_path::error::Result;
+use crate::packet_path::interface;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::neighbours::NextHops;
-use crate::packet_path::{flows, interface, neighbours};
+
+/// What news mean for the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Nothing, or what had to be done is done.
+    Nothing,
+    /// Flows must be decided again.
+    Routes,
+    /// An interface came, went or changed: it must be seen whether the programs are still there.
+    Interfaces,
+}
 
 /// The kernel's tables and what is made of them.
 pub(crate) struct KernelFollower {
@@ -27,9 +37,8 @@ pub(crate) struct KernelFollower {
     next_hops: NextHops,
 }
 
-/// The kernel's own tables: their news, and a way to ask.
+/// The kernel's own tables, as they change.
 struct Kernel {
-    handle: Handle,
     news: Pin<Box<dyn Stream<Item = RouteNetlinkMessage> + Send>>,
     connection: JoinHandle<()>,
 }
@@ -51,8 +60,8 @@ impl KernelFollower {
         self.kernel.news.next().await
     }
 
-    /// Takes note of news; true when flows must be decided again.
-    pub(crate) fn hear(&mut self, message: &RouteNetlinkMessage) -> bool {
+    /// Takes note of news.
+    pub(crate) fn hear(&mut self, message: &RouteNetlinkMessage) -> Meaning {
         use RouteNetlinkMessage as M;
         match message {
             M::NewNeighbour(neighbour) => self.neighbour(neighbour, false),
@@ -62,14 +71,17 @@ impl KernelFollower {
             | M::NewRule(_)
             | M::DelRule(_)
             | M::NewAddress(_)
-            | M::DelAddress(_) => true,
-            _ => false,
+            | M::DelAddress(_) => return Meaning::Routes,
+            M::NewLink(_) | M::DelLink(_) => return Meaning::Interfaces,
+            _ => {}
         }
+        Meaning::Nothing
     }
 
-    fn neighbour(&mut self, message: &NeighbourMessage, gone: bool) -> bool {
+    /// Writes a neighbour to the next hop table; that is enough, and no flow need be decided again.
+    fn neighbour(&mut self, message: &NeighbourMessage, gone: bool) {
         let Some((address, mac)) = address_and_mac(message) else {
-            return false;
+            return;
         };
         let useless =
             gone || matches!(message.header.state, NeighbourState::Failed | NeighbourState::Incomplete);
@@ -79,45 +91,11 @@ impl KernelFollower {
             Ok(false) => {}
             Err(error) => warn!(%error, "cannot change the next hop table"),
         }
-        // The table itself was changed; no flow need be decided again.
-        false
     }
 
     /// A port has another MAC address, MTU or way to send.
     pub(crate) fn update_port(&mut self, port: &Port) -> Result<()> {
         self.next_hops.update_port(port)
-    }
-
-    /// Neighbours of accelerated flows are never asked by the stack, which sends nothing to them: so those that
-    /// have gone stale are asked here, and one that is gone or has another address is noticed.
-    pub(crate) async fn probe(&self, maps: &Maps) {
-        let (Ok(hops), Ok(now)) = (self.next_hops.list(), flows::now(maps)) else {
-            return;
-        };
-        let used: Vec<(u32, IpAddr)> = hops
-            .iter()
-            .filter(|(_, _, hop)| tick::since(hop.resolved, now) <= tick::from_ms(15_000))
-            .map(|(key, _, _)| (key.ifindex, neighbours::address(key)))
-            .collect();
-        let mut table = self.kernel.handle.neighbours().get().execute();
-        while let Some(Ok(message)) = table.next().await {
-            // The request would take the permanence off a permanent entry, and a reachable one needs none.
-            if message.header.state != NeighbourState::Stale {
-                continue;
-            }
-            let Some((address, _)) = address_and_mac(&message) else {
-                continue;
-            };
-            if !used.contains(&(message.header.ifindex, address)) {
-                continue;
-            }
-            let neighbours = self.kernel.handle.neighbours();
-            let request = neighbours.add(message.header.ifindex, address);
-            let request = request.flags(NeighbourFlags::Use).state(NeighbourState::None).replace();
-            if let Err(error) = request.execute().await {
-                debug!(%error, %address, "cannot probe a neighbour");
-            }
-        }
     }
 
     /// Listens no more.
@@ -138,7 +116,7 @@ impl Kernel {
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
         ];
-        let (connection, handle, news) = rtnetlink::new_multicast_connection(&groups)
+        let (connection, _, news) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|error| interface::netlink("tables", &error))?;
         let news = news.filter_map(|(message, _)| async move {
             match message.payload {
@@ -146,12 +124,12 @@ impl Kernel {
                 _ => None,
             }
         });
-        Ok(Self { handle, news: Box::pin(news), connection: tokio::spawn(connection) })
+        Ok(Self { news: Box::pin(news), connection: tokio::spawn(connection) })
     }
 }
 
 /// A neighbour's address, and its MAC address if it has one.
-fn address_and_mac(message: &NeighbourMessage) -> Option<(IpAddr, Option<[u8; 6]>)> {
+pub(crate) fn address_and_mac(message: &NeighbourMessage) -> Option<(IpAddr, Option<[u8; 6]>)> {
     let mut address = None;
     let mut mac = None;
     for attribute in &message.attributes {

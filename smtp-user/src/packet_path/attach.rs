@@ -262,33 +262,51 @@ pub fn port_status(pins: &Pins, port: Port, interfaces: &[Interface]) -> Attachm
         attached: false,
         note: None,
     };
-    let Some(interface) = interfaces
-        .iter()
-        .find(|interface| interface.index == port.ifindex && interface.name == attachment.name)
+    let device = interfaces.iter().find(|interface| interface.index == port.ifindex);
+    let renamed = device.is_some_and(|device| device.name != attachment.name);
+    // Another device can have got the index; it has no program of ours.
+    let Some(interface) = device.filter(|device| !renamed || was_attached_as(pins, &attachment.name, device))
     else {
         attachment.note = Some("the interface is gone, or in another network namespace".to_owned());
         return attachment;
     };
     let id = |program| ProgramInfo::from_pin(pins.program(program)).ok().map(|info| info.id());
-    let (xdp, tc) = (id(program::XDP_INGRESS), id(program::TC_INGRESS));
-    attachment.tc_program = tc.filter(|id| is_on_tc(&interface.name, interface.index, *id));
-    attachment.xdp_program = xdp.filter(|id| interface.xdp_program == Some(*id));
+    attachment.tc_program =
+        id(program::TC_INGRESS).filter(|id| is_on_tc(&interface.name, interface.index, *id));
+    attachment.xdp_program = id(program::XDP_INGRESS).filter(|id| interface.xdp_program == Some(*id));
     let wants_xdp = port.flags & PORT_XDP != 0;
     attachment.attached = attachment.tc_program.is_some() && (!wants_xdp || attachment.xdp_program.is_some());
     if !attachment.attached {
         let missing = if attachment.tc_program.is_none() { "TC" } else { "XDP" };
         attachment.note =
             Some(format!("the {missing} program is not attached; packets are not judged there"));
+    } else if renamed {
+        attachment.note =
+            Some(format!("the interface is called {} now; the daemon follows that", interface.name));
     } else if !interface.up {
         attachment.note = Some("the interface is down".to_owned());
     }
     attachment
 }
 
+/// Whether the TC program that was attached under a name is on this device, whatever that is called now.
+pub fn was_attached_as(pins: &Pins, name: &str, device: &Interface) -> bool {
+    if !has_tcx() {
+        return has_filter(device.index);
+    }
+    let link = PinnedLink::from_pin(pins.link(name, "tcx")).ok().map(FdLink::from);
+    let program = link.and_then(|link| link.info().ok()).map(|info| info.program_id());
+    program.is_some_and(|id| tcx_programs(&device.name).contains(&id))
+}
+
 fn is_on_tc(name: &str, ifindex: u32, id: u32) -> bool {
     if has_tcx() {
         return tcx_programs(name).contains(&id);
     }
+    has_filter(ifindex)
+}
+
+fn has_filter(ifindex: u32) -> bool {
     clsact_filters(ifindex).is_ok_and(|filters| {
         filters.iter().any(|filter| filter.header.info >> 16 == u32::from(CLSACT_PRIORITY))
     })

@@ -12,6 +12,9 @@ use crate::packet_path::error::{PacketPathError, Result};
 /// Magic number of a BPF file system (`BPF_FS_MAGIC`).
 const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
 
+/// What a link is attached to.
+const LINK_KINDS: [&str; 2] = ["xdp", "tcx"];
+
 /// The pin folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
@@ -42,6 +45,26 @@ impl Pins {
     /// Pin of a link; `kind` is `xdp` or `tcx`. Dots are not allowed in a BPF file system's names.
     pub fn link(&self, interface: &str, kind: &str) -> PathBuf {
         self.dir.join(format!("link_{}_{kind}", interface.replace('.', ":")))
+    }
+
+    /// Gives the links of interfaces that were renamed their new names, which may be those of others that move too.
+    pub fn move_links(&self, moves: &[(&str, &str)]) -> Result<()> {
+        let aside = |position: usize, kind: &str| self.dir.join(format!("moving_{position}_{kind}"));
+        let rename = |from: PathBuf, to: PathBuf| match fs::rename(&from, to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(PacketPathError::Pin { path: from, source: error })
+            }
+            _ => Ok(()),
+        };
+        for kind in LINK_KINDS {
+            for (position, (from, _)) in moves.iter().enumerate() {
+                rename(self.link(from, kind), aside(position, kind))?;
+            }
+            for (position, (_, to)) in moves.iter().enumerate() {
+                rename(aside(position, kind), self.link(to, kind))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether maps were made here.

@@ -76,6 +76,15 @@ pub fn name(port: &Port) -> String {
     String::from_utf8_lossy(port.name.get(..end).unwrap_or_default()).into_owned()
 }
 
+/// A name as [`Port::name`] has it.
+pub fn name_octets(name: &str) -> [u8; 16] {
+    let mut octets = [0; 16];
+    for (to, from) in octets.iter_mut().zip(name.bytes().take(15)) {
+        *to = from;
+    }
+    octets
+}
+
 /// A port's hook, and why.
 pub fn hook(port: &Port) -> (&'static str, String) {
     let hook = if port.flags & PORT_XDP != 0 { "xdp" } else { "tc" };
@@ -99,10 +108,6 @@ pub fn of(interface: &Interface, ports: &[Port], flags: u16, why: HookReason) ->
             reason: "another gateway interface has an index that is the same modulo 1024; make the device anew",
         });
     }
-    let mut name = [0; 16];
-    for (to, from) in name.iter_mut().zip(interface.name.bytes().take(15)) {
-        *to = from;
-    }
     Ok(Port {
         ifindex: interface.index,
         mtu: interface.mtu,
@@ -111,7 +116,7 @@ pub fn of(interface: &Interface, ports: &[Port], flags: u16, why: HookReason) ->
         why: why as u8,
         flags,
         pad2: [0; 6],
-        name,
+        name: name_octets(&interface.name),
     })
 }
 
