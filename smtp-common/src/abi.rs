@@ -1,7 +1,7 @@
 //! Version, names and sizes that both sides must agree on. Constants only.
 
 /// Raised by every change of a shared layout or of what a field means.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Default folder of all pins.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/postern";

@@ -6,7 +6,8 @@
 //! The table is an array of a power of two of slots, hopscotch-hashed: the hash names a *home* slot,
 //! and an entry stands at home or at `home ^ i`, `i < GROUP`, in the same aligned group. The home
 //! slot's control word holds a bit for every `i` in use, so a look-up reads the home line and then
-//! only lines that may hold the flow. One IPv4 entry is one cache line.
+//! only lines that may hold the flow. One IPv4 entry is one cache line. A flow whose group is full
+//! stands in another one, around the slot that [`second`] names; the home slot says that there is such a flow.
 
 use crate::settings::GatewaySettings;
 use crate::tick;
@@ -32,6 +33,8 @@ impl Control {
     pub const LIVE: u32 = 2;
     /// Mask of protocol and state.
     pub const TENANT: u32 = 0xffff;
+    /// See [`overflows`](Self::overflows); the place of distance 0.
+    pub const OVERFLOW: u32 = 1 << 16;
 
     /// Protocol and state of a live entry.
     #[inline(always)]
@@ -57,10 +60,17 @@ impl Control {
         self.0 >> 16
     }
 
-    /// The hop bit for distance `i`, in place.
+    /// The hop bit for distance `i`, in place. That of distance 0 is not needed to find a flow at home.
     #[inline(always)]
     pub const fn hop_bit(i: u32) -> u32 {
-        1 << (16 + i)
+        if i == 0 { 0 } else { 1 << (16 + i) }
+    }
+
+    /// Whether flows whose home this is may stand around their second slot. Once set it stays: that costs a look at
+    /// one more slot for flows that are not in the table, and nothing for those that are at home.
+    #[inline(always)]
+    pub const fn overflows(self) -> bool {
+        self.0 & Self::OVERFLOW != 0
     }
 }
 
@@ -320,10 +330,11 @@ impl KeyV4 {
 
     /// The hash whose low bits name the home slot.
     #[inline(always)]
-    pub const fn hash(&self, seed: &[u64; 2]) -> u32 {
-        let address = (self.address[0] as u64) << 32 | self.address[1] as u64;
-        let rest = (self.port[0] as u64) << 32 | (self.port[1] as u64) << 16 | self.protocol as u64;
-        spread(mix(mix(seed[0], address), rest ^ seed[1]))
+    pub const fn hash(&self, keys: &HashKeys) -> u32 {
+        let sum = keys[0]
+            .wrapping_add(pair(keys[1], self.address[0], keys[2], self.address[1]))
+            .wrapping_add(pair(keys[3], both(self.port), keys[4], self.protocol as u32));
+        finish(sum)
     }
 }
 
@@ -366,26 +377,49 @@ impl KeyV6 {
 
     /// The hash whose low bits name the home slot.
     #[inline(always)]
-    pub const fn hash(&self, seed: &[u64; 2]) -> u32 {
-        let rest = (self.port[0] as u64) << 32 | (self.port[1] as u64) << 16 | self.protocol as u64;
-        let h = mix(mix(seed[0], self.address[0][0]), self.address[0][1] ^ seed[1]);
-        let h = mix(mix(h, self.address[1][0]), self.address[1][1]);
-        spread(mix(h, rest))
+    pub const fn hash(&self, keys: &HashKeys) -> u32 {
+        let [[a, b], [c, d]] = self.address;
+        let sum = keys[0]
+            .wrapping_add(pair(keys[1], a as u32, keys[2], (a >> 32) as u32))
+            .wrapping_add(pair(keys[3], b as u32, keys[4], (b >> 32) as u32))
+            .wrapping_add(pair(keys[5], c as u32, keys[6], (c >> 32) as u32))
+            .wrapping_add(pair(keys[7], d as u32, keys[8], (d >> 32) as u32))
+            .wrapping_add(pair(keys[9], both(self.port), keys[10], self.protocol as u32));
+        finish(sum)
     }
 }
 
-/// One keyed round: xor in, multiply, fold the well-mixed high half onto the low.
+/// Keys of the flow hash: one for the sum and one for every word of four octets in the longest key.
+///
+/// The sum is Multilinear-HM (Lemire and Kaser, *Strongly universal string hashing is fast*, 2014): whoever does not
+/// know the keys cannot choose flows that meet in a slot. Its products do not wait for each other, which makes it
+/// quicker on a processor than rounds of which each needs the one before.
+pub type HashKeys = [u64; 11];
+
+/// Breaks up the regular steps that neighbouring ports leave in a sum of products: slots of a run of ports would be
+/// spread evenly over the table, but the runs of several hosts would lie upon each other.
 #[inline(always)]
-const fn mix(h: u64, word: u64) -> u64 {
-    let x = (h ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x ^ (x >> 32)
+const fn finish(sum: u64) -> u32 {
+    ((sum ^ (sum >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
-/// Another round, so that the low bits, which name the slot, depend on every bit of the key: a multiplication
-/// carries upwards only, and a port stands in the upper half of its word.
+/// Two words' share of the sum.
 #[inline(always)]
-const fn spread(h: u64) -> u32 {
-    mix(h, 0) as u32
+const fn pair(key_a: u64, a: u32, key_b: u64, b: u32) -> u64 {
+    key_a.wrapping_add(a as u64).wrapping_mul(key_b.wrapping_add(b as u64))
+}
+
+/// Two ports as one word.
+#[inline(always)]
+const fn both(port: [u16; 2]) -> u32 {
+    (port[1] as u32) << 16 | port[0] as u32
+}
+
+/// Slot around which a flow of this hash stands when its home group is full; never in that group.
+#[inline(always)]
+pub const fn second(hash: u32, mask: u32) -> u32 {
+    // An odd number of groups away: with two groups or more, that is another one.
+    (hash ^ ((hash >> 16) | 1).wrapping_mul(GROUP)) & mask
 }
 
 /// TCP (RFC 9293).

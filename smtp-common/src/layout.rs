@@ -16,7 +16,7 @@ const _: () = assert!(size_of::<next_hop::NextHopKey>() == 20);
 const _: () = assert!(size_of::<port::Port>() == 40);
 const _: () = assert!(size_of::<rule::RuleSet>() == 128);
 const _: () = assert!(size_of::<rule::RuleEntry>() == 8);
-const _: () = assert!(size_of::<settings::GatewaySettings>() == 48);
+const _: () = assert!(size_of::<settings::GatewaySettings>() == 120);
 const _: () = assert!(size_of::<packet_event::PacketEvent>() == 72);
 const _: () = assert!(size_of::<heartbeat::Heartbeat>() == 24);
 const _: () = assert!(abi::MAX_NEXT_HOPS <= u16::MAX as u32 + 1);

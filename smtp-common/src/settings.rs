@@ -1,5 +1,6 @@
 //! The tunables, and the one word that makes a policy active.
 
+use crate::flow::HashKeys;
 use crate::tick;
 
 /// Tunables that live in a map and can be changed while packets flow.
@@ -7,7 +8,7 @@ use crate::tick;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct GatewaySettings {
     /// Keys of the flow hash; drawn once when the maps are made.
-    pub hash_seed: [u64; 2],
+    pub hash_keys: HashKeys,
     /// Idle time of an established TCP flow, ticks.
     pub idle_tcp_established: u32,
     /// Time a TCP flow may stay half open, ticks.
@@ -28,10 +29,10 @@ pub struct GatewaySettings {
 
 impl GatewaySettings {
     /// The defaults, with the given hash keys.
-    pub const fn with_seed(hash_seed: [u64; 2]) -> Self {
+    pub const fn with_keys(hash_keys: HashKeys) -> Self {
         use crate::packet_event::EventKind as E;
         Self {
-            hash_seed,
+            hash_keys,
             idle_tcp_established: tick::from_ms(7_440_000),
             idle_tcp_half_open: tick::from_ms(30_000),
             idle_tcp_closing: tick::from_ms(10_000),

@@ -26,6 +26,8 @@ pub(crate) struct Asked<P: Packet> {
 pub(crate) const FOLLOW: i32 = 0x100;
 /// No action yet: the rules are to be asked.
 pub(crate) const DECIDE: i32 = 0x101;
+/// No action yet: there is more to the packet than the fast way looks at.
+pub(crate) const READ: i32 = 0x102;
 
 /// No slot.
 pub(crate) const NOWHERE: u32 = u32::MAX;

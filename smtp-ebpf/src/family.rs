@@ -5,7 +5,7 @@ use aya_ebpf::bindings::bpf_fib_lookup;
 use aya_ebpf::maps::lpm_trie::Key;
 use smtp_common::abi::{DEFAULT_FLOW_SLOTS_V4, DEFAULT_FLOW_SLOTS_V6};
 use smtp_common::classify::Headers;
-use smtp_common::flow::{Control, FlowState, FlowV4, FlowV6, KeyV4, KeyV6};
+use smtp_common::flow::{Control, FlowState, FlowV4, FlowV6, HashKeys, KeyV4, KeyV6};
 use smtp_common::next_hop::mapped;
 use smtp_common::rule::{PREFIX_SLOT_BITS, PrefixKeyV4, PrefixKeyV6, RuleSet, slot_octets};
 
@@ -40,6 +40,8 @@ pub(crate) trait Packet: Copy + 'static {
 
     /// Reads one behind the Ethernet header.
     fn parse<F: Frame>(frame: &F) -> Option<Self>;
+    /// Reads one that is plain: nothing in its headers but what a packet in the middle of a connection has.
+    fn parse_plain<F: Frame>(frame: &F) -> Option<Self>;
     /// Facts that do not depend on the family.
     fn common(&self) -> &Common;
     /// Source, then destination, IPv4 as IPv4-mapped.
@@ -58,7 +60,7 @@ pub(crate) trait Packet: Copy + 'static {
     /// Slots of the table minus one.
     fn mask() -> u32;
     /// Hash of the flow's key.
-    fn hash(&self, seed: &[u64; 2]) -> u32;
+    fn hash(&self, keys: &HashKeys) -> u32;
     /// Side of the flow that sent this packet.
     fn side(&self) -> u32;
     /// A slot of the table.
@@ -72,7 +74,7 @@ pub(crate) trait Packet: Copy + 'static {
     /// Writes the key into a claimed slot.
     fn fill(&self, entry: *mut Self::Entry);
     /// Hash of the key in a slot that holds, or held, a flow of this protocol.
-    fn hash_of(entry: *mut Self::Entry, protocol: u8, seed: &[u64; 2]) -> u32;
+    fn hash_of(entry: *mut Self::Entry, protocol: u8, keys: &HashKeys) -> u32;
     /// Endpoints in a slot by side: addresses, IPv4 as IPv4-mapped, and ports in network order.
     fn endpoints(entry: *mut Self::Entry) -> ([[u8; 16]; 2], [u16; 2]);
 }
@@ -100,6 +102,12 @@ pub(crate) struct PacketV4 {
 }
 
 impl PacketV4 {
+    #[inline(always)]
+    fn of(p: &Parsed<u32>) -> Self {
+        let key = KeyV4::of(p.source, p.destination, p.source_port, p.destination_port, p.headers.protocol);
+        Self { common: Common::of(p), key }
+    }
+
     /// Source and destination; `swapped` takes one for the other.
     #[inline(always)]
     const fn addresses(&self, swapped: bool) -> (u32, u32) {
@@ -114,9 +122,13 @@ impl Packet for PacketV4 {
     #[inline(always)]
     fn parse<F: Frame>(frame: &F) -> Option<Self> {
         // SAFETY: the frame's own bounds.
-        let p = unsafe { parse::ipv4(frame.start(), frame.end())? };
-        let key = KeyV4::of(p.source, p.destination, p.source_port, p.destination_port, p.headers.protocol);
-        Some(Self { common: Common::of(&p), key })
+        Some(Self::of(&unsafe { parse::ipv4(frame.start(), frame.end())? }))
+    }
+
+    #[inline(always)]
+    fn parse_plain<F: Frame>(frame: &F) -> Option<Self> {
+        // SAFETY: the frame's own bounds.
+        Some(Self::of(&unsafe { parse::plain_ipv4(frame.start(), frame.end())? }))
     }
 
     #[inline(always)]
@@ -183,8 +195,8 @@ impl Packet for PacketV4 {
     }
 
     #[inline(always)]
-    fn hash(&self, seed: &[u64; 2]) -> u32 {
-        self.key.hash(seed)
+    fn hash(&self, keys: &HashKeys) -> u32 {
+        self.key.hash(keys)
     }
 
     #[inline(always)]
@@ -231,10 +243,10 @@ impl Packet for PacketV4 {
     }
 
     #[inline(always)]
-    fn hash_of(entry: *mut FlowV4, protocol: u8, seed: &[u64; 2]) -> u32 {
+    fn hash_of(entry: *mut FlowV4, protocol: u8, keys: &HashKeys) -> u32 {
         // SAFETY: the entry is a map value.
         let (address, port) = unsafe { ((*entry).address, (*entry).port) };
-        KeyV4 { address, port, protocol, side: 0 }.hash(seed)
+        KeyV4 { address, port, protocol, side: 0 }.hash(keys)
     }
 
     #[inline(always)]
@@ -253,6 +265,13 @@ pub(crate) struct PacketV6 {
 }
 
 impl PacketV6 {
+    #[inline(always)]
+    fn of(p: &Parsed<[u32; 4]>) -> Self {
+        let (source, destination) = (halves(p.source), halves(p.destination));
+        let key = KeyV6::of(source, destination, p.source_port, p.destination_port, p.headers.protocol);
+        Self { common: Common::of(p), key }
+    }
+
     /// Source and destination; `swapped` takes one for the other.
     #[inline(always)]
     const fn addresses(&self, swapped: bool) -> ([u64; 2], [u64; 2]) {
@@ -267,10 +286,13 @@ impl Packet for PacketV6 {
     #[inline(always)]
     fn parse<F: Frame>(frame: &F) -> Option<Self> {
         // SAFETY: the frame's own bounds.
-        let p = unsafe { parse::ipv6(frame)? };
-        let (source, destination) = (halves(p.source), halves(p.destination));
-        let key = KeyV6::of(source, destination, p.source_port, p.destination_port, p.headers.protocol);
-        Some(Self { common: Common::of(&p), key })
+        Some(Self::of(&unsafe { parse::ipv6(frame)? }))
+    }
+
+    #[inline(always)]
+    fn parse_plain<F: Frame>(frame: &F) -> Option<Self> {
+        // SAFETY: the frame's own bounds.
+        Some(Self::of(&unsafe { parse::plain_ipv6(frame.start(), frame.end())? }))
     }
 
     #[inline(always)]
@@ -335,8 +357,8 @@ impl Packet for PacketV6 {
     }
 
     #[inline(always)]
-    fn hash(&self, seed: &[u64; 2]) -> u32 {
-        self.key.hash(seed)
+    fn hash(&self, keys: &HashKeys) -> u32 {
+        self.key.hash(keys)
     }
 
     #[inline(always)]
@@ -388,10 +410,10 @@ impl Packet for PacketV6 {
     }
 
     #[inline(always)]
-    fn hash_of(entry: *mut FlowV6, protocol: u8, seed: &[u64; 2]) -> u32 {
+    fn hash_of(entry: *mut FlowV6, protocol: u8, keys: &HashKeys) -> u32 {
         // SAFETY: the entry is a map value.
         let (address, port) = unsafe { ((*entry).address, (*entry).port) };
-        KeyV6 { address, port, protocol, side: 0 }.hash(seed)
+        KeyV6 { address, port, protocol, side: 0 }.hash(keys)
     }
 
     #[inline(always)]

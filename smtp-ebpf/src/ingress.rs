@@ -6,7 +6,7 @@ use smtp_common::packet_path::PathReason;
 use smtp_common::port::Port;
 use smtp_common::verdict::PacketVerdict;
 
-use crate::asked::{Asked, DECIDE, FOLLOW, NOWHERE};
+use crate::asked::{Asked, DECIDE, FOLLOW, NOWHERE, READ};
 use crate::decide;
 use crate::family::{Packet, PacketV4, PacketV6};
 use crate::forward::{Sent, forward};
@@ -60,11 +60,14 @@ fn priority_tagged<F: Frame>(frame: F, port: &'static Port, ethertype: u16) -> i
     }
 }
 
-/// The fast way; then, if it asks for them, the slower ones. They are called from here and not from within each
+/// The fast way; then, if they are asked for, the slower ones. They are called from here and not from within each
 /// other, so that their stack frames do not add up, and so that the verifier meets each of them once.
 #[inline(always)]
 fn family<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
-    let mut action = fast::<F, P>(frame, port);
+    let mut action = plain::<F, P>(frame, port);
+    if action == READ {
+        action = known::<F, P>(frame, port);
+    }
     if action == FOLLOW {
         action = follow::follow_and_forward::<F, P>(frame);
     }
@@ -74,9 +77,47 @@ fn family<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     action
 }
 
-/// Packets of flows that are known and need nothing but forwarding.
+/// Plain packets of known flows that need nothing but forwarding: what nearly all packets are. It asks the same
+/// questions as [`known`], whose answers need no memory here, since all that is not plain is left to it.
 #[inline(never)]
-fn fast<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
+fn plain<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
+    // SAFETY: the packet's own bounds.
+    let Some(ethernet) = (unsafe { parse::read::<Ethernet>(frame.start(), frame.end(), 0) }) else {
+        return READ;
+    };
+    if !ethernet.is_for(&port.mac) {
+        return READ;
+    }
+    let Some(packet) = P::parse_plain(&frame) else {
+        return READ;
+    };
+    let Some(settings) = maps::settings() else {
+        return READ;
+    };
+    let Some(found) = table::find(&packet, &settings.hash_keys) else {
+        return READ;
+    };
+    let state = P::state(found.entry);
+    // SAFETY: a map value.
+    let step = by_flow(
+        &packet.common().headers,
+        unsafe { &*state },
+        maps::active().generation(),
+        packet.side() as usize,
+        port.number,
+    );
+    if step != FlowStep::Forward {
+        return READ;
+    }
+    match forward(&frame, &packet, port, state, heartbeat::now_tick(settings)) {
+        Sent::Done(outcome) => frame.steer(outcome),
+        Sent::Stale => READ,
+    }
+}
+
+/// Packets of which more has to be read, or whose flow is not known; they may still need nothing but forwarding.
+#[inline(never)]
+fn known<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     // One after the other: an `Option` that waits for another one is carried on undefined where it is `None`,
     // which the verifier does not let pass.
     // SAFETY: the packet's own bounds.
@@ -98,7 +139,7 @@ fn fast<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     let headers = packet.common().headers;
     let has_flow = headers.obstacle.ports_known() && (headers.protocol == TCP || headers.protocol == UDP);
     let mut index = NOWHERE;
-    if has_flow && let Some(known) = table::find(&packet, &settings.hash_seed) {
+    if has_flow && let Some(known) = table::find(&packet, &settings.hash_keys) {
         index = known.index;
         let state = P::state(known.entry);
         // SAFETY: a map value.

@@ -5,12 +5,13 @@
 //! slots only if a third flow leaves the group between two CPUs' scans for the same new flow; the copy
 //! that is never found again ends by its idle time.
 
-use smtp_common::flow::{Control, GROUP};
+use smtp_common::flow::{Control, GROUP, HashKeys, second};
 use smtp_common::packet_event::EventKind;
 use smtp_common::settings::GatewaySettings;
 use smtp_common::stats::Counter;
 use smtp_common::tick;
 
+use crate::asked::NOWHERE;
 use crate::family::Packet;
 use crate::{atomic, events, maps, stats};
 
@@ -22,57 +23,72 @@ pub(crate) struct Found<P: Packet> {
 
 /// The slot that holds this packet's flow.
 #[inline(always)]
-pub(crate) fn find<P: Packet>(packet: &P, seed: &[u64; 2]) -> Option<Found<P>> {
-    let home = packet.hash(seed) & P::mask();
+pub(crate) fn find<P: Packet>(packet: &P, keys: &HashKeys) -> Option<Found<P>> {
+    let hash = packet.hash(keys);
+    let home = hash & P::mask();
     let first = P::slot(home)?;
     if packet.is(first) {
         return Some(Found { entry: first, index: home });
     }
     // SAFETY: a map value.
-    let hops = Control(unsafe { P::control(first).read_volatile() }).hops();
-    if hops >> 1 == 0 {
+    let control = Control(unsafe { P::control(first).read_volatile() });
+    if control.hops() == 0 {
         return None;
     }
-    find_away(packet, home, hops)
+    // A copy, so that a packet whose flow is at home need not stand in memory.
+    let packet = &{ *packet };
+    let index = find_away(packet, home, control.hops());
+    if index <= P::mask() {
+        return Some(Found { entry: P::slot(index)?, index });
+    }
+    if !control.overflows() {
+        return None;
+    }
+    let home = second(hash, P::mask());
+    let first = P::slot(home)?;
+    // SAFETY: a map value.
+    let hops = unsafe { P::control(first).read_volatile() };
+    // A flow may stand in its second slot itself, which has no bit of its own.
+    let index = if packet.is(first) { home } else { find_away(packet, home, Control(hops).hops()) };
+    if index > P::mask() {
+        return None;
+    }
+    Some(Found { entry: P::slot(index)?, index })
 }
 
-/// The rest of the home slot's flows.
+/// Index among the other slots that hold flows of this home; [`NOWHERE`] if it is not among them.
 #[inline(never)]
-fn find_away<P: Packet>(packet: &P, home: u32, hops: u32) -> Option<Found<P>> {
+fn find_away<P: Packet>(packet: &P, home: u32, hops: u32) -> u32 {
     let mut i = 1;
     while i < GROUP {
-        if hops >> i & 1 == 1 {
-            let entry = P::slot(home ^ i)?;
-            if packet.is(entry) {
-                return Some(Found { entry, index: home ^ i });
-            }
+        if hops >> i & 1 == 1
+            && let Some(entry) = P::slot(home ^ i)
+            && packet.is(entry)
+        {
+            return home ^ i;
         }
         i += 1;
     }
-    None
+    NOWHERE
 }
 
 /// Claims a slot for this packet's flow and writes its key. The caller fills the state and then calls
 /// [`publish`]. `None`: no room, counted.
 #[inline(never)]
 pub(crate) fn claim<P: Packet>(packet: &P, settings: &GatewaySettings, now: u32) -> Option<Claim<P>> {
-    let home = packet.hash(&settings.hash_seed) & P::mask();
-    let mut i = 0;
-    while i < GROUP {
-        let entry = P::slot(home ^ i)?;
-        let control = P::control(entry);
-        // SAFETY: a map value.
-        let word = unsafe { control.read_volatile() };
-        if Control(word).state() == Control::EMPTY {
-            let claimed = (word & !Control::TENANT) | (Control::CLAIMED << 8);
-            // SAFETY: a map value.
-            if unsafe { atomic::compare_exchange(control, word, claimed) } == word {
-                packet.fill(entry);
-                return Some(Claim { entry, home, distance: i });
-            }
-            stats::count(Counter::INSERT_RACES);
-        }
-        i += 1;
+    let hash = packet.hash(&settings.hash_keys);
+    let home = hash & P::mask();
+    let i = take_empty::<P>(home);
+    if i < GROUP {
+        return claimed(packet, home, i);
+    }
+    // Established flows keep their slots, and the others are not driven out as long as there is room elsewhere.
+    let away = second(hash, P::mask());
+    let i = take_empty::<P>(away);
+    if i < GROUP {
+        // SAFETY: a map value. Before the flow can be met: a reader that follows it too early finds no tenant.
+        unsafe { atomic::or(P::control(P::slot(home)?), Control::OVERFLOW) };
+        return claimed(packet, away, i);
     }
     let i = worst::<P>(home, settings, now);
     if i >= GROUP {
@@ -88,9 +104,41 @@ pub(crate) fn claim<P: Packet>(packet: &P, settings: &GatewaySettings, now: u32)
     Some(Claim { entry, home, distance: i })
 }
 
+/// Claims an empty slot of a group and returns its distance from `home`; [`GROUP`] is "none".
+#[inline(never)]
+fn take_empty<P: Packet>(home: u32) -> u32 {
+    let mut i = 0;
+    while i < GROUP {
+        if let Some(entry) = P::slot(home ^ i) {
+            let control = P::control(entry);
+            // SAFETY: a map value.
+            let word = unsafe { control.read_volatile() };
+            if Control(word).state() == Control::EMPTY {
+                let claimed = (word & !Control::TENANT) | (Control::CLAIMED << 8);
+                // SAFETY: a map value.
+                if unsafe { atomic::compare_exchange(control, word, claimed) } == word {
+                    return i;
+                }
+                stats::count(Counter::INSERT_RACES);
+            }
+        }
+        i += 1;
+    }
+    GROUP
+}
+
+/// A claimed slot with its key in it.
+#[inline(always)]
+fn claimed<P: Packet>(packet: &P, home: u32, distance: u32) -> Option<Claim<P>> {
+    let entry = P::slot(home ^ distance)?;
+    packet.fill(entry);
+    Some(Claim { entry, home, distance })
+}
+
 /// A slot in this CPU's hands.
 pub(crate) struct Claim<P: Packet> {
     pub(crate) entry: *mut P::Entry,
+    /// The slot whose hop bits tell of it: the flow's home, or its second one.
     home: u32,
     distance: u32,
 }
@@ -191,7 +239,11 @@ fn release<P: Packet>(
             return false;
         }
         let protocol = Control(word).protocol();
-        let home = P::hash_of(entry, protocol, &settings.hash_seed) & P::mask();
+        let hash = P::hash_of(entry, protocol, &settings.hash_keys);
+        let mut home = hash & P::mask();
+        if home ^ index >= GROUP {
+            home = second(hash, P::mask());
+        }
         events::flow::<P>(EventKind::CLOSED, entry, protocol, settings);
         if let Some(home_entry) = P::slot(home) {
             atomic::and(P::control(home_entry), !Control::hop_bit((home ^ index) & (GROUP - 1)));

@@ -226,7 +226,7 @@ const HONESTY: [&str; 8] = [
     "Net ratios subtract the floor: the same frames dropped in XDP at the gateway's ingress. A floor above 60 % of the chain is noted.",
     "XDP gateways end in an XDP sink and the others in a TC sink, each the cheapest that its packets can reach.",
     "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock are marked noisy, and no goal is held against them.",
-    "A sample counts only if every frame sent was delivered, and, for Postern, was counted on the accelerated path without asking the rule base (1 % may, above 65536 flows); otherwise it is repeated.",
+    "A sample counts only if every frame sent was delivered, and, for Postern, was counted on the accelerated path without asking the rule base; otherwise it is repeated.",
     "Flows were seen from both sides before the clock started; connection tracking held every one of them.",
     "F7 and F8: both stacks and the gateway on one CPU, and all their CPU time for the same work; that is the inverse of the rate of a CPU that does nothing else.",
     "The daemon's own CPU time is in no packet's share; the JSON lines have it.",

@@ -151,7 +151,7 @@ fn fault(leg: Leg<'_>, run: &Run, counted: Option<&(Counted, Counted)>) -> Resul
         return Ok(Some("the kernel keeps interrupt time out of the threads' time".into()));
     }
     if let Some((before, after)) = counted
-        && slow(run, before, after) > allowed(leg.workload, run)
+        && slow(run, before, after) > 0
     {
         return Ok(Some(format!("{} frames sent, not all on the fast path{saw}", run.sent)));
     }
@@ -169,12 +169,6 @@ fn fault(leg: Leg<'_>, run: &Run, counted: Option<&(Counted, Counted)>) -> Resul
 fn slow(run: &Run, before: &Counted, after: &Counted) -> u64 {
     let accelerated = after.accelerated - before.accelerated;
     run.sent.saturating_sub(accelerated) + (after.rule_lookups - before.rule_lookups)
-}
-
-/// How many of those a valid sample may have. A table as full as it is made for has groups of slots that
-/// overflow; what their flows cost belongs to the result.
-fn allowed(workload: Workload, run: &Run) -> u64 {
-    if workload.flows > 1 << 16 { run.sent / 100 } else { 0 }
 }
 
 /// Tries before a leg is reported void.

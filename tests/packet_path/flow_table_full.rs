@@ -77,6 +77,35 @@ fn flows_without_room_go_to_the_stack_and_established_ones_stay() {
 }
 
 #[test]
+fn as_many_flows_as_the_table_is_made_for_all_have_room() {
+    requires_root!();
+    let hook = Hook::Tc;
+    let topology = Topology::new(hook);
+    topology.make_still();
+    let mut config = Config::new(hook, ACCELERATE_ALL);
+    config.gateway = SMALLEST.to_owned();
+    let gateway = Gateway::start(&topology, &config);
+    let program = gateway.program(hook);
+    for family in Family::BOTH {
+        // Half of the slots. Some group of sixteen is over-full in most tables; its flows stand in another one.
+        let server = SocketAddr::new(family.server(), 7000);
+        let ports = 20_000..20_000 + u16::try_from(MIN_FLOW_SLOTS / 2).expect("few slots");
+        let packets = |flags| -> Vec<_> {
+            let client = |port| SocketAddr::new(family.client(), port);
+            ports.clone().map(|port| Packet::tcp(client(port), server, flags).build()).collect()
+        };
+        let full = gateway.pins().counter(Counter::FLOW_TABLE_FULL);
+        let evicted = gateway.pins().counter(Counter::FLOWS_EVICTED);
+        assert!(program.actions(CLIENT_SIDE, &packets(SYN)).iter().all(|&action| action == Action::Redirect));
+        let lookups = gateway.pins().counter(Counter::RULE_LOOKUPS);
+        assert!(program.actions(CLIENT_SIDE, &packets(ACK)).iter().all(|&action| action == Action::Redirect));
+        assert_eq!(gateway.pins().counter(Counter::RULE_LOOKUPS), lookups, "{family:?}: each has its entry");
+        assert_eq!(gateway.pins().counter(Counter::FLOW_TABLE_FULL), full, "{family:?}");
+        assert_eq!(gateway.pins().counter(Counter::FLOWS_EVICTED), evicted, "{family:?}");
+    }
+}
+
+#[test]
 fn half_open_flows_make_room_for_others() {
     requires_root!();
     for hook in Hook::BOTH {

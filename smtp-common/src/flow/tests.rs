@@ -3,7 +3,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SEED: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+const KEYS: HashKeys = {
+    let mut keys = [0x0123_4567_89ab_cdef_u64; 11];
+    let mut i = 1;
+    while i < keys.len() {
+        keys[i] = keys[i - 1].wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        i += 1;
+    }
+    keys
+};
 
 proptest! {
     #[test]
@@ -13,7 +21,7 @@ proptest! {
         let back = KeyV4::of(b, a, bp, ap, protocol);
         prop_assert_eq!(there.address, back.address);
         prop_assert_eq!(there.port, back.port);
-        prop_assert_eq!(there.hash(&SEED), back.hash(&SEED));
+        prop_assert_eq!(there.hash(&KEYS), back.hash(&KEYS));
         if (a, ap) != (b, bp) {
             prop_assert_ne!(there.side, back.side);
         }
@@ -24,7 +32,7 @@ proptest! {
         let there = KeyV6::of(a, b, ap, bp, TCP);
         let back = KeyV6::of(b, a, bp, ap, TCP);
         prop_assert_eq!((there.address, there.port), (back.address, back.port));
-        prop_assert_eq!(there.hash(&SEED), back.hash(&SEED));
+        prop_assert_eq!(there.hash(&KEYS), back.hash(&KEYS));
     }
 
     #[test]
@@ -81,7 +89,7 @@ fn a_udp_answer_confirms_and_a_repeated_question_does_not() {
 
 #[test]
 fn idle_limits_follow_life_and_protocol() {
-    let settings = GatewaySettings::with_seed(SEED);
+    let settings = GatewaySettings::with_keys(KEYS);
     let mut state = FlowState::zeroed();
     assert_eq!(state.idle_limit(TCP, &settings), settings.idle_tcp_established);
     assert_eq!(state.idle_limit(UDP, &settings), settings.idle_udp_stream);
@@ -95,7 +103,7 @@ fn idle_limits_follow_life_and_protocol() {
 
 #[test]
 fn expiry_survives_the_wrap_of_the_clock() {
-    let settings = GatewaySettings::with_seed(SEED);
+    let settings = GatewaySettings::with_keys(KEYS);
     let mut state = FlowState::zeroed();
     state.life = FlowLife(FlowLife::RESET);
     state.last_seen = u32::MAX - 5;
@@ -118,10 +126,21 @@ fn a_million_flows_fill_half_a_table_evenly() {
             25u16.to_be(),
             TCP,
         );
-        groups[((key.hash(&SEED) & mask) / GROUP) as usize] += 1;
+        groups[((key.hash(&KEYS) & mask) / GROUP) as usize] += 1;
     }
     let full = groups.iter().filter(|&&n| n > GROUP).count();
     assert!(full * 100 < groups.len(), "{full} of {} groups overflow", groups.len());
+}
+
+#[test]
+fn the_second_slot_is_in_another_group() {
+    for slots in [32_u32, 64, 1 << 21, 1 << 26] {
+        for n in 0..10_000_u32 {
+            let hash = n.wrapping_mul(0x9e37_79b9);
+            let (home, away) = (hash & (slots - 1), second(hash, slots - 1));
+            assert!(away < slots && home / GROUP != away / GROUP, "{slots} slots, hash {hash:#x}");
+        }
+    }
 }
 
 #[test]
@@ -131,7 +150,7 @@ fn neighbouring_ports_use_every_group_of_a_small_table() {
         for n in 0..slots {
             let port = (20_000 + n as u16).to_be();
             let key = KeyV4::of(0x0a4d_0102_u32.to_be(), 0x0a4d_0202_u32.to_be(), port, 25_u16.to_be(), TCP);
-            groups[((key.hash(&SEED) & (slots - 1)) / GROUP) as usize] += 1;
+            groups[((key.hash(&KEYS) & (slots - 1)) / GROUP) as usize] += 1;
         }
         // Sixteen each on average; a few more or less is chance.
         assert!(groups.iter().all(|&n| (2..=40).contains(&n)), "{slots} slots: {groups:?}");

@@ -5,6 +5,7 @@ mod tunable;
 use std::process;
 
 use serde::Serialize;
+use smtp_common::flow::HashKeys;
 use smtp_common::settings::GatewaySettings;
 
 use crate::cli::exit_code::ExitCode;
@@ -79,7 +80,7 @@ impl Row {
         Self {
             key: tunable.key(),
             value: tunable.read(settings),
-            default: tunable.read(&GatewaySettings::with_seed([0; 2])),
+            default: tunable.read(&GatewaySettings::with_keys(HashKeys::default())),
             unit: tunable.unit(),
             help: tunable.help(),
         }

@@ -5,6 +5,7 @@ use std::fs;
 use aya::programs::Program;
 use aya::{Ebpf, EbpfLoader};
 use smtp_common::abi::{ABI_VERSION, AbiInfo, MAPS, global, map, program};
+use smtp_common::flow::HashKeys;
 use smtp_common::heartbeat::Heartbeat;
 use smtp_common::settings::GatewaySettings;
 use smtp_common::tick;
@@ -109,13 +110,15 @@ fn pin(program: &mut Program, name: &str, pins: &Pins) -> Result<()> {
 /// Fills the single-entry maps of a new gateway; the version last.
 fn begin(pins: &Pins, sizes: Sizes) -> Result<()> {
     let maps = Maps::of_new(pins);
-    let mut seed = [[0_u8; 8]; 2];
-    for part in &mut seed {
+    let mut keys = HashKeys::default();
+    for key in &mut keys {
         // The flow hash is keyed, so that nobody outside can aim flows at one group of slots.
-        rustix::rand::getrandom(&mut *part, rustix::rand::GetRandomFlags::empty())
+        let mut octets = [0_u8; 8];
+        rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty())
             .map_err(|error| PacketPathError::map(map::SETTINGS, error))?;
+        *key = u64::from_ne_bytes(octets);
     }
-    let mut settings = GatewaySettings::with_seed(seed.map(u64::from_ne_bytes));
+    let mut settings = GatewaySettings::with_keys(keys);
     maps.set_settings(&settings)?;
     settings.ticks_per_jiffy = tick::ticks_per_jiffy(flows::measure_hz(&maps)?);
     maps.set_settings(&settings)?;

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn settings() -> GatewaySettings {
-        GatewaySettings::with_seed([1, 2])
+        GatewaySettings::with_keys([1; 11])
     }
 
     #[test]

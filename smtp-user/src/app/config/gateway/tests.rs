@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn default_idle_times_are_those_of_the_kernel_programs() {
-    let kernel = GatewaySettings::with_seed([1, 2]);
+    let kernel = GatewaySettings::with_keys([1; 11]);
     let mut settings = kernel;
     settings.idle_udp = 0;
     IdleTimes::default().apply(&mut settings);
