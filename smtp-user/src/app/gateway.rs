@@ -71,6 +71,8 @@ impl Gateway {
             return Err(error);
         }
         let follower = KernelFollower::open(&loaded.maps)?;
+        // Whoever is told that the gateway is ready finds its sign of life.
+        loaded.maps.set_heartbeat(&sign_of_life())?;
         let tasks = vec![
             tokio::spawn(beat(loaded.maps.clone())),
             tokio::spawn(event_log::report(loaded.maps.clone())),
@@ -147,7 +149,13 @@ impl Gateway {
 
     /// Leaves the kernel half at work.
     pub async fn leave(self) {
+        let maps = self.loaded.maps.clone();
         self.end().await;
+        // Nobody need wait until the last sign of life is stale.
+        let gone = Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, pad: 0 };
+        if let Err(error) = maps.set_heartbeat(&gone) {
+            warn!(%error, "cannot take the sign of life back");
+        }
     }
 
     async fn end(self) {
@@ -256,13 +264,16 @@ fn ticker(period: Duration) -> tokio::time::Interval {
     ticker
 }
 
+fn sign_of_life() -> Heartbeat {
+    Heartbeat { daemon_ns: clock::now_ns(), inspector_ns: 0, pid: std::process::id(), pad: 0 }
+}
+
 /// Writes the daemon's sign of life.
 async fn beat(maps: Maps) {
     let mut ticker = ticker(Duration::from_nanos(PERIOD_NS));
     loop {
         ticker.tick().await;
-        let beat = Heartbeat { daemon_ns: clock::now_ns(), inspector_ns: 0, pid: std::process::id(), pad: 0 };
-        if let Err(error) = maps.set_heartbeat(&beat) {
+        if let Err(error) = maps.set_heartbeat(&sign_of_life()) {
             error!(%error, "cannot give a sign of life");
         }
     }

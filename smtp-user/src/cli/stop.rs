@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use smtp_common::abi::DEFAULT_PIN_DIR;
@@ -44,9 +45,13 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
     let daemon = Maps::open(&pins).ok().and_then(|maps| maps.daemon().ok().flatten());
     if let Some(pid) = daemon {
         let pid = Pid::from_raw(i32::try_from(pid).context("the daemon's process id")?);
-        kill(pid, Signal::SIGINT).with_context(|| format!("cannot signal the daemon (process {pid})"))?;
+        match kill(pid, Signal::SIGINT) {
+            // It has just ended; its sign of life was the last.
+            Ok(()) | Err(Errno::ESRCH) => {}
+            refused => refused.with_context(|| format!("cannot signal the daemon (process {pid})"))?,
+        }
         let deadline = Instant::now() + PATIENCE;
-        while pins.dir().exists() && Instant::now() < deadline {
+        while pins.dir().exists() && kill(pid, None).is_ok() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
         if pins.dir().exists() && kill(pid, None).is_ok() {
