@@ -81,7 +81,7 @@ impl<'a> Program<'a> {
     /// When the kernel refuses the run.
     pub fn run_by_ifindex(&self, ifindex: u32, frame: &[u8]) -> Run {
         let before = self.pins.reasons();
-        let (code, frame) = self.namespace.enter(|| self.test_run(ifindex, frame));
+        let (code, frame) = self.namespace.enter(|| self.test_run(ifindex, frame, 1));
         let counted = moved(&before, &self.pins.reasons());
         Run { action: Action::of(self.hook, code), frame, counted }
     }
@@ -94,12 +94,22 @@ impl<'a> Program<'a> {
     pub fn actions(&self, interface: &str, frames: &[Vec<u8>]) -> Vec<Action> {
         let ifindex = self.namespace.ifindex(interface);
         self.namespace.enter(|| {
-            let act = |frame: &Vec<u8>| Action::of(self.hook, self.test_run(ifindex, frame).0);
+            let act = |frame: &Vec<u8>| Action::of(self.hook, self.test_run(ifindex, frame, 1).0);
             frames.iter().map(act).collect()
         })
     }
 
-    fn test_run(&self, ifindex: u32, frame: &[u8]) -> (u32, Vec<u8>) {
+    /// Runs it many times on one frame that it does not change, such as one that it drops.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel refuses the run.
+    pub fn run_often(&self, interface: &str, frame: &[u8], times: u32) -> Action {
+        let ifindex = self.namespace.ifindex(interface);
+        Action::of(self.hook, self.namespace.enter(|| self.test_run(ifindex, frame, times)).0)
+    }
+
+    fn test_run(&self, ifindex: u32, frame: &[u8], times: u32) -> (u32, Vec<u8>) {
         let length = u32::try_from(frame.len()).expect("the frame is short");
         let context = match self.hook {
             // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
@@ -117,6 +127,7 @@ impl<'a> Program<'a> {
             data_in: Some(frame),
             data_out: Some(&mut out),
             ctx_in: Some(&context),
+            repeat: times,
             ..TestRunOptions::new()
         };
         let name = match self.hook {

@@ -7,6 +7,7 @@ mod abi_mismatch_is_refused;
 mod accelerated_flows_bypass_the_stack;
 mod ban_with_expiry;
 mod detached_program_is_attached_again;
+mod events_say_what_happened;
 mod first_match_of_a_thousand_rules;
 mod flow_ends;
 mod flow_table_full;
