@@ -1,6 +1,7 @@
 //! Somebody detaches a program: where the kernel lets them, the daemon notices, says so, and attaches it again within
 //! a second.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use harness::flow_probe::{EchoServer, connect, exchange};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::requires_root;
 use harness::topology::{CLIENT_SIDE, Family, Hook, Topology};
+use nix::fcntl::{Flock, FlockArg};
 
 /// What the daemon promises.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -72,6 +74,25 @@ fn an_interface_that_went_and_came_back_is_attached_again() {
         let reasons = gateway.pins().reasons();
         assert_eq!(topology.frames_in_stack(), 0, "{hook:?}: {reasons:?}");
     }
+}
+
+#[test]
+fn a_walk_that_takes_long_does_not_delay_it() {
+    requires_root!();
+    let topology = Topology::new(Hook::Tc);
+    let gateway = Gateway::start(&topology, &Config::new(Hook::Tc, ACCELERATE_ALL));
+    let before = topology.attached_programs();
+    // As a `postern conns` on a large table holds it; the daemon waits for it to clear ended flows away.
+    let folder = File::open(gateway.pins().path("walk_lock")).expect("the lock is there");
+    let _lock = Flock::lock(folder, FlockArg::LockExclusive).map_err(|(_, error)| error).expect("it is free");
+    let daemon = gateway.pid().to_string();
+    wait_until("the daemon waits for the walk", SOON, || {
+        let locks = std::fs::read_to_string("/proc/locks").expect("the kernel lists locks");
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.split(' ').any(|word| word == daemon))
+    });
+    let pin = gateway.pins().path(&format!("link_{CLIENT_SIDE}_tcx")).display().to_string();
+    topology.gateway.exec("bpftool", &["link", "detach", "pinned", &pin]);
+    wait_until_attached(&topology, &before, Instant::now());
 }
 
 #[test]
