@@ -7,6 +7,7 @@
 //! | 7 | `cli`, `app` | composition, process life, commands |
 //! | 4 | `packet_path` | the only place that talks to the kernel |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
+//! | 2 | `model`, `event` | shared nouns and typed events, plain data |
 //! | 0 | `smtp_common` | the contract with the kernel programs |
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -16,5 +17,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod event;
+pub mod model;
 pub mod packet_path;
 pub mod policy;

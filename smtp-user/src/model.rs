@@ -1,0 +1,8 @@
+//! Shared nouns: plain data without I/O, known to every layer above the grammar.
+
+pub mod decision;
+pub mod disposition;
+pub mod leg;
+pub mod peers;
+pub mod session_id;
+pub mod tls_facts;

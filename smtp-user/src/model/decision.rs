@@ -1,0 +1,49 @@
+//! What was found in a message, and what is to be done with it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a message is.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageVerdict {
+    /// Every part was looked at by every configured stage, and nothing was found.
+    Clean,
+    /// Something was found.
+    Infected,
+    /// It can be read in more than one way.
+    Ambiguous,
+    /// A part cannot be read without a key.
+    Encrypted,
+    /// It is larger, deeper or longer than what is looked at.
+    LimitExceeded,
+    /// A part is in a form that nothing here can read.
+    Unsupported,
+    /// Something that should have looked at it could not.
+    EngineError,
+}
+
+/// What is done with a message.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageAction {
+    /// The next hop gets it, octet for octet behind the trace fields.
+    Pass,
+    /// A permanent refusal: the originator keeps it and knows why.
+    Refuse,
+    /// A transient refusal: the originator tries again.
+    Defer,
+}
+
+/// The decision on a message.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What the message is.
+    pub verdict: MessageVerdict,
+    /// What is done with it.
+    pub action: MessageAction,
+    /// A few words for the reply and the record, as in `Eicar-Test-Signature in part 2 (eicar.com)`; no line ends.
+    pub why: String,
+}
