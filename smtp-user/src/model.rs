@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod disposition;
+pub mod flow_stages;
 pub mod leg;
 pub mod peers;
 pub mod session_id;

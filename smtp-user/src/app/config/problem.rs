@@ -39,6 +39,18 @@ pub enum ConfigProblem {
         /// The key.
         key: &'static str,
     },
+    /// No address of a host, or no port.
+    #[error(
+        "`{key}` takes an address and a port, as in \"192.0.2.25:25\" or \"[2001:db8::25]:25\", not `{text}`"
+    )]
+    NotASocketAddress {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        text: String,
+        /// The same with the port of SMTP.
+        suggestion: Option<String>,
+    },
     /// The same name twice.
     #[error("{what} `{name}` is already defined in line {first_line}")]
     Duplicate {
@@ -74,6 +86,7 @@ impl ConfigProblem {
             Self::RelativePath { path, .. } if !path.is_empty() => {
                 Some(format!("/{}", path.trim_start_matches("./")))
             }
+            Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
             _ => None,
         }
     }

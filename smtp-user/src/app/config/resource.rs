@@ -1,5 +1,6 @@
 //! `[[resource]]` tables: what the inspector does with the flows of the rules that name them.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -25,6 +26,33 @@ pub struct Resource {
     pub client_tls: ClientTls,
     /// TLS toward the next hop. Default `opportunistic`, RFC 7435.
     pub server_tls: ServerTls,
+    /// Whose address the next hop sees. Default `client`: the originator's own.
+    pub source: SourceAddress,
+    /// Where connections made to the gateway itself go; without it, everybody goes where they meant to.
+    pub next_hop: Option<SocketAddr>,
+}
+
+/// Whose address the next hop sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceAddress {
+    /// The originator's own address and port.
+    #[default]
+    Client,
+    /// The gateway's.
+    Gateway,
+}
+
+impl FromStr for SourceAddress {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "client" => Ok(Self::Client),
+            "gateway" => Ok(Self::Gateway),
+            _ => Err(UnknownWord::new(text, "a source", &["client", "gateway"])),
+        }
+    }
 }
 
 /// Who owns a message once its data has ended.
@@ -107,7 +135,7 @@ pub(crate) struct ResourceTable {
     pub(crate) name_span: Range<usize>,
 }
 
-const KEYS: &[&str] = &["name", "mode", "client_tls", "server_tls"];
+const KEYS: &[&str] = &["name", "mode", "client_tls", "server_tls", "source", "next_hop"];
 
 /// Reads one table.
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> ResourceTable {
@@ -124,6 +152,8 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             .and_then(|value| client_tls(&mut reader, value, notes))
             .unwrap_or_default(),
         server_tls: reader.word("server_tls").unwrap_or_default(),
+        source: reader.word("source").unwrap_or_default(),
+        next_hop: socket_address(&mut reader, "next_hop", notes),
     };
     let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
     notes.adopt(reader.finish());
@@ -158,6 +188,19 @@ fn client_tls(
             None
         }
     }
+}
+
+fn socket_address(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Notes) -> Option<SocketAddr> {
+    let text = reader.text(key)?;
+    let address = text.get_ref().parse::<SocketAddr>().ok().filter(|address| {
+        !(address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0)
+    });
+    if address.is_none() {
+        let suggestion = text.get_ref().parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 25).to_string());
+        let text_owned = (*text.get_ref()).to_owned();
+        notes.error(text.span(), ConfigProblem::NotASocketAddress { key, text: text_owned, suggestion });
+    }
+    address
 }
 
 fn file(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Notes) -> Option<PathBuf> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::config::gateway::Hook;
-use crate::app::config::resource::{ClientTls, ResourceMode, ServerTls};
+use crate::app::config::resource::{ClientTls, ResourceMode, ServerTls, SourceAddress};
 use crate::policy::action::Action;
 use crate::policy::lint::Severity;
 
@@ -81,6 +81,8 @@ fn the_samples_examples_are_clean_too() {
             mode: ResourceMode::default(),
             client_tls: ClientTls::default(),
             server_tls: ServerTls::default(),
+            source: SourceAddress::default(),
+            next_hop: None,
         }]
     );
 }
@@ -116,6 +118,8 @@ name = "in"
 mode = "spool"
 client_tls = { certificate = "mx.pem", key = "mx.key" }
 server_tls = "verified"
+source = "gateway"
+next_hop = "[2001:db8::25]:25"
 "#,
         "test.toml",
     )
@@ -134,6 +138,8 @@ server_tls = "verified"
     let files = ClientTls::Imported { certificate: "mx.pem".into(), key: "mx.key".into() };
     assert_eq!(config.resources[0].client_tls, files);
     assert_eq!(config.resources[0].server_tls, ServerTls::Verified);
+    assert_eq!(config.resources[0].source, SourceAddress::Gateway);
+    assert_eq!(config.resources[0].next_hop, Some("[2001:db8::25]:25".parse().unwrap()));
 }
 
 #[test]
