@@ -1,7 +1,14 @@
 //! Version, names and sizes that both sides must agree on. Constants only.
 
 /// Raised by every change of a shared layout or of what a field means.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
+
+/// Mark of packets for the inspector's sockets: they are routed to this host, whatever their destination.
+pub const INSPECT_MARK: u32 = 0x0070_6f73;
+/// Routing table in which marked packets find this host.
+pub const INSPECT_TABLE: u32 = 28_531;
+/// Inspected flows of which more than the flow entry is kept.
+pub const MAX_INSPECTIONS: u32 = 1 << 16;
 
 /// Default folder of all pins.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/postern";
@@ -76,10 +83,12 @@ pub mod map {
     pub const SCRATCH: &str = "SCRATCH";
     /// What the slow way is asked, per CPU.
     pub const QUESTION: &str = "QUESTION";
+    /// [`Inspection`](crate::inspection::Inspection) by [`InspectionKey`](crate::inspection::InspectionKey).
+    pub const INSPECTIONS: &str = "INSPECTIONS";
 }
 
 /// Every map, for pinning and removal.
-pub const MAPS: [&str; 28] = [
+pub const MAPS: [&str; 29] = [
     map::ABI,
     map::SETTINGS,
     map::ACTIVE,
@@ -108,6 +117,7 @@ pub const MAPS: [&str; 28] = [
     map::WALK,
     map::SCRATCH,
     map::QUESTION,
+    map::INSPECTIONS,
 ];
 
 /// Globals of the object that the loader sets before it loads the programs.

@@ -78,6 +78,8 @@ pub enum FlowStep {
     Follow,
     /// Leave this packet to the kernel.
     Stack(PathReason),
+    /// Hand it to the inspector's socket.
+    Inspect,
     /// The entry does not answer for this packet: look the rules up again.
     Decide,
 }
@@ -99,7 +101,9 @@ pub const fn by_flow(
     let (known_ingress, next_hop) =
         if side == 0 { (state.ingress[0], state.next_hop[0]) } else { (state.ingress[1], state.next_hop[1]) };
     if known_ingress != ingress || next_hop == 0 {
-        return FlowStep::Decide;
+        // An inspected flow has no next hop here, and its ends come in wherever they come in.
+        let inspected = state.reason == PathReason::RULE_INSPECT.0;
+        return if inspected { FlowStep::Inspect } else { FlowStep::Decide };
     }
     if headers.obstacle.0 != Obstacle::NONE.0 {
         return FlowStep::Stack(headers.obstacle.stack_reason());
@@ -148,8 +152,8 @@ fn guarded(headers: &Headers, rule: RuleEntry, inspector_alive: bool) -> PacketV
         return PacketVerdict::refuse(PathReason::MIDSTREAM_GUARDED);
     }
     if inspector_alive {
-        let watch = rule.action == RuleAction::WATCH;
-        return PacketVerdict::inspect(if watch { PathReason::RULE_WATCH } else { PathReason::RULE_INSPECT });
+        // A watched flow is inspected from its SYN until there is a hand-over.
+        return PacketVerdict::inspect(PathReason::RULE_INSPECT);
     }
     if rule.when_down == WhenDown::ACCELERATE {
         return on_kernel_path(headers, PathReason::INSPECTOR_DOWN_ACCELERATE);
@@ -222,6 +226,13 @@ pub fn orientation(own: Option<RuleEntry>, swapped: Option<RuleEntry>, tcp_flags
 pub fn keeps_bypass(state_reason: u8, rule: Option<RuleEntry>) -> bool {
     state_reason == PathReason::INSPECTOR_DOWN_ACCELERATE.0
         && matches!(rule, Some(r) if r.action.is_guarded() && r.when_down == WhenDown::ACCELERATE)
+}
+
+/// Whether a flow that is decided again stays with the inspector, whose sockets have taken it over: whatever the
+/// rules say now, except that it be dropped.
+#[inline(always)]
+pub fn keeps_inspection(state_reason: u8, rule: Option<RuleEntry>) -> bool {
+    state_reason == PathReason::RULE_INSPECT.0 && !matches!(rule, Some(r) if r.action == RuleAction::DROP)
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub struct Heartbeat {
     pub inspector_ns: u64,
     /// Process that writes.
     pub pid: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Ports of the inspector's listeners on the loopback addresses, IPv4 and IPv6; 0 is "none".
+    pub inspector_port: [u16; 2],
 }
 
 /// What the rule says for the time without an inspector.

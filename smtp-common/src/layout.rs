@@ -3,7 +3,7 @@
 use core::mem::{align_of, offset_of, size_of};
 
 use crate::flow::{FlowState, FlowV4, FlowV6};
-use crate::{abi, heartbeat, next_hop, packet_event, port, rule, settings};
+use crate::{abi, heartbeat, inspection, next_hop, packet_event, port, rule, settings};
 
 // One line of 64 octets; array map values are 8-aligned, and the array itself starts on a page.
 const _: () = assert!(size_of::<FlowV4>() == 64 && align_of::<FlowV4>() == 8);
@@ -19,6 +19,8 @@ const _: () = assert!(size_of::<rule::RuleEntry>() == 8);
 const _: () = assert!(size_of::<settings::GatewaySettings>() == 120);
 const _: () = assert!(size_of::<packet_event::PacketEvent>() == 72);
 const _: () = assert!(size_of::<heartbeat::Heartbeat>() == 24);
+const _: () =
+    assert!(size_of::<inspection::InspectionKey>() == 36 && size_of::<inspection::Inspection>() == 40);
 const _: () = assert!(abi::MAX_NEXT_HOPS <= u16::MAX as u32 + 1);
 const _: () = assert!(abi::MAX_PORTS < u8::MAX as u32);
 const _: () = assert!((abi::MAX_PORTS + 1) * crate::packet_path::REASON_SLOTS <= u16::MAX as u32);
@@ -35,7 +37,7 @@ pub struct TextChunk {
 mod pod {
     use super::TextChunk;
     use crate::flow::{FlowV4, FlowV6};
-    use crate::{abi, ban, heartbeat, next_hop, port, rule, settings, stats, walk};
+    use crate::{abi, ban, heartbeat, inspection, next_hop, port, rule, settings, stats, walk};
 
     macro_rules! pod {
         ($($ty:ty),+ $(,)?) => {$(
@@ -51,6 +53,8 @@ mod pod {
         FlowV4,
         FlowV6,
         heartbeat::Heartbeat,
+        inspection::Inspection,
+        inspection::InspectionKey,
         next_hop::NextHop,
         next_hop::NextHopKey,
         port::Port,

@@ -18,6 +18,7 @@ pub mod ban;
 pub mod classify;
 pub mod flow;
 pub mod heartbeat;
+pub mod inspection;
 pub mod layout;
 pub mod next_hop;
 pub mod packet_event;

@@ -26,8 +26,10 @@ impl SmtpStage {
     pub const STARTTLS_ACCEPTED: Self = Self(5);
     /// TLS records flow.
     pub const TLS: Self = Self(6);
-    /// A mail transaction began in plaintext.
+    /// A mail transaction began; of a flow that is only forwarded, in plaintext.
     pub const MAIL: Self = Self(7);
+    /// Mail data is received, judged or sent on. Inspected flows only.
+    pub const DATA: Self = Self(8);
 
     /// The word used in output.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl SmtpStage {
             5 => "starttls_accepted",
             6 => "tls",
             7 => "mail",
+            8 => "data",
             _ => "unknown",
         }
     }

@@ -19,6 +19,10 @@ pub(crate) struct Asked<P: Packet> {
     /// Slot of its flow's entry, or [`NOWHERE`].
     pub(crate) index: u32,
     pub(crate) now: u32,
+    /// Rule id that decided, as far as it is known.
+    pub(crate) rule: u16,
+    /// 1: that rule was asked for this packet.
+    pub(crate) hit: u16,
 }
 
 /// No action yet: the packet changes its flow's life or stage. Above every action of XDP and TC, and positive: the
@@ -26,6 +30,8 @@ pub(crate) struct Asked<P: Packet> {
 pub(crate) const FOLLOW: i32 = 0x100;
 /// No action yet: the rules are to be asked.
 pub(crate) const DECIDE: i32 = 0x101;
+/// No action yet: the packet is for the inspector.
+pub(crate) const HAND_OVER: i32 = 0x103;
 /// No action yet: there is more to the packet than the fast way looks at.
 pub(crate) const READ: i32 = 0x102;
 
@@ -73,6 +79,27 @@ impl<P: Packet> Question<P> {
 }
 
 impl<P: Packet> Asked<P> {
+    /// Names the slot of the flow's entry, made meanwhile, to the next step.
+    #[inline(always)]
+    pub(crate) fn stands_at(index: u32) {
+        if let Some(question) = maps::question() {
+            // SAFETY: [`Asked::put`] wrote it, on this CPU and in this run.
+            unsafe { (*question.cast::<Self>()).index = index };
+        }
+    }
+
+    /// Names the rule that decided to the next step.
+    #[inline(always)]
+    pub(crate) fn decided_by(rule: u16) {
+        if let Some(question) = maps::question() {
+            // SAFETY: as above.
+            unsafe {
+                (*question.cast::<Self>()).rule = rule;
+                (*question.cast::<Self>()).hit = 1;
+            }
+        }
+    }
+
     /// Puts it where the next step reads it.
     #[inline(always)]
     pub(crate) fn put(self) -> bool {

@@ -5,7 +5,7 @@
 //! all frames of a call chain share 512 octets.
 
 use smtp_common::classify::{
-    Headers, Obstacle, Orientation, by_addresses, by_rule, keeps_bypass, orientation,
+    Headers, Obstacle, Orientation, by_addresses, by_rule, keeps_bypass, keeps_inspection, orientation,
 };
 use smtp_common::flow::{FlowLife, FlowMarks, FlowState, NO_RULE_ID, TCP};
 use smtp_common::packet_event::EventKind;
@@ -17,14 +17,14 @@ use smtp_common::stage::SmtpStage;
 use smtp_common::stats::Counter;
 use smtp_common::verdict::{PacketVerdict, Steer};
 
-use crate::asked::Question;
+use crate::asked::{Asked, HAND_OVER, Question};
 use crate::family::Packet;
 use crate::forward::{Sent, forward};
 use crate::frame::Frame;
 use crate::rules::Match;
 use crate::ruling::Ruling;
 use crate::steer::Outcome;
-use crate::{events, heartbeat, maps, neighbour, rules, stats, table};
+use crate::{events, hand_over, heartbeat, maps, neighbour, rules, stats, table};
 
 /// Asks the rules about a packet, and does what they say.
 #[inline(never)]
@@ -52,6 +52,20 @@ pub(crate) fn decide_and_forward<F: Frame, P: Packet>(frame: F) -> i32 {
             };
         }
     }
+    if !F::IS_XDP && ruling.verdict().steer == Steer::Inspect {
+        // Without room in the table the flow is inspected all the same.
+        enter::<F, P>(frame, ruling);
+        Asked::<P>::decided_by(ruling.rule());
+        if question.is_new_syn() {
+            hand_over::announce::<F, P>(frame, ruling.rule());
+        }
+        return HAND_OVER;
+    }
+    if !F::IS_XDP && ruling.verdict().reason == PathReason::MIDSTREAM_GUARDED {
+        // Perhaps a connection of the inspector's own, or one whose entry is gone.
+        Asked::<P>::decided_by(ruling.rule());
+        return HAND_OVER;
+    }
     let mut outcome = Outcome::lone(ruling.verdict(), question.port.number, &frame);
     outcome.rule = ruling.rule();
     outcome.hit = ruling.asked() && ruling.rule() != NO_RULE_ID;
@@ -61,7 +75,7 @@ pub(crate) fn decide_and_forward<F: Frame, P: Packet>(frame: F) -> i32 {
 /// Does what was decided about a packet that is not forwarded; tells user space, and the sender if it is
 /// refused.
 #[inline(always)]
-fn refuse<F: Frame, P: Packet>(frame: F, question: &Question<P>, outcome: Outcome) -> i32 {
+pub(crate) fn refuse<F: Frame, P: Packet>(frame: F, question: &Question<P>, outcome: Outcome) -> i32 {
     let steer = outcome.verdict.steer;
     let action = frame.steer(Some(outcome));
     let finished = steer == Steer::Drop || (!F::IS_XDP && steer != Steer::Stack);
@@ -69,9 +83,7 @@ fn refuse<F: Frame, P: Packet>(frame: F, question: &Question<P>, outcome: Outcom
         return action;
     }
     let kind = if steer == Steer::Drop { EventKind::DROPPED } else { EventKind::REFUSED };
-    let reason =
-        if steer == Steer::Inspect { PathReason::NO_INSPECTOR_SOCKET } else { outcome.verdict.reason };
-    events::packet(kind, question.packet, reason, outcome.rule, question.port.ifindex);
+    events::packet(kind, question.packet, outcome.verdict.reason, outcome.rule, question.port.ifindex);
     if steer == Steer::Drop { action } else { frame.reset(question.packet) }
 }
 
@@ -102,6 +114,10 @@ fn judge<F: Frame, P: Packet>(frame: F) -> Ruling {
     }
     .forget();
     let verdict = ruling.verdict();
+    if verdict.steer == Steer::Inspect {
+        // Whoever hands it over knows what becomes of an entry.
+        return ruling;
+    }
     if verdict.steer != Steer::Forward {
         // A new SYN clears its flow, and so does a policy that no longer allows it; a single odd packet does
         // not.
@@ -132,7 +148,11 @@ fn known<P: Packet>(question: &Question<P>, slot: u32, generation: u32) -> Rulin
     let state = unsafe { &*P::state(found) };
     let (side, initiator) = (packet.side(), state.marks.initiator());
     if still_holds(state, generation, side == initiator, port) {
-        let verdict = packet_level(headers, PacketVerdict::forward(PathReason(state.reason)));
+        let verdict = if keeps_inspection(state.reason, None) {
+            PacketVerdict::inspect(PathReason::RULE_INSPECT)
+        } else {
+            packet_level(headers, PacketVerdict::forward(PathReason(state.reason)))
+        };
         return Ruling::of(verdict).by_initiator(initiator);
     }
     stats::count(Counter::FLOWS_DECIDED_AGAIN);
@@ -140,7 +160,9 @@ fn known<P: Packet>(question: &Question<P>, slot: u32, generation: u32) -> Rulin
     let Match::Rule(rule) = rules::matching(packet, slot, side != initiator, ingress).into() else {
         return Ruling::INCOMPLETE;
     };
-    let verdict = if keeps_bypass(state.reason, rule) {
+    let verdict = if keeps_inspection(state.reason, rule) {
+        PacketVerdict::inspect(PathReason::RULE_INSPECT)
+    } else if keeps_bypass(state.reason, rule) {
         packet_level(headers, PacketVerdict::forward(PathReason::INSPECTOR_DOWN_ACCELERATE))
     } else {
         by_rule(&headers, rule, heartbeat::inspector_alive(heartbeat::now_ns()))
@@ -189,6 +211,7 @@ fn enter<F: Frame, P: Packet>(frame: F, ruling: Ruling) -> *mut P::Entry {
             return core::ptr::null_mut();
         };
         begin(P::state(claim.entry), packet, ruling, now);
+        Asked::<P>::stands_at(claim.index());
         table::publish(&claim, protocol);
         opened::<P>(claim.entry, port, protocol, settings, ruling);
         claim.entry
@@ -376,7 +399,12 @@ fn rules_only<F: Frame, P: Packet>(frame: &F, packet: &P) -> PacketVerdict {
         return PacketVerdict::drop(PathReason::POLICY_INCOMPLETE);
     };
     let verdict = by_rule(&headers, own, heartbeat::inspector_alive(heartbeat::now_ns()));
-    if verdict.steer == Steer::Forward { PacketVerdict::stack(PathReason::TAGGED) } else { verdict }
+    match verdict.steer {
+        Steer::Forward => PacketVerdict::stack(PathReason::TAGGED),
+        // A socket is not looked for behind a tag.
+        Steer::Inspect => PacketVerdict::refuse(PathReason::NO_INSPECTOR_SOCKET),
+        _ => verdict,
+    }
 }
 
 /// Id of a rule, or of none.

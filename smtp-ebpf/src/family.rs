@@ -1,7 +1,7 @@
 //! What IPv4 and IPv6 do differently, behind one trait; everything else is written once.
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::bpf_fib_lookup;
+use aya_ebpf::bindings::{bpf_fib_lookup, bpf_sock_tuple};
 use aya_ebpf::maps::lpm_trie::Key;
 use smtp_common::abi::{DEFAULT_FLOW_SLOTS_V4, DEFAULT_FLOW_SLOTS_V6};
 use smtp_common::classify::Headers;
@@ -37,6 +37,10 @@ pub(crate) struct Common {
 pub(crate) trait Packet: Copy + 'static {
     /// Its flow table's entry.
     type Entry: 'static;
+    /// 0 for IPv4, 1 for IPv6.
+    const FAMILY: usize;
+    /// Octets of a question for a socket.
+    const TUPLE_BYTES: u32;
 
     /// Reads one behind the Ethernet header.
     fn parse<F: Frame>(frame: &F) -> Option<Self>;
@@ -52,6 +56,10 @@ pub(crate) trait Packet: Copy + 'static {
     fn ask(&self, question: &mut bpf_fib_lookup);
     /// Address of the neighbour in the routing table's answer, IPv4 as IPv4-mapped.
     fn neighbour(answer: &bpf_fib_lookup) -> [u8; 16];
+    /// Asks for the socket whose connection the packet belongs to.
+    fn connection(&self, tuple: &mut bpf_sock_tuple);
+    /// Makes of that a question for the listener on this port of the loopback address, network order.
+    fn listener(&self, tuple: &mut bpf_sock_tuple, port: u16);
     /// Puts a reset with this TCP header in the packet's place and sends it back.
     fn reset(frame: &TcFrame, tcp: ResetTcp) -> Option<i32>;
     /// Takes one off the TTL. False when the header cannot be written.
@@ -118,6 +126,27 @@ impl PacketV4 {
 
 impl Packet for PacketV4 {
     type Entry = FlowV4;
+    const FAMILY: usize = 0;
+    const TUPLE_BYTES: u32 = 12;
+
+    #[inline(always)]
+    fn connection(&self, tuple: &mut bpf_sock_tuple) {
+        let (source, destination) = self.addresses(false);
+        // SAFETY: plain data; every field of the union's member is written.
+        let question = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
+        question.saddr = source;
+        question.daddr = destination;
+        question.sport = self.common.source_port;
+        question.dport = self.common.destination_port;
+    }
+
+    #[inline(always)]
+    fn listener(&self, tuple: &mut bpf_sock_tuple, port: u16) {
+        // SAFETY: as above.
+        let question = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
+        question.daddr = u32::from_ne_bytes([127, 0, 0, 1]);
+        question.dport = port;
+    }
 
     #[inline(always)]
     fn parse<F: Frame>(frame: &F) -> Option<Self> {
@@ -282,6 +311,27 @@ impl PacketV6 {
 
 impl Packet for PacketV6 {
     type Entry = FlowV6;
+    const FAMILY: usize = 1;
+    const TUPLE_BYTES: u32 = 36;
+
+    #[inline(always)]
+    fn connection(&self, tuple: &mut bpf_sock_tuple) {
+        let (source, destination) = self.addresses(false);
+        // SAFETY: plain data; every field of the union's member is written.
+        let question = unsafe { &mut tuple.__bindgen_anon_1.ipv6 };
+        question.saddr = words(source);
+        question.daddr = words(destination);
+        question.sport = self.common.source_port;
+        question.dport = self.common.destination_port;
+    }
+
+    #[inline(always)]
+    fn listener(&self, tuple: &mut bpf_sock_tuple, port: u16) {
+        // SAFETY: as above.
+        let question = unsafe { &mut tuple.__bindgen_anon_1.ipv6 };
+        question.daddr = [0, 0, 0, 1_u32.to_be()];
+        question.dport = port;
+    }
 
     #[inline(always)]
     fn parse<F: Frame>(frame: &F) -> Option<Self> {

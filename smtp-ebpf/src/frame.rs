@@ -10,8 +10,8 @@ use smtp_common::verdict::PacketVerdict;
 
 use crate::family::Packet;
 use crate::parse;
-use crate::refuse;
 use crate::steer::{self, Outcome};
+use crate::{refuse, socket};
 
 /// What a socket buffer says of a VLAN tag that is no longer in the frame.
 pub(crate) enum Tag {
@@ -58,6 +58,8 @@ pub(crate) trait Frame: Copy {
     fn stack(&self, port: &Port, reason: PathReason) -> i32 {
         stack(*self, port, reason)
     }
+    /// Gives the packet to the inspector's socket: that of its connection, or the listener's. False: there is none.
+    fn assign<P: Packet>(&self, packet: &P, listener: bool) -> bool;
     /// Sends the sender of a refused packet a reset.
     fn reset<P: Packet>(&self, packet: &P) -> i32;
     /// After an IPv6 hop limit went down by one: a received full checksum goes with it.
@@ -181,6 +183,11 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn assign<P: Packet>(&self, _packet: &P, _listener: bool) -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn reset<P: Packet>(&self, _packet: &P) -> i32 {
         XDP_PASS
     }
@@ -295,6 +302,11 @@ impl Frame for TcFrame {
     #[inline(always)]
     fn steer(&self, outcome: Option<Outcome>) -> i32 {
         steer::tc(outcome)
+    }
+
+    #[inline(always)]
+    fn assign<P: Packet>(&self, packet: &P, listener: bool) -> bool {
+        socket::assign(*self, packet, listener)
     }
 
     #[inline(always)]

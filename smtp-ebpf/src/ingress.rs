@@ -1,19 +1,19 @@
 //! The way of a packet through the program: parse, look up, and ask the flow or the rules.
 
 use smtp_common::classify::{FlowStep, by_flow};
-use smtp_common::flow::{TCP, UDP};
+use smtp_common::flow::{NO_RULE_ID, TCP, UDP};
 use smtp_common::packet_path::PathReason;
 use smtp_common::port::Port;
 use smtp_common::verdict::PacketVerdict;
 
-use crate::asked::{Asked, DECIDE, FOLLOW, NOWHERE, READ};
+use crate::asked::{Asked, DECIDE, FOLLOW, HAND_OVER, NOWHERE, READ};
 use crate::decide;
 use crate::family::{Packet, PacketV4, PacketV6};
 use crate::forward::{Sent, forward};
 use crate::frame::{Frame, Tag};
 use crate::parse::{self, Ethernet};
 use crate::steer::Outcome;
-use crate::{follow, heartbeat, maps, table};
+use crate::{follow, hand_over, heartbeat, maps, table};
 
 /// Judges a packet and does what was decided; returns the program's action.
 #[inline(always)]
@@ -73,6 +73,9 @@ fn family<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
     }
     if action == DECIDE {
         action = decide::decide_and_forward::<F, P>(frame);
+    }
+    if action == HAND_OVER {
+        action = hand_over::hand_over::<F, P>(frame);
     }
     action
 }
@@ -156,12 +159,19 @@ fn known<F: Frame, P: Packet>(frame: F, port: &'static Port) -> i32 {
                     return frame.steer(outcome);
                 }
             }
-            FlowStep::Follow => return ask(frame, port, Asked { packet, index, now }, FOLLOW),
+            FlowStep::Follow => {
+                return ask(frame, port, Asked { packet, index, now, rule: NO_RULE_ID, hit: 0 }, FOLLOW);
+            }
             FlowStep::Stack(reason) => return frame.stack(port, reason),
+            // XDP leaves it to TC.
+            FlowStep::Inspect if F::IS_XDP => return frame.steer(None),
+            FlowStep::Inspect => {
+                return ask(frame, port, Asked { packet, index, now, rule: NO_RULE_ID, hit: 0 }, HAND_OVER);
+            }
             FlowStep::Decide => {}
         }
     }
-    ask(frame, port, Asked { packet, index, now }, DECIDE)
+    ask(frame, port, Asked { packet, index, now, rule: NO_RULE_ID, hit: 0 }, DECIDE)
 }
 
 /// Puts the packet where the slower ways read it.

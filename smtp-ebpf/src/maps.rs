@@ -2,15 +2,16 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::LpmTrie;
-use aya_ebpf::maps::{Array, DevMap, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, DevMap, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use smtp_common::abi::{
-    AbiInfo, DEFAULT_FLOW_SLOTS_V4, DEFAULT_FLOW_SLOTS_V6, EVENTS_BYTES, MAX_BANS, MAX_INTERFACE_RULES,
-    MAX_NEXT_HOPS, MAX_PORTS, MAX_PREFIXES, MAX_RULE_IDS, MAX_RULES, PORTS_SLOTS, SCRATCH_BYTES, TEXT_CHUNKS,
-    WALKED_BYTES,
+    AbiInfo, DEFAULT_FLOW_SLOTS_V4, DEFAULT_FLOW_SLOTS_V6, EVENTS_BYTES, MAX_BANS, MAX_INSPECTIONS,
+    MAX_INTERFACE_RULES, MAX_NEXT_HOPS, MAX_PORTS, MAX_PREFIXES, MAX_RULE_IDS, MAX_RULES, PORTS_SLOTS,
+    SCRATCH_BYTES, TEXT_CHUNKS, WALKED_BYTES,
 };
 use smtp_common::ban::{Ban, BanKey};
 use smtp_common::flow::{FlowV4, FlowV6};
 use smtp_common::heartbeat::Heartbeat;
+use smtp_common::inspection::{Inspection, InspectionKey};
 use smtp_common::layout::TextChunk;
 use smtp_common::next_hop::{NextHop, NextHopKey};
 use smtp_common::packet_path::REASON_SLOTS;
@@ -109,6 +110,11 @@ static SCRATCH: PerCpuArray<[u8; SCRATCH_BYTES]> = PerCpuArray::with_max_entries
 /// What the slow way is asked, from one step to the next.
 #[map]
 static QUESTION: PerCpuArray<[u64; QUESTION_WORDS]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Ends, rule and stage of inspected flows.
+#[map]
+pub(crate) static INSPECTIONS: LruHashMap<InspectionKey, Inspection> =
+    LruHashMap::with_max_entries(MAX_INSPECTIONS, 0);
 
 /// Room for a question, in words of eight octets; the last is [`forget`]'s.
 pub(crate) const QUESTION_WORDS: usize = 16;

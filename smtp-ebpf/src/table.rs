@@ -143,6 +143,14 @@ pub(crate) struct Claim<P: Packet> {
     distance: u32,
 }
 
+impl<P: Packet> Claim<P> {
+    /// Index of the slot.
+    #[inline(always)]
+    pub(crate) const fn index(&self) -> u32 {
+        self.home ^ self.distance
+    }
+}
+
 /// Makes a claimed and filled slot a live one.
 #[inline(always)]
 pub(crate) fn publish<P: Packet>(claim: &Claim<P>, protocol: u8) {

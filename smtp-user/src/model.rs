@@ -5,5 +5,6 @@ pub mod disposition;
 pub mod flow_stages;
 pub mod leg;
 pub mod peers;
+pub mod pulse;
 pub mod session_id;
 pub mod tls_facts;

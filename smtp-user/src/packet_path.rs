@@ -7,9 +7,11 @@
 pub mod attach;
 pub mod bans;
 pub mod clock;
+pub mod divert;
 pub mod error;
 pub mod events;
 pub mod flows;
+pub mod inspections;
 pub mod interface;
 pub mod loader;
 pub mod maps;

@@ -111,7 +111,7 @@ fn every_rule_action_has_its_verdict() {
             true,
             PacketVerdict::inspect(R::RULE_INSPECT),
         ),
-        ("watch, alive", rule(A::WATCH, W::REFUSE), tcp(SYN), true, PacketVerdict::inspect(R::RULE_WATCH)),
+        ("watch, alive", rule(A::WATCH, W::REFUSE), tcp(SYN), true, PacketVerdict::inspect(R::RULE_INSPECT)),
         (
             "inspect, down, refuse",
             rule(A::INSPECT, W::REFUSE),
@@ -242,4 +242,22 @@ fn only_a_bypass_its_rule_still_allows_goes_on_under_a_guarded_rule() {
     assert!(!keeps_bypass(bypassed, refuses));
     assert!(!keeps_bypass(PathReason::RULE_ACCELERATE.0, allows));
     assert!(!keeps_bypass(bypassed, None));
+}
+
+#[test]
+fn packets_of_an_inspected_flow_are_for_its_sockets_until_a_rule_drops_it() {
+    let mut state = FlowState::zeroed();
+    state.reason = PathReason::RULE_INSPECT.0;
+    for (side, ingress) in [(0, 1), (1, 1), (1, 2)] {
+        for flags in [TCP_ACK, TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST] {
+            assert_eq!(by_flow(&tcp(flags), &state, 0, side, ingress), FlowStep::Inspect);
+        }
+        assert_eq!(by_flow(&tcp(TCP_SYN), &state, 0, side, ingress), FlowStep::Decide);
+        assert_eq!(by_flow(&tcp(TCP_ACK), &state, 1, side, ingress), FlowStep::Decide);
+    }
+    let rule = |action| rule(action, WhenDown::REFUSE);
+    assert!(keeps_inspection(state.reason, None));
+    assert!(keeps_inspection(state.reason, rule(RuleAction::ACCELERATE)));
+    assert!(!keeps_inspection(state.reason, rule(RuleAction::DROP)));
+    assert!(!keeps_inspection(PathReason::RULE_ACCELERATE.0, rule(RuleAction::INSPECT)));
 }

@@ -4,6 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smtp_common::heartbeat::{Heartbeat, PERIOD_NS};
@@ -14,6 +15,7 @@ use tracing::{debug, error, info, warn};
 use crate::app::config::Config;
 use crate::app::kernel_follower::{KernelFollower, Meaning};
 use crate::app::{attachments, event_log, neighbour_probe};
+use crate::model::pulse::Pulse;
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
@@ -31,6 +33,7 @@ pub struct Gateway {
     _lock: File,
     tasks: Vec<JoinHandle<()>>,
     follower: KernelFollower,
+    pulse: Arc<Pulse>,
 }
 
 /// How often it is looked whether the programs are still attached: the kernel does not tell when a link is detached.
@@ -72,15 +75,26 @@ impl Gateway {
         }
         let follower = KernelFollower::open(&loaded.maps)?;
         // Whoever is told that the gateway is ready finds its sign of life.
-        loaded.maps.set_heartbeat(&sign_of_life())?;
+        let pulse = Arc::new(Pulse::default());
+        loaded.maps.set_heartbeat(&sign_of_life(&pulse))?;
         let tasks = vec![
-            tokio::spawn(beat(loaded.maps.clone())),
+            tokio::spawn(beat(loaded.maps.clone(), Arc::clone(&pulse))),
             tokio::spawn(event_log::report(loaded.maps.clone())),
             tokio::spawn(sweep(loaded.maps.clone())),
             tokio::spawn(probe(loaded.maps.clone())),
         ];
         warn_about_forwarding();
-        Ok(Self { config, loaded, _lock: lock, tasks, follower })
+        Ok(Self { config, loaded, _lock: lock, tasks, follower, pulse })
+    }
+
+    /// Where the inspector tells that it is there.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// The pinned maps.
+    pub fn maps(&self) -> &Maps {
+        &self.loaded.maps
     }
 
     /// The pin folder.
@@ -152,7 +166,7 @@ impl Gateway {
         let maps = self.loaded.maps.clone();
         self.end().await;
         // Nobody need wait until the last sign of life is stale.
-        let gone = Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, pad: 0 };
+        let gone = Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, inspector_port: [0; 2] };
         if let Err(error) = maps.set_heartbeat(&gone) {
             warn!(%error, "cannot take the sign of life back");
         }
@@ -264,16 +278,22 @@ fn ticker(period: Duration) -> tokio::time::Interval {
     ticker
 }
 
-fn sign_of_life() -> Heartbeat {
-    Heartbeat { daemon_ns: clock::now_ns(), inspector_ns: 0, pid: std::process::id(), pad: 0 }
+fn sign_of_life(inspector: &Pulse) -> Heartbeat {
+    let now = clock::now_ns();
+    Heartbeat {
+        daemon_ns: now,
+        inspector_ns: if inspector.is_alive() { now } else { 0 },
+        pid: std::process::id(),
+        inspector_port: inspector.ports(),
+    }
 }
 
 /// Writes the daemon's sign of life.
-async fn beat(maps: Maps) {
+async fn beat(maps: Maps, inspector: Arc<Pulse>) {
     let mut ticker = ticker(Duration::from_nanos(PERIOD_NS));
     loop {
         ticker.tick().await;
-        if let Err(error) = maps.set_heartbeat(&sign_of_life()) {
+        if let Err(error) = maps.set_heartbeat(&sign_of_life(&inspector)) {
             error!(%error, "cannot give a sign of life");
         }
     }

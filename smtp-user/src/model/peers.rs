@@ -14,6 +14,9 @@ pub struct Peers {
     /// Interface the originator came in by, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
+    /// Its index; 0 if it is not known.
+    #[serde(skip)]
+    pub interface_index: u32,
     /// Id of the rule.
     pub rule: u16,
     /// Its name.

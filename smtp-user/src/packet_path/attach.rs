@@ -13,6 +13,7 @@ use rtnetlink::packet_route::tc::TcMessage;
 use smtp_common::abi::program;
 use smtp_common::port::{PORT_XDP, PORT_XDP_TX, Port};
 
+use crate::packet_path::divert;
 use crate::packet_path::error::{PacketPathError, Result, is_permission};
 use crate::packet_path::interface::{self, Interface, netlink};
 use crate::packet_path::loader::Loaded;
@@ -239,6 +240,8 @@ pub fn detach_all(pins: &Pins) -> Result<()> {
             detach(pins, &ports::name(&port));
         }
     }
+    // Whether or not an inspector has set them up.
+    interface::on_thread(|| interface::block_on(divert::remove_routes()))?;
     pins.remove()
 }
 

@@ -122,7 +122,7 @@ fn begin(pins: &Pins, sizes: Sizes) -> Result<()> {
     maps.set_settings(&settings)?;
     settings.ticks_per_jiffy = tick::ticks_per_jiffy(flows::measure_hz(&maps)?);
     maps.set_settings(&settings)?;
-    maps.set_heartbeat(&Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, pad: 0 })?;
+    maps.set_heartbeat(&Heartbeat { daemon_ns: 0, inspector_ns: 0, pid: 0, inspector_port: [0; 2] })?;
     maps.set_abi(&AbiInfo {
         version: ABI_VERSION,
         flow_slots_v4: sizes.v4,
