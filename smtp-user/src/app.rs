@@ -1,6 +1,7 @@
 //! Composition and process life: the configuration, and what is made of it.
 
 mod attachments;
+pub mod clock;
 pub mod config;
 mod event_log;
 pub mod gateway;

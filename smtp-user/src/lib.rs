@@ -5,7 +5,7 @@
 //! | layer | modules | what they are |
 //! |---|---|---|
 //! | 7 | `cli`, `app` | composition, process life, commands |
-//! | 4 | `packet_path` | the only place that talks to the kernel |
+//! | 4 | `packet_path`, `audit` | the kernel; the record files |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
 //! | 0 | `smtp_common` | the contract with the kernel programs |
@@ -16,6 +16,7 @@
 )]
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod event;
 pub mod model;

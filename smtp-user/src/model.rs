@@ -1,5 +1,6 @@
 //! Shared nouns: plain data without I/O, known to every layer above the grammar.
 
+pub mod clock;
 pub mod decision;
 pub mod disposition;
 pub mod flow_stages;

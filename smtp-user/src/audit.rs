@@ -1,0 +1,17 @@
+//! The records: one JSON line for every fact, written by one thread into files that are bounded in number.
+//!
+//! Every session that was opened gets exactly one account, also when the daemon is killed: the next one closes
+//! what was left open. Records never hold what a client authenticates with: events have no field for it.
+
+pub mod config;
+pub mod error;
+pub mod folder;
+pub mod recorder;
+pub mod timestamp;
+
+mod ledger;
+mod line;
+mod log;
+mod queue;
+mod recovery;
+mod writer;

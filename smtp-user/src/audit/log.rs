@@ -1,0 +1,33 @@
+//! The log line of a record, made from the same value.
+
+use tracing::{Level, debug, enabled, info};
+
+use crate::event::sentence::sentence;
+use crate::event::session_event::{Record, SessionEvent};
+use crate::model::decision::MessageAction;
+
+/// Logs a record: what somebody should hear of at `info`, the rest at `debug`.
+pub(crate) fn log(record: &Record) {
+    let telling = is_telling(&record.event);
+    if !(telling && enabled!(Level::INFO) || enabled!(Level::DEBUG)) {
+        return;
+    }
+    let text = sentence(&record.event);
+    let id = match record.message {
+        Some(number) => format!("{}.{number}", record.session),
+        None => record.session.to_string(),
+    };
+    if telling {
+        info!(%id, "{text}");
+    } else {
+        debug!(%id, "{text}");
+    }
+}
+
+fn is_telling(event: &SessionEvent) -> bool {
+    match event {
+        SessionEvent::Account { .. } | SessionEvent::TlsFailed { .. } | SessionEvent::Note { .. } => true,
+        SessionEvent::Judged { action, .. } => *action != MessageAction::Pass,
+        _ => false,
+    }
+}

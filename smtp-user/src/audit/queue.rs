@@ -1,0 +1,126 @@
+//! What is yet to be written. Putting a fact in never waits for a disk.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::event::session_event::SessionEvent;
+use crate::model::session_id::SessionId;
+
+/// A fact that is yet to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fact {
+    pub(crate) unix_micros: u64,
+    pub(crate) session: SessionId,
+    pub(crate) message: Option<u32>,
+    pub(crate) event: SessionEvent,
+}
+
+/// The queue before the writer.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// Facts that may wait; again as many if the accounts would not balance without them.
+    room: usize,
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Waiting,
+    lost_in_all: u64,
+    closed: bool,
+}
+
+/// What waits to be written, in the order of its times.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    pub(crate) facts: Vec<Fact>,
+    /// How many facts of which session there was no room for.
+    pub(crate) lost: HashMap<SessionId, u64>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.lost.is_empty()
+    }
+}
+
+/// Facts that may wait. A fact has some 500 octets; a writer that does not get on is noticed long before.
+const ROOM: usize = 32_768;
+/// Sessions whose lost facts are counted one by one; beyond that they only count in all.
+const LOST_SESSIONS: usize = 4_096;
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::with_room(ROOM)
+    }
+}
+
+impl Queue {
+    /// An empty queue with room for so many facts, and as many more first and last ones of sessions.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self { room, state: Mutex::default(), filled: Condvar::new() }
+    }
+
+    /// Puts a fact in, at a time that is read when its place is certain. False: there was no room, or nobody
+    /// writes any more.
+    pub(crate) fn put(&self, now: impl FnOnce() -> u64, mut fact: Fact) -> bool {
+        let needed = matches!(fact.event, SessionEvent::Opened { .. } | SessionEvent::Account { .. });
+        let limit = if needed { self.room * 2 } else { self.room };
+        let mut state = self.lock();
+        let has_room = state.waiting.facts.len() < limit && !state.closed;
+        let waiting = &mut state.waiting;
+        if has_room {
+            fact.unix_micros = now();
+            waiting.facts.push(fact);
+            let first = waiting.facts.len() == 1;
+            drop(state);
+            if first {
+                self.filled.notify_one();
+            }
+            return true;
+        }
+        if waiting.lost.len() < LOST_SESSIONS || waiting.lost.contains_key(&fact.session) {
+            *waiting.lost.entry(fact.session).or_default() += 1;
+        }
+        state.lost_in_all += 1;
+        false
+    }
+
+    /// Waits until there is something to write; nothing comes once the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<Waiting> {
+        let mut state = self.lock();
+        while state.waiting.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Some(std::mem::take(&mut state.waiting))
+    }
+
+    /// What there is to write, if anything.
+    pub(crate) fn take_now(&self) -> Waiting {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// No more facts are meant to come.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Facts that there was no room for, in all.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lock().lost_in_all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
