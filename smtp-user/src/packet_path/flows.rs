@@ -1,16 +1,19 @@
 //! The flow tables: listing, ending, and making room. The walk itself runs in the kernel.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use aya::maps::RingBuf;
 use aya::programs::{SchedClassifier, TestRun as _, TestRunOptions};
 use smtp_common::abi::{map, program};
 use smtp_common::flow::{Control, FlowState, FlowV4, FlowV6};
 use smtp_common::next_hop::mapped;
+use smtp_common::packet_path::PathReason;
 use smtp_common::walk::{STEP, WALK_EXPIRE, WALK_FLUSH, WALK_LIST, Walk};
 
+use crate::model::session_id::SessionId;
 use crate::packet_path::clock;
 use crate::packet_path::error::{PacketPathError, Result};
+use crate::packet_path::inspections::Inspections;
 use crate::packet_path::maps::{Maps, failed};
 
 /// A flow, as listed.
@@ -22,14 +25,34 @@ pub struct Flow {
     pub port: [u16; 2],
     /// IP protocol.
     pub protocol: u8,
-    /// Everything else.
+    /// Everything else. Stage and marks of an inspected flow are the inspector's.
     pub state: FlowState,
+    /// Session of an inspected flow.
+    pub session: Option<SessionId>,
 }
 
 impl Flow {
     /// Index of the side that opened the flow.
     pub fn initiator(&self) -> usize {
         self.state.marks.initiator() as usize
+    }
+
+    /// Takes over what the inspector says of it.
+    fn ask(&mut self, inspections: &Inspections) {
+        if self.state.reason != PathReason::RULE_INSPECT.0 {
+            return;
+        }
+        let ([a, b], [port_a, port_b]) = (self.address, self.port);
+        let (mut originator, mut next_hop) = (SocketAddr::new(a, port_a), SocketAddr::new(b, port_b));
+        if self.initiator() == 1 {
+            std::mem::swap(&mut originator, &mut next_hop);
+        }
+        // Without an answer the flow is listed all the same.
+        if let Ok(Some(known)) = inspections.get(originator, next_hop) {
+            self.state.stage = known.stage;
+            self.state.marks.0 |= known.marks;
+            self.session = (known.session != [0; 16]).then(|| SessionId::from_octets(known.session));
+        }
     }
 }
 
@@ -51,11 +74,14 @@ pub fn list(maps: &Maps, mut each: impl FnMut(Flow)) -> Result<WalkCount> {
     // Whatever another walk left behind.
     while ring.next().is_some() {}
     let slots = maps.abi()?;
+    // Gateways that inspect nothing have none in use; a look-up is made for inspected flows only.
+    let inspections = Inspections::open(maps)?;
     let mut count = WalkCount::default();
     for (name, slots) in [(program::WALK_V4, slots.flow_slots_v4), (program::WALK_V6, slots.flow_slots_v6)] {
         walk(maps, name, slots, WALK_LIST, &mut count, &mut || {
             while let Some(item) = ring.next() {
-                if let Some(flow) = read(&item) {
+                if let Some(mut flow) = read(&item) {
+                    flow.ask(&inspections);
                     each(flow);
                 }
             }
@@ -190,5 +216,6 @@ fn flow(address: [Ipv6Addr; 2], port: [u16; 2], control: u32, state: FlowState) 
         port: port.map(u16::from_be),
         protocol: Control(control).protocol(),
         state,
+        session: None,
     }
 }

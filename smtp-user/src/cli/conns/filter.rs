@@ -88,7 +88,7 @@ impl Resolved<'_> {
 }
 
 fn stage(text: &str) -> Result<SmtpStage, WordError> {
-    const ALL: [SmtpStage; 8] = [
+    const ALL: [SmtpStage; 9] = [
         SmtpStage::NONE,
         SmtpStage::GREETING,
         SmtpStage::HELO,
@@ -97,6 +97,7 @@ fn stage(text: &str) -> Result<SmtpStage, WordError> {
         SmtpStage::STARTTLS_ACCEPTED,
         SmtpStage::TLS,
         SmtpStage::MAIL,
+        SmtpStage::DATA,
     ];
     word::one_of(text, "a stage", &ALL, SmtpStage::name)
 }

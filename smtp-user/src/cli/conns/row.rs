@@ -13,6 +13,7 @@ use smtp_common::tick;
 use crate::cli::table::Column::{Number, Words};
 use crate::cli::table::TextTable;
 use crate::cli::{quantity, word};
+use crate::model::session_id::SessionId;
 use crate::packet_path::flows::Flow;
 use crate::policy::packet_rules::PacketRules;
 
@@ -39,6 +40,9 @@ pub struct FlowRow {
     pub stage: &'static str,
     /// What was seen of STARTTLS.
     pub starttls: Starttls,
+    /// Session of an inspected flow, for `postern explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
     /// From the initiator.
     pub to_responder: Traffic,
     /// From the responder.
@@ -110,6 +114,7 @@ impl FlowRow {
                 accepted: marks.any(FlowMarks::STARTTLS_ACCEPTED),
                 tls: marks.any(FlowMarks::TLS),
             },
+            session: flow.session,
             to_responder,
             to_initiator,
             age_seconds: seconds(tick::since(state.created, now)),
@@ -142,7 +147,8 @@ fn seconds(ticks: u32) -> f64 {
 
 /// Flows as a table.
 pub fn table(rows: impl IntoIterator<Item = FlowRow>) -> TextTable {
-    let mut table = TextTable::new(&[
+    let rows: Vec<FlowRow> = rows.into_iter().collect();
+    let mut columns = vec![
         Words("proto"),
         Words("initiator"),
         Words("responder"),
@@ -158,7 +164,12 @@ pub fn table(rows: impl IntoIterator<Item = FlowRow>) -> TextTable {
         Number("back octets"),
         Number("age"),
         Number("idle"),
-    ]);
+    ];
+    // A column that is empty for every flow only pushes the others apart.
+    if rows.iter().any(|row| row.session.is_some()) {
+        columns.push(Words("session"));
+    }
+    let mut table = TextTable::new(&columns);
     for row in rows {
         table.row([
             row.protocol.to_owned(),
@@ -176,6 +187,7 @@ pub fn table(rows: impl IntoIterator<Item = FlowRow>) -> TextTable {
             quantity::octets(row.to_initiator.octets),
             quantity::age(Duration::from_secs_f64(row.age_seconds)),
             quantity::age(Duration::from_secs_f64(row.idle_seconds)),
+            row.session.map_or_else(|| "-".to_owned(), |session| session.to_string()),
         ]);
     }
     table

@@ -34,6 +34,7 @@ fn flow() -> Flow {
             octets: [1_000, 2_000],
             ..FlowState::zeroed()
         },
+        session: None,
     }
 }
 
