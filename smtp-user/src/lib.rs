@@ -7,7 +7,9 @@
 //! | 7 | `cli`, `app` | composition, process life, commands |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
+//! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
+//! | 1 | `wire`, `limits` | grammar: octets to values and back; every bound, with its source |
 //! | 0 | `smtp_common` | the contract with the kernel programs |
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -19,6 +21,9 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod event;
+pub mod limits;
 pub mod model;
 pub mod packet_path;
 pub mod policy;
+pub mod session;
+pub mod wire;

@@ -7,5 +7,6 @@ pub mod flow_stages;
 pub mod leg;
 pub mod peers;
 pub mod pulse;
+pub mod server_tls;
 pub mod session_id;
 pub mod tls_facts;

@@ -1,0 +1,3 @@
+//! Grammar: octets to values and back. Nothing in here knows a socket, a clock or a policy, and nothing panics.
+
+pub mod smtp;

@@ -1,0 +1,9 @@
+//! RFC 5321 and its extensions: command and reply lines, mail data, chunks.
+//!
+//! Everything that arrives in pieces has a receiver that is fed slices cut anywhere and holds a bounded
+//! number of octets: [`line`], [`data`], [`bdat`], [`reply`]. The other modules read whole lines.
+
+pub mod bdat;
+pub mod data;
+pub mod line;
+pub mod reply;
