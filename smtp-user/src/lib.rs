@@ -5,7 +5,9 @@
 //! | layer | modules | what they are |
 //! |---|---|---|
 //! | 7 | `cli`, `app` | composition, process life, commands |
+//! | 5 | `inspect` | judges one message |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
+//! | 4 | `transport`, `engine` | held messages; what looks for something in them |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
@@ -20,10 +22,13 @@
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod engine;
 pub mod event;
+pub mod inspect;
 pub mod limits;
 pub mod model;
 pub mod packet_path;
 pub mod policy;
 pub mod session;
+pub mod transport;
 pub mod wire;

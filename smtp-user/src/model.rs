@@ -5,6 +5,7 @@ pub mod decision;
 pub mod disposition;
 pub mod flow_stages;
 pub mod leg;
+pub mod message_octets;
 pub mod peers;
 pub mod pulse;
 pub mod server_tls;

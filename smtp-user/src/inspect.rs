@@ -1,0 +1,15 @@
+//! Judges one message: what is in it, what the engines say, what follows.
+//!
+//! An [`Inspection`](inspection::Inspection) takes the octets of a message while they stream in, and gives
+//! a [`Judgement`](judgement::Judgement) at its end. It never changes a message and never sees a socket of
+//! a session.
+
+pub mod config;
+pub mod inspection;
+pub mod inspector;
+pub mod judgement;
+
+pub use config::Config;
+pub use inspection::Inspection;
+pub use inspector::Inspector;
+pub use judgement::Judgement;
