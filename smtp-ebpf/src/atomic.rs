@@ -1,4 +1,4 @@
-//! Atomic operations on a 32-bit word in a map value.
+//! Atomic operations on a word in a map value.
 //!
 //! `core` has none for this target; these are the instructions themselves (BPF v3, Linux 5.12). Registers are
 //! named, since the compiler does not offer the 32-bit ones.
@@ -47,6 +47,16 @@ pub(crate) unsafe fn and(word: *mut u32, bits: u32) {
 pub(crate) unsafe fn xor(word: *mut u32, bits: u32) {
     // SAFETY: as above.
     unsafe { asm!("lock *(u32 *)(r1 + 0) ^= w2", in("r1") word, in("r2") u64::from(bits)) }
+}
+
+/// Adds one to a word of eight octets.
+///
+/// # Safety
+/// `word` points into a map value.
+#[inline(always)]
+pub(crate) unsafe fn increment(word: *mut u64) {
+    // SAFETY: as above.
+    unsafe { asm!("lock *(u64 *)(r1 + 0) += r2", in("r1") word, in("r2") 1_u64) }
 }
 
 /// Adds one and returns what the word was.

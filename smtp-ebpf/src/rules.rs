@@ -9,7 +9,7 @@ use smtp_common::rule::{
 use smtp_common::stats::Counter;
 
 use crate::family::Packet;
-use crate::{maps, stats};
+use crate::{atomic, maps, stats};
 
 /// What the rule base says.
 pub(crate) enum Match {
@@ -112,7 +112,12 @@ pub(crate) fn is_banned(address: &[u8; 16], now_ns: u64) -> bool {
     let Some(ban) = maps::BANNED.get(Key::new(128, *address)) else {
         return false;
     };
-    ban.in_force(now_ns)
+    let in_force = ban.in_force(now_ns);
+    if in_force {
+        // SAFETY: a map value; the table hands it out for reading only, but the kernel lets programs write it.
+        unsafe { atomic::increment((&raw const ban.packets).cast_mut()) };
+    }
+    in_force
 }
 
 /// Key of a neighbour.

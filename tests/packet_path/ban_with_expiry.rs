@@ -52,6 +52,7 @@ fn a_ban_can_be_taken_back() {
         assert!(!probe.echoes(b"banned", Duration::from_millis(50)), "{hook:?}");
         let list = gateway.json(&["ban", "list"]);
         assert!(list.to_string().contains("10.77.1.0/24"), "{hook:?}: {list}");
+        assert_eq!(list[0]["packets"], 1, "{hook:?}: {list}");
         gateway.command(&["ban", "del", "10.77.1.0/24"]);
         assert!(probe.echoes(b"free", SOON), "{hook:?}");
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::mistake::CommandError;
-use crate::cli::table::Column::Words;
+use crate::cli::table::Column::{Number, Words};
 use crate::cli::table::TextTable;
 use crate::cli::{output, quantity, word};
 use crate::packet_path::bans::{self, BanEntry};
@@ -109,11 +109,12 @@ fn list(args: &BanArgs, maps: &Maps) -> anyhow::Result<()> {
     } else if rows.is_empty() {
         output::text("Nobody is banned.\n")?;
     } else {
-        let mut table = TextTable::new(&[Words("prefix"), Words("left"), Words("since")]);
+        let mut table = TextTable::new(&[Words("prefix"), Words("left"), Words("since"), Number("packets")]);
         for row in rows {
             let left =
                 row.left_seconds.map_or_else(|| "ever".to_owned(), |s| quantity::age(Duration::from_secs(s)));
-            table.row([row.prefix.to_string(), left, quantity::age(Duration::from_secs(row.age_seconds))]);
+            let since = quantity::age(Duration::from_secs(row.age_seconds));
+            table.row([row.prefix.to_string(), left, since, quantity::count(row.packets)]);
         }
         output::text(&table.text(0))?;
     }
@@ -133,6 +134,8 @@ struct BanRow {
     /// Null: until it is lifted.
     left_seconds: Option<u64>,
     age_seconds: u64,
+    /// Stopped since it began.
+    packets: u64,
 }
 
 impl BanRow {
@@ -141,6 +144,7 @@ impl BanRow {
             prefix: ban.prefix,
             left_seconds: ban.left.map(|left| left.as_secs()),
             age_seconds: ban.age.as_secs(),
+            packets: ban.packets,
         }
     }
 }

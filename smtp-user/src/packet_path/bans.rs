@@ -23,6 +23,8 @@ pub struct BanEntry {
     pub left: Option<Duration>,
     /// Time since it began.
     pub age: Duration,
+    /// Packets it stopped since then.
+    pub packets: u64,
 }
 
 /// Bans a prefix, or renews its ban; flows that run are stopped at their next packet. `None`: for ever.
@@ -53,7 +55,7 @@ pub fn list(maps: &Maps) -> Result<Vec<BanEntry>> {
         if ban.in_force(now) {
             let left = (ban.until_ns != u64::MAX).then(|| Duration::from_nanos(ban.until_ns - now));
             let age = Duration::from_nanos(now.saturating_sub(ban.since_ns));
-            bans.push(BanEntry { prefix: prefix(&key), left, age });
+            bans.push(BanEntry { prefix: prefix(&key), left, age, packets: ban.packets });
         }
     }
     bans.sort_by_key(|ban| ban.prefix);

@@ -26,11 +26,7 @@ pub struct HoldLimits {
 impl HoldLimits {
     /// The default limits, with files in a folder.
     pub fn new(folder: &Path) -> Self {
-        Self {
-            memory_bound: DEFAULT_MEMORY_BOUND,
-            max_octets: DEFAULT_MAX_OCTETS,
-            folder: Arc::from(folder),
-        }
+        Self { memory_bound: DEFAULT_MEMORY_BOUND, max_octets: DEFAULT_MAX_OCTETS, folder: Arc::from(folder) }
     }
 }
 

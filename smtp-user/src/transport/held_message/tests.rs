@@ -18,7 +18,9 @@ fn octets(count: usize) -> Vec<u8> {
 #[tokio::test]
 async fn every_size_comes_back_whole() {
     let folder = tempfile::tempdir().unwrap();
-    for (size, chunk) in [(0, 1), (1, 1), (65_536, 1000), (65_537, 65_537), (400_000, 7001), (900_000, 900_000)] {
+    for (size, chunk) in
+        [(0, 1), (1, 1), (65_536, 1000), (65_537, 65_537), (400_000, 7001), (900_000, 900_000)]
+    {
         let mut message = HeldMessage::new(HoldLimits::new(folder.path()));
         let expected = octets(size);
         for piece in expected.chunks(chunk) {
