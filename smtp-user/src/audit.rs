@@ -6,7 +6,9 @@
 pub mod config;
 pub mod error;
 pub mod folder;
+pub mod reader;
 pub mod recorder;
+pub mod sessions;
 pub mod timestamp;
 
 mod ledger;

@@ -6,7 +6,9 @@ pub mod diagnostic;
 pub mod duration;
 pub mod gateway;
 pub mod problem;
+pub mod records;
 pub mod resource;
+pub mod size;
 
 pub(crate) mod document;
 
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::document::FileKind;
 use crate::app::config::gateway::GatewayConfig;
+use crate::app::config::records::Records;
 use crate::app::config::resource::Resource;
 use crate::app::resolve;
 use crate::policy::packet_rules::PacketRules;
@@ -37,6 +40,8 @@ pub struct Config {
     /// The packet rules, with ids as if no policy had been loaded before
     /// ([`PacketRules::keep_ids`] gives them those of a loaded one).
     pub rules: PacketRules,
+    /// How much of the past is kept.
+    pub records: Records,
     /// The resources that the inspector takes flows for.
     pub resources: Vec<Resource>,
     /// What somebody should look at.

@@ -75,6 +75,7 @@ pub(crate) fn resolve(
         file: file.to_owned(),
         gateway: document.gateway.gateway,
         rules,
+        records: document.records,
         resources: document.resources.into_iter().map(|table| table.resource).collect(),
         warnings: diagnostics,
     })

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::config::gateway::{self, GatewayTable};
 use crate::app::config::problem::ConfigProblem;
+use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
 use crate::policy::mistake::{Mistake, Problem};
 use crate::policy::rule_table::{RuleIds, RuleTable, read_rules, read_tables};
@@ -15,6 +16,7 @@ use crate::policy::toml_table::TableReader;
 #[derive(Debug, Default)]
 pub(crate) struct Document {
     pub(crate) gateway: GatewayTable,
+    pub(crate) records: Records,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
     /// Everything that is wrong with them one by one.
@@ -46,7 +48,7 @@ pub(crate) enum FileKind {
     Rules,
 }
 
-const KEYS: &[&str] = &["gateway", "rule", "resource"];
+const KEYS: &[&str] = &["gateway", "records", "rule", "resource"];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
 pub(crate) fn read(text: &str, kind: FileKind) -> Document {
@@ -69,6 +71,13 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
             document.gateway = gateway::read(table, value.span(), &mut document.notes);
         } else {
             reader.wrong_type("gateway", "a table", value, Some("[gateway]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("records") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.records = records::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("records", "a table", value, Some("[records]".to_owned()));
         }
     }
     if let Some(value) = reader.value("rule") {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::config::duration::{DurationError, format_duration};
+use crate::app::config::size::{SizeError, format_size};
 use crate::policy::lint::{Finding, FindingKind};
 use crate::policy::mistake::Problem;
 
@@ -24,6 +25,19 @@ pub enum ConfigProblem {
         min: Duration,
         /// Longest.
         max: Duration,
+    },
+    /// No number of octets.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    /// Too few octets or too many.
+    #[error("`{key}` takes a number of octets from {} to {}", format_size(*min), format_size(*max))]
+    SizeOutOfRange {
+        /// The key.
+        key: &'static str,
+        /// Smallest.
+        min: u64,
+        /// Largest.
+        max: u64,
     },
     /// The daemon's own folder says nothing about where its files belong.
     #[error("`{key}` takes an absolute path, not `{path}`")]
@@ -81,12 +95,13 @@ impl ConfigProblem {
     pub fn suggestion(&self) -> Option<String> {
         match self {
             Self::Document(problem) => problem.suggestion(),
-            Self::Duration(DurationError::Malformed { suggestion, .. }) => suggestion.clone(),
+            Self::Duration(DurationError::Malformed { suggestion, .. })
+            | Self::Size(SizeError { suggestion, .. })
+            | Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
             Self::Finding(Finding { kind, .. }) => FindingKind::suggestion(kind),
             Self::RelativePath { path, .. } if !path.is_empty() => {
                 Some(format!("/{}", path.trim_start_matches("./")))
             }
-            Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
             _ => None,
         }
     }

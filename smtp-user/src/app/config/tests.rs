@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::config::gateway::Hook;
+use crate::app::config::records::Records;
 use crate::app::config::resource::{ClientTls, ResourceMode, ServerTls, SourceAddress};
 use crate::policy::action::Action;
 use crate::policy::lint::Severity;
@@ -56,8 +57,19 @@ fn the_sample_is_clean_and_says_the_defaults() {
     let config = Config::parse(SAMPLE, "postern.toml").unwrap();
     assert_eq!(config.warnings, []);
     let interfaces = vec!["eth0".to_owned(), "eth1".to_owned()];
+    assert_eq!(config.records, Records::default());
     assert_eq!(config.gateway, GatewayConfig { interfaces, ..GatewayConfig::default() });
-    for key in ["hook", "pin_dir", "data_dir", "flows_v4", "flows_v6", "tcp_established", "udp_stream"] {
+    for key in [
+        "hook",
+        "pin_dir",
+        "data_dir",
+        "flows_v4",
+        "flows_v6",
+        "tcp_established",
+        "udp_stream",
+        "max_file",
+        "keep",
+    ] {
         assert!(SAMPLE.contains(&format!("\n{key} = ")), "{key} is not written out");
     }
 }
@@ -412,5 +424,23 @@ fn files_that_cannot_be_read_say_why() {
     // Root reads it nevertheless.
     if fs::read(&path).is_err() {
         assert!(matches!(Config::load(&path), Err(LoadError::Permission { .. })));
+    }
+}
+
+#[test]
+fn records_have_bounds_that_make_sense() {
+    let with = |table: &str| format!("[gateway]\ninterfaces = [\"a\"]\n[records]\n{table}");
+    let config = Config::parse(&with("max_file = \"1MiB\"\nkeep = \"8MiB\""), "f").unwrap();
+    assert_eq!(config.records, Records { max_file: 1 << 20, keep: 8 << 20 });
+    let within = config.records.within(&config.gateway.data_dir);
+    assert_eq!(within.folder, PathBuf::from("/var/lib/postern/records"));
+    for (table, problem) in [
+        ("max_file = \"64\"", "`64` is not a number of octets such as `64MiB` or `4GiB`"),
+        ("max_file = \"1KiB\"", "`max_file` takes a number of octets from 64KiB to 1GiB"),
+        ("keep = \"65MiB\"", "`keep` takes a number of octets from 128MiB to 1024TiB"),
+        ("days = 7", "`days` is not a key of [records]"),
+    ] {
+        let errors = errors(&with(table));
+        assert!(errors.len() == 1 && errors[0].2.starts_with(problem), "{errors:?}");
     }
 }
