@@ -1,17 +1,24 @@
-//! Test harness: network namespaces, packets, a gateway under test.
+//! Test harness: network namespaces, packets, mail at both ends, a gateway under test.
 //!
 //! Nothing here waits by sleeping: every wait is for an event and has a deadline ([`deadline`]).
 //! A test that cannot run on this machine says so and is counted ([`privilege`]); it never passes silently.
 
 pub mod capture;
+pub mod certificate;
+pub mod channel;
 pub mod command;
 pub mod deadline;
+pub mod fake_clamd;
 pub mod flow_probe;
 pub mod gateway;
+pub mod mail;
 pub mod netns;
+pub mod next_hop;
+pub mod originator;
 pub mod packets;
 pub mod pins;
 pub mod privilege;
 pub mod program;
+pub mod records;
 pub mod smtp_dialogue;
 pub mod topology;
