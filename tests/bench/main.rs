@@ -1,6 +1,6 @@
-//! `postern-bench`: what the packet path costs, as ratios against peers measured at the same time.
+//! `postern-bench`: what packet path and mail path cost, as ratios against peers measured at the same time.
 //!
-//! Run as root, normally by `cargo xtask bench packet`. It works in network namespaces and a bpffs of
+//! Run as root, normally by `cargo xtask bench packet` or `cargo xtask bench smtp`. It works in network namespaces and a bpffs of
 //! its own and removes them at the end, also after Ctrl-C. It never measures on a real interface.
 
 mod cases;
@@ -17,6 +17,7 @@ mod report;
 mod rig;
 mod schedstat;
 mod skipped;
+mod smtp;
 mod subject;
 
 #[expect(dead_code, unreachable_pub, reason = "shared with the kernel side, which uses the rest")]
@@ -32,11 +33,13 @@ use clap::{Parser, ValueEnum};
 
 use crate::cases::CASES;
 use crate::gateway::Kind;
-use crate::report::Report;
+use crate::report::{PACKET_PATH, Report};
 use crate::rig::Rig;
+use crate::smtp::SmtpRig;
 use crate::subject::Place;
 
-/// Measures the packet path against kernel forwarding, connection tracking and floors.
+/// Measures the packet path against kernel forwarding, connection tracking and floors, and the mail path against
+/// proxies and mail gateways.
 #[derive(Debug, Parser)]
 #[command(name = "postern-bench", after_help = after_help())]
 struct Arguments {
@@ -77,6 +80,8 @@ struct Arguments {
 enum Suite {
     /// Measures the packet path.
     Packet,
+    /// Measures the mail path.
+    Smtp,
     /// Only compiles the measuring programs, which needs no root.
     Compile,
 }
@@ -110,7 +115,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(nix::unistd::geteuid().is_root(), "namespaces and BPF need root");
     ensure!((0.1..=20.0).contains(&arguments.leg), "a leg lasts 0.1 to 20 seconds");
     for case in &arguments.cases {
-        let known = CASES.iter().any(|(name, ..)| name.eq_ignore_ascii_case(case)) || case == "F2";
+        let known = match arguments.suite {
+            Suite::Smtp => smtp::knows(case),
+            _ => CASES.iter().any(|(name, ..)| name.eq_ignore_ascii_case(case)) || case == "F2",
+        };
         ensure!(known, "there is no case {case}; {}", after_help());
     }
     for tool in ["ip", "ethtool"] {
@@ -121,12 +129,26 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let scratch =
         tempfile::Builder::new().prefix("postern-bench-").tempdir().context("making a scratch folder")?;
     let _bpffs = Place::prepare(arguments.postern.clone(), scratch.path())?;
+    let pairs = arguments.pairs.unwrap_or(if arguments.quick { 3 } else { 7 }).max(1);
+    let leg = Duration::from_secs_f64(arguments.leg);
+    if arguments.suite == Suite::Smtp {
+        let mut rig = SmtpRig {
+            postern: arguments.postern.clone(),
+            pairs,
+            leg,
+            quick: arguments.quick,
+            scratch: scratch.path().to_owned(),
+            report: Report::open(smtp::SUITE, arguments.json.as_deref(), &format!("{arguments:?}"))?,
+        };
+        let outcome = smtp::run(&mut rig, &arguments.cases);
+        return conclude(&rig.report, outcome, arguments.gate);
+    }
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let mut rig = Rig {
         ebpf: measure_object::load()?,
         cpu: arguments.cpu.unwrap_or(cpus - 1),
-        pairs: arguments.pairs.unwrap_or(if arguments.quick { 3 } else { 7 }).max(1),
-        leg: Duration::from_secs_f64(arguments.leg),
+        pairs,
+        leg,
         quick: arguments.quick,
         stand_in: arguments.stand_in.map(|stand_in| match stand_in {
             StandIn::Kernel => Kind::Kernel,
@@ -134,23 +156,34 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             StandIn::XdpFib => Kind::XdpFib,
         }),
         slow_share: 0.0,
-        report: Report::open(arguments.json.as_deref(), &format!("{arguments:?}"))?,
+        report: Report::open(PACKET_PATH, arguments.json.as_deref(), &format!("{arguments:?}"))?,
     };
     if let Some(kind) = &rig.stand_in {
         let name = kind.name();
         rig.report.note(format!("THE SUBJECT IS A STAND-IN ({name}), not Postern."));
     }
     let outcome = cases::run(&mut rig, &arguments.cases);
-    print!("{}", rig.report.markdown());
+    conclude(&rig.report, outcome, arguments.gate)
+}
+
+/// Prints the table, and says what is below target.
+fn conclude(report: &Report, outcome: Result<()>, gate: bool) -> Result<ExitCode> {
+    print!("{}", report.markdown());
     outcome?;
-    let failures = rig.report.failures();
+    let failures = report.failures();
     for failure in &failures {
         eprintln!("below target: {failure}");
     }
-    Ok(if arguments.gate && !failures.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if gate && !failures.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 fn after_help() -> String {
-    let list: Vec<String> = CASES.iter().map(|(name, asks, _)| format!("  {name:9} {asks}")).collect();
-    format!("Cases:\n{}", list.join("\n"))
+    let list = |cases: &mut dyn Iterator<Item = (&'static str, &'static str)>| {
+        cases.map(|(name, asks)| format!("  {name:9} {asks}")).collect::<Vec<_>>().join("\n")
+    };
+    format!(
+        "Cases of packet:\n{}\nCases of smtp:\n{}",
+        list(&mut CASES.iter().map(|(name, asks, _)| (*name, *asks))),
+        list(&mut smtp::names())
+    )
 }

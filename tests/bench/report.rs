@@ -27,7 +27,27 @@ pub(crate) enum Unit {
     Times,
     /// Nanoseconds.
     Nanoseconds,
+    /// Microseconds.
+    Microseconds,
+    /// A number a second.
+    PerSecond,
+    /// Millions of octets a second.
+    MegabytesPerSecond,
+    /// Units of 1024 octets.
+    Kibibytes,
 }
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suite {
+    /// Its heading.
+    pub(crate) title: &'static str,
+    /// What a reader must know to judge the numbers.
+    pub(crate) honesty: &'static [&'static str],
+}
+
+/// The packet path.
+pub(crate) const PACKET_PATH: Suite = Suite { title: "Packet path", honesty: &HONESTY };
 
 /// What came of a measurement.
 #[derive(Clone, Debug)]
@@ -50,6 +70,7 @@ struct Row {
 /// All results.
 #[derive(Debug)]
 pub(crate) struct Report {
+    suite: Suite,
     lines: Option<File>,
     rows: Vec<Row>,
     notes: Vec<String>,
@@ -59,12 +80,12 @@ pub(crate) struct Report {
 
 impl Report {
     /// Opens the file for JSON lines, if one is wanted, and writes what the machine is.
-    pub(crate) fn open(json: Option<&Path>, arguments: &str) -> Result<Self> {
+    pub(crate) fn open(suite: Suite, json: Option<&Path>, arguments: &str) -> Result<Self> {
         let lines = json
             .map(|path| File::create(path).with_context(|| format!("creating {}", path.display())))
             .transpose()?;
-        let mut report =
-            Self { lines, rows: Vec::new(), notes: Vec::new(), host: Host::look(), start: Load::look() };
+        let (rows, notes) = (Vec::new(), Vec::new());
+        let mut report = Self { suite, lines, rows, notes, host: Host::look(), start: Load::look() };
         let header =
             json!({ "host": report.host, "load": report.start, "arguments": arguments, "seed": SEED });
         report.line(&header)?;
@@ -94,7 +115,7 @@ impl Report {
             self.missing(case, format!("{what}: no usable values"));
             return Ok(());
         };
-        let unit_name = if unit == Unit::Times { "ratio" } else { "ns" };
+        let unit_name = unit.name();
         self.line(&json!({
             "case": case, "result": what, "unit": unit_name, "values": values, "estimate": estimate,
             "met": goal.map(|goal| goal.is_met(estimate.median)), "note": note,
@@ -141,10 +162,11 @@ impl Report {
         let end = Load::look();
         let host = &self.host;
         let mut text = format!(
-            "## Packet path\n\nKernel {}, {} x {}, commit {}, {} profile. Load average {:.2} at the start, {:.2} at the end; \
+            "## {}\n\nKernel {}, {} x {}, commit {}, {} profile. Load average {:.2} at the start, {:.2} at the end; \
              {} ticks stolen meanwhile. Bootstrap seed {SEED:#x}.\n\n\
              | case | what | median | 90 % interval | target | stretch | met | note |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+            self.suite.title,
             host.kernel,
             host.cpus,
             host.cpu,
@@ -158,7 +180,7 @@ impl Report {
             text.push_str(&row.markdown());
         }
         text.push('\n');
-        for note in HONESTY.iter().copied().chain(self.notes.iter().map(String::as_str)) {
+        for note in self.suite.honesty.iter().copied().chain(self.notes.iter().map(String::as_str)) {
             let _ = writeln!(text, "* {note}");
         }
         text
@@ -192,10 +214,25 @@ impl Goal {
 }
 
 impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Times => "ratio",
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::PerSecond => "1/s",
+            Self::MegabytesPerSecond => "MB/s",
+            Self::Kibibytes => "KiB",
+        }
+    }
+
     fn show(self, value: f64) -> String {
         match self {
             Self::Times => format!("{value:.2}x"),
             Self::Nanoseconds => format!("{value:.1} ns"),
+            Self::Microseconds => format!("{value:.0} us"),
+            Self::PerSecond => format!("{value:.0} /s"),
+            Self::MegabytesPerSecond => format!("{value:.0} MB/s"),
+            Self::Kibibytes => format!("{value:.1} KiB"),
         }
     }
 }

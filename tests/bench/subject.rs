@@ -162,18 +162,28 @@ impl Subject {
     /// Starts it in a gateway's namespace and waits until its policy is active.
     pub(crate) fn start(gateway: &NetNs, setup: &Setup) -> Result<Self> {
         let place = PLACE.get().context("no place prepared")?;
+        let folder = place.scratch.join(gateway.name());
+        let command = Command::new(&place.binary);
+        Self::start_with(gateway, &folder, &setup.configuration(&folder), command)
+    }
+
+    /// Starts it with a configuration of one's own; `command` becomes the binary.
+    pub(crate) fn start_with(
+        gateway: &NetNs,
+        folder: &Path,
+        configuration: &str,
+        mut command: Command,
+    ) -> Result<Self> {
+        let place = PLACE.get().context("no place prepared")?;
         if !place.binary.is_file() {
             return Err(Skipped::because(format!("{} is not built", place.binary.display())));
         }
-        let name = gateway.name();
-        let folder = place.scratch.join(name);
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(folder)?;
         let config = folder.join("postern.toml");
-        fs::write(&config, setup.configuration(&folder))?;
+        fs::write(&config, configuration)?;
         let log = folder.join("log");
         let output = File::create(&log)?;
-        let pins = Pins::new(place.scratch.join("bpf").join(name));
-        let mut command = Command::new(&place.binary);
+        let pins = Pins::new(place.scratch.join("bpf").join(gateway.name()));
         command.args(["run", "--config"]).arg(&config).arg("--pin-dir").arg(pins.dir());
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = gateway.run(|| command.spawn().context("starting postern"))?;

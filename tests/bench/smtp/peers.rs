@@ -1,0 +1,222 @@
+//! The peers' daemons, from scratch folders, in the gateway's namespace and a control group.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::unistd::{User, chown};
+
+use super::cpu_group::CpuGroup;
+use super::stand::Between;
+use crate::netns::{NetNs, quiet};
+use crate::skipped::Skipped;
+
+/// Port on which the peers listen in the gateway.
+pub(crate) const PORT: u16 = 2525;
+
+/// Says aloud what is not installed.
+pub(crate) fn require(between: Between) -> Result<()> {
+    let programs: &[&str] = match between {
+        Between::Nothing | Between::Postern => &[],
+        Between::Haproxy => &["haproxy"],
+        Between::PostfixProxy => &["postfix"],
+        Between::PostfixClamsmtp => &["postfix", "clamsmtpd", "clamd"],
+        Between::PosternClamd => &["clamd"],
+    };
+    for program in programs {
+        if let Err(error) = crate::netns::require(program) {
+            return Err(Skipped::because(format!("{error}; `cargo xtask setup --tests` installs it")));
+        }
+    }
+    Ok(())
+}
+
+/// Starts a peer that listens on [`PORT`] and hands mail to `server`.
+pub(crate) fn start(
+    between: Between,
+    group: &CpuGroup,
+    gateway: &NetNs,
+    folder: &Path,
+    server: SocketAddr,
+) -> Result<Vec<Child>> {
+    match between {
+        Between::Haproxy => Ok(vec![haproxy(group, gateway, folder, server)?]),
+        Between::PostfixProxy => Ok(vec![postfix(group, gateway, folder, server)?]),
+        Between::PostfixClamsmtp => {
+            let clamd = clamd(group, gateway, folder)?;
+            let filter = clamsmtpd(group, gateway, folder, server)?;
+            let mut children = vec![clamd, filter];
+            children.push(postfix(group, gateway, folder, SocketAddr::from(([127, 0, 0, 1], FILTER_PORT)))?);
+            Ok(children)
+        }
+        Between::Nothing | Between::Postern | Between::PosternClamd => Ok(Vec::new()),
+    }
+}
+
+/// What the daemons of a folder said last.
+pub(crate) fn words(folder: &Path) -> String {
+    let mut all = String::new();
+    for name in ["daemons.log", "log"] {
+        let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        if !lines.is_empty() {
+            let _ = write!(all, "{name}: {} ", lines[lines.len().saturating_sub(4)..].join(" / "));
+        }
+    }
+    all
+}
+
+/// Postern's engine section for the clamd of a folder.
+pub(crate) fn engine(folder: &Path) -> String {
+    format!(
+        "[[engine]]\nname = \"clamd\"\nkind = \"clamd\"\naddress = \"unix:{}\"\n",
+        socket(folder).display()
+    )
+}
+
+/// Starts clamd with a private database and waits until it answers.
+pub(crate) fn clamd(group: &CpuGroup, gateway: &NetNs, folder: &Path) -> Result<Child> {
+    let database = folder.join("db");
+    fs::create_dir_all(&database)?;
+    fs::write(database.join("test.ndb"), signatures())?;
+    let config = folder.join("clamd.conf");
+    let text = format!(
+        "LocalSocket {}\nDatabaseDirectory {}\nMaxThreads 4\nStreamMaxLength 100M\nForeground yes\nUser root\n\
+         Bytecode no\n",
+        socket(folder).display(),
+        database.display()
+    );
+    fs::write(&config, text)?;
+    let mut command = group.command("clamd");
+    command.arg("-c").arg(&config);
+    let mut child = spawn(gateway, folder, &mut command)?;
+    let end = Instant::now() + Duration::from_secs(30);
+    while !socket(folder).exists() {
+        if let Some(status) = child.try_wait()? {
+            anyhow::bail!("clamd ended at once, {status}: {}", words(folder));
+        }
+        ensure!(Instant::now() < end, "clamd was not ready in 30 s: {}", words(folder));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(child)
+}
+
+fn socket(folder: &Path) -> std::path::PathBuf {
+    folder.join("clamd.sock")
+}
+
+fn haproxy(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAddr) -> Result<Child> {
+    let config = folder.join("haproxy.cfg");
+    let text = format!(
+        "global\n  maxconn 20000\n  nbthread 2\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 300s\n\
+         \x20 timeout server 300s\nfrontend f\n  bind 10.201.0.1:{PORT}\n  default_backend b\nbackend b\n  server s {server}\n"
+    );
+    fs::write(&config, text)?;
+    let mut command = group.command("haproxy");
+    command.arg("-f").arg(&config);
+    spawn(gateway, folder, &mut command)
+}
+
+fn postfix(group: &CpuGroup, gateway: &NetNs, folder: &Path, filter: SocketAddr) -> Result<Child> {
+    let etc = folder.join("etc");
+    let (spool, data) = (folder.join("spool"), folder.join("data"));
+    for path in [&etc, &spool, &data] {
+        fs::create_dir_all(path)?;
+    }
+    give(&data, "postfix")?;
+    let main = format!(
+        "compatibility_level = 3.6\nqueue_directory = {}\ndata_directory = {}\nmyhostname = gw.test\nmydestination =\n\
+         inet_interfaces = 10.201.0.1, 127.0.0.1\ninet_protocols = ipv4\nmynetworks = 10.0.0.0/8 127.0.0.0/8\n\
+         relayhost = [10.202.0.2]\nsmtpd_client_connection_count_limit = 0\nsmtpd_client_connection_rate_limit = 0\n\
+         smtpd_peername_lookup = no\ndefault_process_limit = 1200\n\
+         smtpd_relay_restrictions = permit_mynetworks, reject\ndisable_dns_lookups = yes\n\
+         message_size_limit = 209715200\nalias_maps =\nalias_database =\n",
+        spool.display(),
+        data.display()
+    );
+    fs::write(etc.join("main.cf"), main)?;
+    let master = format!(
+        "10.201.0.1:{PORT} inet n - n - - smtpd -o smtpd_proxy_filter={filter} -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n{MASTER}"
+    );
+    fs::write(etc.join("master.cf"), master)?;
+    let mut command = group.command("postfix");
+    command.arg("-c").arg(&etc).arg("start-fg");
+    spawn(gateway, folder, &mut command)
+}
+
+fn clamsmtpd(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAddr) -> Result<Child> {
+    let scratch = folder.join("tmp");
+    fs::create_dir_all(&scratch)?;
+    give(&scratch, "clamsmtp")?;
+    let config = folder.join("clamsmtpd.conf");
+    let text = format!(
+        "OutAddress: {server}\nListen: 127.0.0.1:{FILTER_PORT}\nClamAddress: {}\nTempDirectory: {}\nMaxConnections: 200\n\
+         PidFile: {}\nUser: clamsmtp\n",
+        socket(folder).display(),
+        scratch.display(),
+        scratch.join("pid").display()
+    );
+    fs::write(&config, text)?;
+    let mut command = group.command("clamsmtpd");
+    command.arg("-f").arg(&config).args(["-d", "1"]);
+    spawn(gateway, folder, &mut command)
+}
+
+fn spawn(gateway: &NetNs, folder: &Path, command: &mut Command) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(folder.join("daemons.log"))?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    gateway.run(|| command.spawn().with_context(|| format!("starting {command:?}")))
+}
+
+fn give(folder: &Path, user: &str) -> Result<()> {
+    let found = User::from_name(user)?.with_context(|| format!("there is no user {user}"))?;
+    chown(folder, Some(found.uid), Some(found.gid))?;
+    // Some packages want the group too; the folder above lets everybody through.
+    quiet(Command::new("chmod").arg("755").arg(folder))
+}
+
+/// EICAR, put together here so that no scanner finds it in this source, and bodies of chance for a matcher of
+/// realistic size.
+fn signatures() -> String {
+    let hex = |octets: &[u8]| octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
+    let mut text = format!("Eicar-Test-Signature:0:*:{}\n", hex(&harness::mail::eicar()));
+    let mut random: u64 = 0x5057_4e42;
+    for number in 0..20_000 {
+        let body: Vec<u8> = (0..24)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                (random >> 56) as u8
+            })
+            .collect();
+        let _ = writeln!(text, "Test.Chance{number}:0:*:{}", hex(&body));
+    }
+    text
+}
+
+const FILTER_PORT: u16 = 2527;
+const MASTER: &str = "pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+";
