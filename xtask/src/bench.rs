@@ -13,14 +13,18 @@ use crate::workspace::{Profile, Workspace};
 /// `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// What to measure and how, for example `packet --quick`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "packet")]
+    /// What to measure and how, for example `packet --quick` or `smtp --case S1`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "packet|smtp")]
     words: Vec<OsString>,
 }
 
 /// Runs the command.
 pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    setup::ensure(workspace, &[Need::Kernel, Need::Lab])?;
+    let mut needs = vec![Need::Kernel, Need::Lab];
+    if arguments.words.iter().any(|word| word == "smtp") {
+        needs.push(Need::Peers);
+    }
+    setup::ensure(workspace, &needs)?;
     build::postern(workspace, Profile::Release)?;
     let sh = &workspace.shell;
     cmd!(sh, "cargo build --quiet --release --package postern-tests --bin postern-bench")

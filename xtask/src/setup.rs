@@ -4,7 +4,9 @@
 
 mod bpffs;
 mod compiler;
+mod exim;
 mod packages;
+mod services;
 
 use anyhow::{Result, bail};
 
@@ -35,6 +37,8 @@ pub(crate) enum Need {
     Lab,
     /// A machine to emulate.
     Emulator,
+    /// Mail servers and engines by other hands.
+    Peers,
 }
 
 /// Runs the command.
@@ -57,6 +61,11 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
             );
         }
         return Ok(());
+    }
+    if arguments.tests
+        && let Err(error) = exim::unpack(workspace)
+    {
+        println!("Exim cannot be had, and what needs it will be skipped: {error:#}");
     }
     let mut there = Vec::new();
     if missing.is_empty() {
@@ -93,6 +102,12 @@ pub(crate) fn ensure(workspace: &Workspace, needs: &[Need]) -> Result<Compiler> 
     if needs.contains(&Need::Emulator) {
         groups.push(packages::Group::Emulator);
     }
+    if needs.contains(&Need::Peers) {
+        // Whoever meets a peer that is not there skips it aloud.
+        if let Err(error) = ensure_peers(workspace) {
+            eprintln!("warning: not every peer can be had, and what needs it will be skipped: {error:#}");
+        }
+    }
     let missing = packages::missing(&groups);
     if !missing.is_empty() {
         packages::install(&missing)?;
@@ -114,4 +129,12 @@ pub(crate) fn ensure(workspace: &Workspace, needs: &[Need]) -> Result<Compiler> 
         bpffs::mount()?;
     }
     Ok(compiler)
+}
+
+fn ensure_peers(workspace: &Workspace) -> Result<()> {
+    let missing = packages::missing(&[packages::Group::Peers]);
+    if !missing.is_empty() {
+        packages::install(&missing)?;
+    }
+    exim::unpack(workspace)
 }

@@ -92,7 +92,7 @@ fn root(workspace: &Workspace, rest: &[String], report: &mut Report) -> Result<(
         report.skip(name, "needs root, and there is no sudo");
         return Ok(());
     }
-    let compiler = match setup::ensure(workspace, &[Need::Kernel, Need::Lab]) {
+    let compiler = match setup::ensure(workspace, &[Need::Kernel, Need::Lab, Need::Peers]) {
         Ok(compiler) => compiler,
         Err(error) => {
             report.skip(name, &format!("{error:#}"));

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::services::Quiet;
 use crate::root::{Root, line};
 use crate::workspace::find_program;
 
@@ -29,6 +30,8 @@ pub(crate) enum Group {
     Lab,
     /// For the tests on other kernels.
     Emulator,
+    /// Mail servers and engines that the scenarios and the measurements of mail meet.
+    Peers,
 }
 
 /// What shows that a package is there.
@@ -40,6 +43,17 @@ enum Probe {
 }
 
 impl Package {
+    /// Its service, when it is one that must not run on this machine by itself.
+    pub(crate) fn services(&self) -> &'static [&'static str] {
+        match self.name {
+            "postfix" => &["postfix"],
+            "clamav-daemon" => &["clamav-daemon.socket", "clamav-daemon", "clamav-freshclam"],
+            "haproxy" => &["haproxy"],
+            "clamsmtp" => &["clamsmtp"],
+            _ => &[],
+        }
+    }
+
     /// Whether it is there.
     pub(crate) fn is_there(&self) -> bool {
         match self.probe {
@@ -52,7 +66,7 @@ impl Package {
 /// What building and running needs.
 pub(crate) const BUILD: &[Group] = &[Group::Base];
 /// Everything.
-pub(crate) const ALL: &[Group] = &[Group::Base, Group::Lab, Group::Emulator];
+pub(crate) const ALL: &[Group] = &[Group::Base, Group::Lab, Group::Emulator, Group::Peers];
 
 const fn program(name: &'static str, program: &'static str, group: Group, why: &'static str) -> Package {
     Package { name, why, group, probe: Probe::Program(program) }
@@ -73,6 +87,12 @@ const PACKAGES: &[Package] = &[
     program("tcpdump", "tcpdump", Group::Lab, "captures"),
     program("bpftool", "bpftool", Group::Lab, "a second opinion on programs and maps"),
     program("swaks", "swaks", Group::Lab, "SMTP by hand"),
+    program("postfix", "postfix", Group::Peers, "a mail server at either end; a peer of the measurements"),
+    program("clamav-daemon", "clamd", Group::Peers, "an engine"),
+    program("haproxy", "haproxy", Group::Peers, "a peer of the measurements"),
+    program("clamsmtp", "clamsmtpd", Group::Peers, "a peer of the measurements"),
+    program("openssl", "openssl", Group::Peers, "a TLS client by another hand"),
+    program("python3", "python3", Group::Peers, "its smtplib, a mail client by another hand"),
     program("qemu-system-x86", "qemu-system-x86_64", Group::Emulator, "runs other kernels"),
     program("busybox-static", "busybox", Group::Emulator, "user space of the emulated machine"),
 ];
@@ -122,11 +142,14 @@ pub(crate) fn install(missing: &[&Package]) -> Result<()> {
         );
     }
     println!("Installing them with apt-get{}.", if root == Root::Sudo { " through sudo" } else { "" });
+    let services: Vec<_> = missing.iter().flat_map(|package| package.services().iter().copied()).collect();
+    let quiet = Quiet::begin(root, &services)?;
     apt(root, &["apt-get", "-qq", "update"])?;
     // `--no-remove`: Debian's own rustc and cargo conflict with the packages used here; that is the owner's choice.
     let mut install = vec!["apt-get", "-qq", "install", "-y", "--no-install-recommends", "--no-remove"];
     install.extend(&names);
     apt(root, &install)?;
+    drop(quiet);
     if let Some(package) = missing.iter().find(|package| !package.is_there()) {
         bail!("apt-get installed {}, but what it should bring is still not found", package.name);
     }
