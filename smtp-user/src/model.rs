@@ -4,6 +4,7 @@ pub mod clock;
 pub mod decision;
 pub mod disposition;
 pub mod flow_stages;
+pub mod fault;
 pub mod leg;
 pub mod message_octets;
 pub mod peers;

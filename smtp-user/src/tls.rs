@@ -1,0 +1,14 @@
+//! TLS on both legs (RFC 3207, RFC 8314): toward the originator with an imported certificate or a minted leaf,
+//! toward the next hop with as much verification as the resource asks for.
+//!
+//! TLS 1.2 and 1.3, no early data. A session is resumed only where it was made: tickets are bound to the resource
+//! and to the certificate that was shown, and sessions with one next hop are never offered to another.
+
+pub mod authority;
+pub mod config;
+pub mod context;
+pub mod error;
+pub mod identity;
+pub mod next_hop_certificate;
+pub mod setup_error;
+pub mod trust;

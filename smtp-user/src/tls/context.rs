@@ -1,0 +1,69 @@
+//! TLS of one resource, on both legs.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::{client, server};
+
+use crate::model::tls_facts::TlsFacts;
+use crate::tls::config::Config;
+use crate::tls::error::TlsError;
+use crate::tls::next_hop_certificate::NextHopCertificate;
+use crate::tls::setup_error::TlsSetupError;
+
+/// A TLS connection to the next hop; plaintext is read and written.
+pub type ClientTlsStream<S = TcpStream> = client::TlsStream<S>;
+/// A TLS connection with the originator; plaintext is read and written.
+pub type ServerTlsStream<S = TcpStream> = server::TlsStream<S>;
+
+/// TLS of one resource. Made once when the configuration is loaded, shared in an `Arc` by its sessions.
+///
+/// No time-outs here: the caller has those, and drops the future. A leg whose handshake failed is closed.
+#[derive(Debug)]
+pub struct TlsContext {
+    config: Config,
+}
+
+impl TlsContext {
+    /// Sets TLS of a resource up.
+    pub fn new(config: Config) -> Result<Self, TlsSetupError> {
+        Ok(Self { config })
+    }
+
+    /// Whether there is TLS toward the originator: STARTTLS may be offered.
+    pub const fn serves(&self) -> bool {
+        !matches!(self.config.originator, crate::tls::config::OriginatorTls::Off)
+    }
+
+    /// Whether [`accept`](Self::accept) needs the next hop's certificate.
+    pub const fn mints(&self) -> bool {
+        matches!(self.config.originator, crate::tls::config::OriginatorTls::Mint(_))
+    }
+
+    /// Starts TLS toward the next hop. The name it must prove is the resource's `server_name`, else its address.
+    pub async fn connect<S>(
+        &self,
+        stream: S,
+        next_hop: SocketAddr,
+    ) -> Result<(ClientTlsStream<S>, TlsFacts, NextHopCertificate), TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let _ = (stream, next_hop);
+        Err(TlsError::Off)
+    }
+
+    /// Starts TLS toward the originator, with the imported certificate, or with a leaf minted after `pattern`.
+    pub async fn accept<S>(
+        &self,
+        stream: S,
+        pattern: Option<&NextHopCertificate>,
+    ) -> Result<(ServerTlsStream<S>, TlsFacts), TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let _ = (stream, pattern);
+        Err(TlsError::Off)
+    }
+}
