@@ -3,8 +3,8 @@
 pub mod clock;
 pub mod decision;
 pub mod disposition;
-pub mod flow_stages;
 pub mod fault;
+pub mod flow_stages;
 pub mod leg;
 pub mod message_octets;
 pub mod peers;

@@ -7,7 +7,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
 use crate::model::tls_facts::TlsFacts;
+use crate::tls::acceptor::Acceptor;
 use crate::tls::config::Config;
+use crate::tls::connector::Connector;
 use crate::tls::error::TlsError;
 use crate::tls::next_hop_certificate::NextHopCertificate;
 use crate::tls::setup_error::TlsSetupError;
@@ -22,23 +24,27 @@ pub type ServerTlsStream<S = TcpStream> = server::TlsStream<S>;
 /// No time-outs here: the caller has those, and drops the future. A leg whose handshake failed is closed.
 #[derive(Debug)]
 pub struct TlsContext {
-    config: Config,
+    acceptor: Acceptor,
+    connector: Connector,
 }
 
 impl TlsContext {
     /// Sets TLS of a resource up.
     pub fn new(config: Config) -> Result<Self, TlsSetupError> {
-        Ok(Self { config })
+        Ok(Self {
+            acceptor: Acceptor::new(config.originator, config.min_version)?,
+            connector: Connector::new(config.next_hop, config.min_version)?,
+        })
     }
 
     /// Whether there is TLS toward the originator: STARTTLS may be offered.
     pub const fn serves(&self) -> bool {
-        !matches!(self.config.originator, crate::tls::config::OriginatorTls::Off)
+        !matches!(self.acceptor, Acceptor::Off)
     }
 
     /// Whether [`accept`](Self::accept) needs the next hop's certificate.
     pub const fn mints(&self) -> bool {
-        matches!(self.config.originator, crate::tls::config::OriginatorTls::Mint(_))
+        matches!(self.acceptor, Acceptor::Mint { .. })
     }
 
     /// Starts TLS toward the next hop. The name it must prove is the resource's `server_name`, else its address.
@@ -50,8 +56,7 @@ impl TlsContext {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let _ = (stream, next_hop);
-        Err(TlsError::Off)
+        self.connector.connect(stream, next_hop).await
     }
 
     /// Starts TLS toward the originator, with the imported certificate, or with a leaf minted after `pattern`.
@@ -63,7 +68,6 @@ impl TlsContext {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let _ = (stream, pattern);
-        Err(TlsError::Off)
+        self.acceptor.accept(stream, pattern).await
     }
 }

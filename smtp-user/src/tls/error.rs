@@ -163,7 +163,8 @@ impl TlsError {
         }
     }
 
-    fn of_library(leg: Leg, error: rustls::Error) -> Self {
+    /// Of what the library says on a leg.
+    pub(crate) fn of_library(leg: Leg, error: rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidMessage(
                 InvalidMessage::InvalidContentType

@@ -1,5 +1,6 @@
 //! What the next hop showed: the pattern of a minted leaf.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -9,12 +10,24 @@ use rustls::pki_types::CertificateDer;
 pub struct NextHopCertificate {
     chain: Arc<[CertificateDer<'static>]>,
     sha256: [u8; 32],
+    address: Option<IpAddr>,
 }
 
 impl NextHopCertificate {
     /// Of a chain whose first certificate is the next hop's own, and that one's SHA-256.
     pub(crate) const fn new(chain: Arc<[CertificateDer<'static>]>, sha256: [u8; 32]) -> Self {
-        Self { chain, sha256 }
+        Self { chain, sha256, address: None }
+    }
+
+    /// As shown by the next hop at an address.
+    #[must_use]
+    pub(crate) fn of(self, address: IpAddr) -> Self {
+        Self { address: Some(address), ..self }
+    }
+
+    /// Where the next hop is: the name of last resort of a minted leaf.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The next hop's own certificate, DER.

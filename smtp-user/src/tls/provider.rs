@@ -1,0 +1,46 @@
+//! The one provider of cryptography, aws-lc-rs, and the versions taken.
+
+use std::sync::{Arc, LazyLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::{self, CryptoProvider};
+use rustls::version::{TLS12, TLS13};
+
+use crate::tls::config::MinVersion;
+
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(crypto::aws_lc_rs::default_provider()));
+
+/// The provider.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::clone(&PROVIDER)
+}
+
+/// The versions from a lowest one on.
+pub(crate) fn versions(min: MinVersion) -> &'static [&'static SupportedProtocolVersion] {
+    match min {
+        MinVersion::Tls12 => &BOTH,
+        MinVersion::Tls13 => &ONLY_13,
+    }
+}
+
+static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+
+/// SHA-256.
+pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, octets).as_ref());
+    sum
+}
+
+/// Octets as hexadecimal digits.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
+}
