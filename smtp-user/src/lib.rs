@@ -7,8 +7,8 @@
 //! | 7 | `cli`, `app` | composition, process life, commands |
 //! | 5 | `inspect` | judges one message |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
+//! | 4 | `tls` | TLS on both legs, and the inspection CA |
 //! | 4 | `transport`, `engine` | held messages; what looks for something in them |
-//! | 4 | `packet_path`, `tls` | the only places that talk to the kernel and to TLS |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
@@ -31,6 +31,6 @@ pub mod model;
 pub mod packet_path;
 pub mod policy;
 pub mod session;
+pub mod tls;
 pub mod transport;
 pub mod wire;
-pub mod tls;
