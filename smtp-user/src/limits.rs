@@ -95,11 +95,10 @@ impl Timeout {
         Duration::from_secs(match self {
             Self::Command | Self::Greeting | Self::Reply | Self::Mail | Self::Rcpt => 300,
             Self::Data | Self::DataBlock => 180,
-            Self::DataStart => 120,
+            Self::DataStart | Self::Judgement => 120,
             Self::DataEnd => 600,
             Self::ClientHandshake | Self::ServerHandshake | Self::Connect => 30,
             Self::Quit => 10,
-            Self::Judgement => 120,
         })
     }
 

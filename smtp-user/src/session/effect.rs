@@ -5,6 +5,7 @@ use crate::model::leg::Leg;
 
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time, in a list that is used again")]
 pub enum Effect {
     /// To the originator: whole replies, with CRLF.
     Reply(Vec<u8>),

@@ -4,6 +4,11 @@
 //! number of octets: [`line`], [`data`], [`bdat`], [`reply`]. The other modules read whole lines.
 
 pub mod bdat;
+pub mod command;
 pub mod data;
+pub mod extension;
 pub mod line;
+pub mod mailbox;
+pub mod parameter;
+pub mod path;
 pub mod reply;

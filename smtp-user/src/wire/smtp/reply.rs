@@ -14,6 +14,9 @@ use std::fmt;
 pub struct ReplyCode(u16);
 
 impl ReplyCode {
+    /// 421: the service ends the connection.
+    pub const UNAVAILABLE: Self = Self(421);
+
     /// Of a number, if it is one of 200 to 599.
     pub const fn new(code: u16) -> Option<Self> {
         if matches!(code, 200..=599) { Some(Self(code)) } else { None }

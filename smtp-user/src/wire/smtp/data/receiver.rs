@@ -53,6 +53,7 @@ impl DataReceiver {
     }
 
     /// Takes octets up to the end of the data, or all of them, and appends the message's own to `out`.
+    #[expect(clippy::match_same_arms, reason = "every state stands with what may follow it")]
     pub fn feed(&mut self, input: &[u8], out: &mut Vec<u8>) -> DataStep {
         let mut feed = Feed { input, out, at: 0, copied: 0, defect: None };
         // A CR that ended the last slice was not handed on. As part of a CRLF it is now.
