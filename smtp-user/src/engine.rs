@@ -1,1 +1,11 @@
 //! What looks for something in a message: in this process, or in another one that is asked.
+//!
+//! Engines see octets and say what they are; what follows from it is decided above.
+
+pub mod clamd;
+pub mod config;
+pub mod eicar;
+pub mod executable;
+pub mod hash_list;
+pub mod outcome;
+pub mod slots;

@@ -1,3 +1,5 @@
 //! Grammar: octets to values and back. Nothing in here knows a socket, a clock or a policy, and nothing panics.
 
+pub mod clamd;
+pub mod mime;
 pub mod smtp;

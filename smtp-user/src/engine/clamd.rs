@@ -1,0 +1,228 @@
+//! Asks a clamd about a message: one connection, one question, one answer.
+//!
+//! It reads while it writes, because clamd answers and closes as soon as it has enough.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::engine::config::{Address, Config};
+use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
+use crate::engine::slots::Slots;
+use crate::model::message_octets::MessageOctets;
+use crate::wire::clamd::{self, ClamdReply};
+
+/// A clamd.
+#[derive(Debug)]
+pub struct Clamd {
+    config: Config,
+    slots: Slots,
+    version: Mutex<Option<(Instant, Option<String>)>>,
+}
+
+/// Octets of a message given at a time.
+const CHUNK: usize = 64 << 10;
+/// How long a version is believed; signatures change a few times a day.
+const VERSION_AGE: Duration = Duration::from_secs(30);
+
+impl Clamd {
+    /// Nobody is called yet.
+    pub fn new(config: Config) -> Self {
+        let slots = Slots::new(config.concurrency, config.queue);
+        Self { config, slots, version: Mutex::new(None) }
+    }
+
+    /// What it was made from.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Asks about a message.
+    pub async fn scan(&self, message: &dyn MessageOctets) -> EngineReport {
+        let start = Instant::now();
+        let question = async {
+            let _slot = self.slots.take().await?;
+            let (reply, version) = tokio::join!(self.ask(message), self.version());
+            Ok((reply?, version))
+        };
+        let answer = timeout(self.config.deadline, question).await.unwrap_or(Err(EngineError::TimedOut));
+        let (outcome, version) = match answer {
+            Ok((reply, version)) => (outcome(reply), version),
+            Err(error) => (EngineOutcome::Error(error), self.known_version()),
+        };
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        EngineReport { engine: self.config.name.clone(), version, outcome, micros }
+    }
+
+    async fn ask(&self, message: &dyn MessageOctets) -> Result<ClamdReply, EngineError> {
+        match &self.config.address {
+            Address::Unix(path) => {
+                if self.config.pass_files
+                    && let Some(file) = message.as_file().and_then(read_only)
+                {
+                    let reply = ask_about_file(path, file.as_fd()).await?;
+                    // It may be forbidden to read files that it was given; a stream is always allowed.
+                    if !matches!(reply, ClamdReply::Error(_) | ClamdReply::Unknown(_)) {
+                        return Ok(reply);
+                    }
+                }
+                let mut stream = UnixStream::connect(path).await.map_err(unreachable)?;
+                let (reader, writer) = stream.split();
+                ask_about_stream(reader, writer, message).await
+            }
+            Address::Tcp(address) => {
+                let mut stream = TcpStream::connect(address).await.map_err(unreachable)?;
+                let (reader, writer) = stream.split();
+                ask_about_stream(reader, writer, message).await
+            }
+        }
+    }
+
+    /// Version of engine and signatures, which is for the record only: not to know it is no error.
+    async fn version(&self) -> Option<String> {
+        let known = self.version.lock().ok().and_then(|version| version.clone());
+        if let Some((since, version)) = known
+            && since.elapsed() < VERSION_AGE
+        {
+            return version;
+        }
+        let reply = match &self.config.address {
+            Address::Unix(path) => ask_for_version(UnixStream::connect(path).await.ok()?).await,
+            Address::Tcp(address) => ask_for_version(TcpStream::connect(address).await.ok()?).await,
+        };
+        let version = reply.map(|reply| clamd::excerpt(&reply));
+        if let Ok(mut known) = self.version.lock() {
+            *known = Some((Instant::now(), version.clone()));
+        }
+        version
+    }
+
+    fn known_version(&self) -> Option<String> {
+        self.version.lock().ok()?.as_ref()?.1.clone()
+    }
+}
+
+fn outcome(reply: ClamdReply) -> EngineOutcome {
+    match reply {
+        ClamdReply::Clean => EngineOutcome::Clean,
+        ClamdReply::Found(name) => EngineOutcome::Infected(name),
+        ClamdReply::LimitExceeded(text) => EngineOutcome::LimitExceeded(text),
+        ClamdReply::Encrypted(text) => EngineOutcome::Encrypted(text),
+        ClamdReply::Error(text) => EngineOutcome::Error(EngineError::Refused { text }),
+        ClamdReply::Unknown(text) => EngineOutcome::Error(EngineError::Unknown { text }),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unreachable(error: io::Error) -> EngineError {
+    EngineError::Unreachable { cause: error.to_string() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn cut(error: io::Error) -> EngineError {
+    EngineError::Cut { cause: error.to_string() }
+}
+
+/// The same file, opened for nothing but reading, at its start: an engine must not be able to change a message.
+fn read_only(file: BorrowedFd<'_>) -> Option<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()
+}
+
+async fn ask_about_file(path: &std::path::Path, file: BorrowedFd<'_>) -> Result<ClamdReply, EngineError> {
+    let mut stream = UnixStream::connect(path).await.map_err(unreachable)?;
+    stream.write_all(clamd::FILDES).await.map_err(cut)?;
+    let send = || {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [file];
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        // A descriptor travels with at least one octet.
+        let octet = [io::IoSlice::new(&[0])];
+        sendmsg(&stream, &octet, &mut ancillary, SendFlags::NOSIGNAL).map_err(io::Error::from)
+    };
+    stream.async_io(Interest::WRITABLE, send).await.map_err(cut)?;
+    Ok(ClamdReply::parse(&read_reply(&mut stream).await?))
+}
+
+async fn ask_about_stream(
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    message: &dyn MessageOctets,
+) -> Result<ClamdReply, EngineError> {
+    let mut write = pin!(give(&mut writer, message));
+    let mut read = pin!(read_reply(&mut reader));
+    let (written, reply) = tokio::select! {
+        biased;
+        written = &mut write => (Some(written), read.await),
+        reply = &mut read => (None, reply),
+    };
+    match (written, reply.map(|reply| ClamdReply::parse(&reply))) {
+        // The message could not be given whole, for a reason of ours: nothing that was said counts.
+        (Some(Err(error @ EngineError::Unreadable { .. })), _) => Err(error),
+        // Content without having seen everything.
+        (None | Some(Err(_)), Ok(ClamdReply::Clean)) => Err(EngineError::TooEarly),
+        // It closes early when it has enough, and then writing fails; its answer says why.
+        (_, Ok(reply)) => Ok(reply),
+        (Some(Err(error)), Err(_)) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// Gives the message in chunks.
+async fn give(writer: &mut (impl AsyncWrite + Unpin), message: &dyn MessageOctets) -> Result<(), EngineError> {
+    writer.write_all(clamd::INSTREAM).await.map_err(cut)?;
+    let (mut offset, length) = (0_u64, message.len());
+    let room = usize::try_from(length).unwrap_or(CHUNK).min(CHUNK);
+    let mut chunk = vec![0; 4 + room];
+    while offset < length {
+        let (header, octets) = chunk.split_at_mut_checked(4).unwrap_or_default();
+        let count = match message.read_at(offset, octets) {
+            Ok(0) => Err(EngineError::Unreadable { cause: "it is shorter than it was".to_owned() }),
+            Ok(count) => Ok(count),
+            Err(error) => Err(EngineError::Unreadable { cause: error.to_string() }),
+        }?;
+        header.copy_from_slice(&clamd::chunk_header(count as u32));
+        writer.write_all(chunk.get(..4 + count).unwrap_or_default()).await.map_err(cut)?;
+        offset += count as u64;
+    }
+    writer.write_all(&clamd::LAST_CHUNK).await.map_err(cut)?;
+    writer.flush().await.map_err(cut)
+}
+
+/// Reads up to the NUL that ends a reply, and nothing may follow.
+async fn read_reply(reader: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, EngineError> {
+    let mut reply = Vec::new();
+    let mut room = [0; 512];
+    loop {
+        let count = reader.read(&mut room).await.map_err(cut)?;
+        reply.extend_from_slice(room.get(..count).unwrap_or_default());
+        if let Some(end) = memchr::memchr(0, &reply) {
+            if end + 1 < reply.len() {
+                return Err(EngineError::Unknown { text: clamd::excerpt(&reply) });
+            }
+            reply.truncate(end);
+            return Ok(reply);
+        }
+        if count == 0 {
+            return Err(EngineError::Cut { cause: "the connection ended".to_owned() });
+        }
+        if reply.len() > clamd::MAX_REPLY {
+            return Err(EngineError::Unknown { text: clamd::excerpt(&reply) });
+        }
+    }
+}
+
+async fn ask_for_version(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<Vec<u8>> {
+    stream.write_all(clamd::VERSION).await.ok()?;
+    read_reply(&mut stream).await.ok()
+}
+
+#[cfg(test)]
+mod tests;

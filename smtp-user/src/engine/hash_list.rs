@@ -1,0 +1,234 @@
+//! Lists of digests of what nobody wants.
+//!
+//! A line is a digest in hexadecimal (SHA-256, SHA-1 or MD5 by its length), and a name if there is one.
+//! `#` begins a comment. The output of `sha256sum` is such a list.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// Lists of digests, together.
+#[derive(Clone, Debug, Default)]
+pub struct HashLists {
+    sha256: HashMap<[u8; 32], Box<str>>,
+    sha1: HashMap<[u8; 20], Box<str>>,
+    md5: HashMap<[u8; 16], Box<str>>,
+}
+
+/// Octets of a list at most; ten million digests are not a list but a database.
+const MAX_FILE: u64 = 256 << 20;
+/// Problems of a file that are told.
+const MAX_PROBLEMS: usize = 20;
+/// Characters of a name at most.
+const MAX_NAME: usize = 100;
+
+impl HashLists {
+    /// Reads lists; everything that is wrong with any of them is told.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<HashListError>> {
+        let (mut lists, mut problems) = (Self::default(), Vec::new());
+        for path in paths {
+            match read(path) {
+                Ok(text) => lists.add(path, &text, &mut problems),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(lists) } else { Err(problems) }
+    }
+
+    /// Digests there are.
+    pub fn len(&self) -> usize {
+        self.sha256.len() + self.sha1.len() + self.md5.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of what has these digests.
+    pub fn find(&self, digests: &Digests) -> Option<&str> {
+        let found = self.sha256.get(&digests.sha256);
+        let found = found.or_else(|| self.sha1.get(&digests.sha1)).or_else(|| self.md5.get(&digests.md5));
+        found.map(AsRef::as_ref)
+    }
+
+    fn add(&mut self, path: &Path, text: &str, problems: &mut Vec<HashListError>) {
+        let before = problems.len();
+        for (index, line) in text.lines().enumerate() {
+            if problems.len() - before == MAX_PROBLEMS {
+                return;
+            }
+            let line = line.split_once('#').map_or(line, |(line, _)| line).trim();
+            if !line.is_empty()
+                && let Err(problem) = self.add_line(line)
+            {
+                problems.push(HashListError::Line { path: path.to_owned(), line: index + 1, problem });
+            }
+        }
+    }
+
+    fn add_line(&mut self, line: &str) -> Result<(), LineProblem> {
+        let (digits, name) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+        let name = name.trim().trim_start_matches('*');
+        let name = if name.is_empty() { "Listed-Digest" } else { name };
+        let name: Box<str> = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>().into();
+        let octets = hex(digits).ok_or(LineProblem::NotHexadecimal)?;
+        if let Ok(digest) = <[u8; 32]>::try_from(octets.as_slice()) {
+            self.sha256.insert(digest, name);
+        } else if let Ok(digest) = <[u8; 20]>::try_from(octets.as_slice()) {
+            self.sha1.insert(digest, name);
+        } else if let Ok(digest) = <[u8; 16]>::try_from(octets.as_slice()) {
+            self.md5.insert(digest, name);
+        } else {
+            return Err(LineProblem::Length { digits: digits.len() });
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String, HashListError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    read.map_err(|source| HashListError::Read { path: path.to_owned(), source })?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(HashListError::TooLarge { path: path.to_owned() });
+    }
+    Ok(text)
+}
+
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let digit = |octet: u8| char::from(octet).to_digit(16);
+    let octet = |&[high, low]: &[u8; 2]| Some((digit(high)? << 4 | digit(low)?) as u8);
+    rest.is_empty().then(|| pairs.iter().map(octet).collect()).flatten()
+}
+
+/// What is wrong with a list.
+#[derive(Debug, thiserror::Error)]
+pub enum HashListError {
+    /// Not there, not readable, or not text.
+    #[error("{}: the hash list cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Hardly a list.
+    #[error("{}: the hash list is larger than {MAX_FILE} octets", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Mistyped, or another format.
+    #[error("{}:{line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineProblem {
+    /// Something else before the digest.
+    #[error("a line begins with a digest in hexadecimal")]
+    NotHexadecimal,
+    /// Cut, or of another kind.
+    #[error("{digits} digits are none of SHA-256 (64), SHA-1 (40) and MD5 (32)")]
+    Length {
+        /// How many.
+        digits: usize,
+    },
+}
+
+/// Digests of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// RFC 1321.
+    pub md5: [u8; 16],
+    /// FIPS 180-4.
+    pub sha1: [u8; 20],
+    /// FIPS 180-4.
+    pub sha256: [u8; 32],
+}
+
+/// Makes the digests of octets that stream in.
+#[derive(Clone, Debug, Default)]
+pub struct Digester {
+    md5: Md5,
+    sha1: Sha1,
+    sha256: Sha256,
+}
+
+impl Digester {
+    /// Takes the next octets.
+    pub fn push(&mut self, octets: &[u8]) {
+        self.md5.update(octets);
+        self.sha1.update(octets);
+        self.sha256.update(octets);
+    }
+
+    /// The digests of all.
+    pub fn finish(self) -> Digests {
+        Digests {
+            md5: self.md5.finalize().into(),
+            sha1: self.sha1.finalize().into(),
+            sha256: self.sha256.finalize().into(),
+        }
+    }
+}
+
+/// Octets in hexadecimal.
+pub fn to_hex(octets: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digester, HashLists, to_hex};
+
+    #[test]
+    fn lists_of_every_kind_are_found() {
+        let mut digester = Digester::default();
+        digester.push(b"ab");
+        digester.push(b"c");
+        let digests = digester.finish();
+        assert_eq!(to_hex(&digests.md5), "900150983cd24fb0d6963f7d28e17f72");
+        let folder = tempfile::tempdir().unwrap();
+        for (digest, name) in [
+            (to_hex(&digests.md5), "by md5"),
+            (to_hex(&digests.sha1).to_uppercase(), "by sha1"),
+            (to_hex(&digests.sha256), "*file.exe"),
+        ] {
+            let path = folder.path().join("list");
+            std::fs::write(&path, format!("# comment\n\n{digest}  {name} # more\n")).unwrap();
+            let lists = HashLists::load(&[path]).unwrap();
+            assert_eq!(lists.find(&digests), Some(name.trim_start_matches('*')));
+            assert_eq!(lists.find(&Digester::default().finish()), None);
+        }
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        std::fs::write(&path, format!("{}\nxyz\nabcd\n", "0".repeat(32))).unwrap();
+        let problems = HashLists::load(&[path.clone(), folder.path().join("none")]).unwrap_err();
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(problems[0].ends_with("list:2: a line begins with a digest in hexadecimal"), "{problems:?}");
+        assert!(problems[1].contains("list:3: 4 digits"), "{problems:?}");
+        assert!(problems[2].contains("cannot be read"), "{problems:?}");
+        assert_eq!(problems.len(), 3);
+    }
+}

@@ -1,0 +1,225 @@
+//! The header section of a message or a body part, RFC 5322 §2.2, as far as MIME needs it.
+//!
+//! Only the MIME fields are kept, so that a section of any length costs little memory.
+
+use crate::wire::mime::content_type::{ContentType, Structure};
+use crate::wire::mime::defect::Defect;
+use crate::wire::mime::file_name::add_names;
+use crate::wire::mime::parameter::ParameterField;
+use crate::wire::mime::transfer_encoding::TransferEncoding;
+
+/// A header section that is being read.
+#[derive(Debug, Default)]
+pub(super) struct HeaderSection {
+    octets: usize,
+    lines: usize,
+    /// The MIME fields so far, unfolded.
+    fields: Vec<(MimeField, Vec<u8>)>,
+    /// Whether continuation lines belong to the last of them.
+    in_field: bool,
+    /// A line of blanks only was seen: some readers take it for the end.
+    blank: bool,
+    /// Another field came after that.
+    field_after_blank: bool,
+    defects: Vec<Defect>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MimeField {
+    Type,
+    TransferEncoding,
+    Disposition,
+}
+
+/// What a line is to a header section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderLine {
+    /// It belongs to it.
+    Within,
+    /// It is the empty line at its end.
+    End,
+    /// It is no field: the body begins with it.
+    Body,
+    /// It does not fit.
+    TooLong,
+}
+
+/// Octets of a MIME field at most.
+const MAX_FIELD: usize = 64 << 10;
+/// MIME fields in a section at most.
+const MAX_FIELDS: usize = 16;
+
+impl HeaderSection {
+    /// Takes a line without its end.
+    pub(super) fn line(&mut self, line: &[u8], max_octets: usize) -> HeaderLine {
+        self.octets += line.len() + 2;
+        if line.is_empty() {
+            return HeaderLine::End;
+        }
+        if self.octets > max_octets {
+            return HeaderLine::TooLong;
+        }
+        self.lines += 1;
+        if matches!(line.first(), Some(b' ' | b'\t')) && self.lines > 1 {
+            self.blank |= line.trim_ascii().is_empty();
+            return self.continuation(line);
+        }
+        let Some((name, body)) = field(line) else {
+            // What mail stores write before a message is no field and no body.
+            let envelope = self.lines == 1 && (line.starts_with(b"From ") || line.starts_with(b">From "));
+            return if envelope { HeaderLine::Within } else { HeaderLine::Body };
+        };
+        self.field_after_blank |= self.blank;
+        self.in_field = false;
+        if let Some(mime) = mime_field(name.trim_ascii_end()) {
+            if name.trim_ascii_end().len() < name.len() {
+                self.defects.push(Defect::BlankBeforeColon);
+            }
+            if self.blank {
+                self.defects.push(Defect::UncertainHeaderEnd);
+            }
+            if self.fields.len() == MAX_FIELDS || body.len() > MAX_FIELD {
+                return HeaderLine::TooLong;
+            }
+            self.fields.push((mime, body.to_vec()));
+            self.in_field = true;
+        }
+        HeaderLine::Within
+    }
+
+    fn continuation(&mut self, line: &[u8]) -> HeaderLine {
+        if self.in_field
+            && let Some((_, body)) = self.fields.last_mut()
+        {
+            if body.len() + line.len() > MAX_FIELD {
+                return HeaderLine::TooLong;
+            }
+            body.extend_from_slice(line);
+        }
+        HeaderLine::Within
+    }
+
+    /// What the section says. `in_digest` changes what a part without a type is; `cut` says that its end
+    /// was a line that is no field.
+    pub(super) fn finish(self, in_digest: bool, cut: bool) -> Headers {
+        let mut headers = Headers {
+            content_type: if in_digest { ContentType::message() } else { ContentType::text() },
+            encoding: TransferEncoding::Identity,
+            names: Vec::new(),
+            defects: self.defects,
+            unsure: false,
+        };
+        headers.read_types(&self.fields);
+        headers.read_encodings(&self.fields);
+        for (_, body) in self.fields.iter().filter(|(field, _)| *field == MimeField::Disposition) {
+            add_names(&ParameterField::parse(body), &mut headers.names);
+        }
+        add_names(&headers.content_type.field, &mut headers.names);
+        if headers.encoding != TransferEncoding::Identity && (cut || self.field_after_blank) {
+            headers.defects.push(Defect::UncertainHeaderEnd);
+        }
+        headers.defects.extend(headers.content_type.defects.iter().copied());
+        headers.unsure |= !headers.defects.is_empty();
+        headers
+    }
+}
+
+/// What a header section says about its body.
+#[derive(Debug)]
+pub(super) struct Headers {
+    pub(super) content_type: ContentType,
+    pub(super) encoding: TransferEncoding,
+    pub(super) names: Vec<String>,
+    pub(super) defects: Vec<Defect>,
+    /// The body must be read in every way.
+    pub(super) unsure: bool,
+}
+
+impl Headers {
+    fn read_types(&mut self, fields: &[(MimeField, Vec<u8>)]) {
+        let mut bodies: Vec<Vec<u8>> = values(fields, MimeField::Type);
+        let first = bodies.first().cloned();
+        bodies.sort_unstable();
+        bodies.dedup();
+        if let Some(first) = first.filter(|_| bodies.len() <= 1) {
+            self.content_type = ContentType::parse(&first);
+            return;
+        }
+        if bodies.is_empty() {
+            return;
+        }
+        // Several: the most divided reading, with the boundaries of all, shows whatever any reader sees.
+        let mut chosen: Option<ContentType> = None;
+        for read in bodies.iter().map(|body| ContentType::parse(body)) {
+            let Some(so_far) = &mut chosen else {
+                chosen = Some(read);
+                continue;
+            };
+            match (&mut so_far.structure, read.structure) {
+                (Structure::Multipart { boundaries, .. }, Structure::Multipart { boundaries: more, .. }) => {
+                    boundaries.extend(more);
+                }
+                (Structure::Multipart { .. }, _) | (_, Structure::Leaf) => {}
+                (place, structure) => {
+                    *place = structure;
+                    so_far.media_type = read.media_type;
+                }
+            }
+            so_far.defects.extend(read.defects);
+            so_far.field.parameters.extend(read.field.parameters);
+        }
+        if let Some(chosen) = chosen {
+            self.content_type = chosen;
+        }
+        self.defects.push(Defect::TwoContentTypes);
+    }
+
+    fn read_encodings(&mut self, fields: &[(MimeField, Vec<u8>)]) {
+        let mut seen = None;
+        for body in values(fields, MimeField::TransferEncoding) {
+            let (encoding, defect) = TransferEncoding::parse(&body);
+            self.defects.extend(defect);
+            if seen.is_some_and(|other| other != encoding) {
+                self.defects.push(Defect::TwoTransferEncodings);
+            }
+            seen = Some(encoding);
+            self.encoding = encoding;
+        }
+    }
+}
+
+/// The bodies of a field, with blanks made alike so that only what they say differs.
+fn values(fields: &[(MimeField, Vec<u8>)], wanted: MimeField) -> Vec<Vec<u8>> {
+    let of = |body: &Vec<u8>| {
+        body.iter().map(|octet| if *octet == b'\t' { b' ' } else { *octet }).collect::<Vec<u8>>().trim_ascii().to_vec()
+    };
+    fields.iter().filter(|(field, _)| *field == wanted).map(|(_, body)| of(body)).collect()
+}
+
+/// Name and body of a field: printable characters, perhaps blanks, a colon.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    let (name, body) = line.split_at(colon);
+    let printable = name.trim_ascii_end();
+    // Blanks within a name make a line of text, as in `Hello: world` said by somebody in a mail without header.
+    let sound = !printable.is_empty() && printable.iter().all(|octet| matches!(octet, 0x21..=0x7e) || *octet >= 0x80);
+    sound.then(|| (name, body.get(1..).unwrap_or_default()))
+}
+
+pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
+    let rest = name.get(8..).filter(|_| name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")))?;
+    match () {
+        () if rest.eq_ignore_ascii_case(b"type") => Some(MimeField::Type),
+        () if rest.eq_ignore_ascii_case(b"transfer-encoding") => Some(MimeField::TransferEncoding),
+        () if rest.eq_ignore_ascii_case(b"disposition") => Some(MimeField::Disposition),
+        () => None,
+    }
+}
+
+/// Whether a line of a body would be a MIME field to a reader that takes it for a line of the header section.
+pub(super) fn looks_like_mime_field(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else { return false };
+    let name = line.get(..colon).unwrap_or_default().trim_ascii();
+    matches!(mime_field(name), Some(MimeField::Type | MimeField::TransferEncoding))
+}
