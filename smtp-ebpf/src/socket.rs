@@ -12,6 +12,17 @@ use crate::maps;
 const LISTEN: u32 = 10;
 const TIME_WAIT: u32 = 6;
 
+/// Which sockets are meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// That of a connection, one that is over included: its last packets may be sent again.
+    Connection,
+    /// That of a connection that is not over: the ends of one that is may be used again.
+    Unfinished,
+    /// The listener.
+    Listener,
+}
+
 /// Gives the packet to the socket of its connection, or to the listener if `listener` says so and there is none.
 /// False: no socket, and the packet is as it was.
 #[inline(never)]
@@ -19,7 +30,9 @@ pub(crate) fn assign<P: Packet>(frame: TcFrame, packet: &P, listener: bool) -> b
     // SAFETY: plain data, for which zero is a value.
     let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
     packet.connection(&mut tuple);
-    if give(frame, &mut tuple, P::TUPLE_BYTES, false) {
+    let begins = packet.common().headers.opens();
+    let wanted = if begins { Wanted::Unfinished } else { Wanted::Connection };
+    if give(frame, &mut tuple, P::TUPLE_BYTES, wanted) {
         return true;
     }
     if !listener {
@@ -30,12 +43,12 @@ pub(crate) fn assign<P: Packet>(frame: TcFrame, packet: &P, listener: bool) -> b
         return false;
     }
     packet.listener(&mut tuple, port.to_be());
-    give(frame, &mut tuple, P::TUPLE_BYTES, true)
+    give(frame, &mut tuple, P::TUPLE_BYTES, Wanted::Listener)
 }
 
 /// Looks a socket up and gives it the packet, if it is one of those asked for.
 #[inline(always)]
-fn give(frame: TcFrame, tuple: &mut bpf_sock_tuple, bytes: u32, listener: bool) -> bool {
+fn give(frame: TcFrame, tuple: &mut bpf_sock_tuple, bytes: u32, wanted: Wanted) -> bool {
     // SAFETY: context and tuple are valid, and the tuple is as long as it is said to be.
     unsafe {
         let socket: *mut bpf_sock =
@@ -44,10 +57,13 @@ fn give(frame: TcFrame, tuple: &mut bpf_sock_tuple, bytes: u32, listener: bool) 
             return false;
         }
         let state = (&raw const (*socket).state).read_volatile();
-        // The port of a connection that is over may be used again: its SYN is for the listener.
-        let wanted = if listener { state == LISTEN } else { state != LISTEN && state != TIME_WAIT };
+        let is_wanted = match wanted {
+            Wanted::Connection => state != LISTEN,
+            Wanted::Unfinished => state != LISTEN && state != TIME_WAIT,
+            Wanted::Listener => state == LISTEN,
+        };
         let mut given = false;
-        if wanted {
+        if is_wanted {
             given = bpf_sk_assign(frame.0.cast(), socket.cast(), 0) == 0;
         }
         bpf_sk_release(socket.cast());
