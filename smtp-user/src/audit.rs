@@ -17,3 +17,6 @@ mod log;
 mod queue;
 mod recovery;
 mod writer;
+
+#[cfg(test)]
+pub(crate) mod fixture;

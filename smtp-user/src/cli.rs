@@ -6,19 +6,24 @@ pub mod check;
 pub mod conns;
 pub mod doctor;
 pub mod exit_code;
+pub mod explain;
 pub mod failure;
 pub mod gateway_args;
 pub mod mistake;
+pub mod moment;
 pub mod output;
 pub mod path;
 pub mod quantity;
+pub mod records_args;
 pub mod route;
 pub mod rules;
+pub mod sessions;
 pub mod set;
 pub mod stat;
 pub mod stop;
 pub mod table;
 pub mod tuple;
+pub mod uninspected;
 pub mod unlisted;
 pub mod word;
 
@@ -54,6 +59,9 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Set(args) => set::run(args),
         Command::Ban(args) => ban::run(args),
         Command::Path(args) => path::run(args),
+        Command::Sessions(args) => sessions::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Uninspected(args) => uninspected::run(args),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
     }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::app::run;
-use crate::cli::{ban, check, conns, doctor, path, rules, set, stat, stop};
+use crate::cli::{ban, check, conns, doctor, explain, path, rules, sessions, set, stat, stop, uninspected};
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
 #[derive(Clone, Debug, Parser)]
@@ -42,6 +42,12 @@ pub enum Command {
     Ban(ban::BanArgs),
     /// Say which path a flow takes or would take, and why.
     Path(path::PathArgs),
+    /// List sessions from the records, or their account.
+    Sessions(sessions::SessionsArgs),
+    /// Tell what happened to a session or a message, and why.
+    Explain(explain::ExplainArgs),
+    /// List what reached a server although nobody looked at it.
+    Uninspected(uninspected::UninspectedArgs),
     /// Check a configuration file.
     Check(check::CheckArgs),
     /// Check this machine.

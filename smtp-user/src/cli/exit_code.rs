@@ -3,6 +3,7 @@
 use std::process;
 
 use crate::app::config::LoadError;
+use crate::audit::error::RecordsError;
 use crate::packet_path::error::PacketPathError;
 
 /// How a command ended.
@@ -53,6 +54,17 @@ impl From<&LoadError> for ExitCode {
             LoadError::Permission { .. } => Self::Permission,
             LoadError::Read { .. } => Self::Io,
             LoadError::TooLarge { .. } | LoadError::Encoding { .. } | LoadError::Invalid(_) => Self::Config,
+        }
+    }
+}
+
+impl From<&RecordsError> for ExitCode {
+    fn from(error: &RecordsError) -> Self {
+        match error {
+            RecordsError::NoFolder { .. } => Self::NoInput,
+            RecordsError::NoRights { .. } => Self::Permission,
+            RecordsError::InUse { .. } => Self::Unavailable,
+            RecordsError::Io { .. } => Self::Io,
         }
     }
 }

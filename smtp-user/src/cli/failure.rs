@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use crate::app::config::LoadError;
+use crate::audit::error::RecordsError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::mistake::CommandError;
 use crate::cli::tuple::TupleError;
@@ -45,6 +46,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<LoadError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<RecordsError>() {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<CommandError>() {

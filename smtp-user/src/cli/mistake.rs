@@ -44,6 +44,28 @@ pub enum CommandError {
         /// What the kernel says.
         reason: String,
     },
+    /// Mistyped, or its records are no longer kept.
+    #[error("no record is kept of a session whose name begins with {id}")]
+    NoSuchSession {
+        /// What was looked for.
+        id: String,
+    },
+    /// The session has fewer.
+    #[error("session {session} has no message {number}")]
+    NoSuchMessage {
+        /// The session.
+        session: String,
+        /// What was looked for.
+        number: u32,
+    },
+    /// Cut too short.
+    #[error("the names of several sessions begin with {id}: {}", candidates.join(", "))]
+    ManySessions {
+        /// What was looked for.
+        id: String,
+        /// A few of them.
+        candidates: Vec<String>,
+    },
     /// The change would load rules that cannot do what they say.
     #[error("{} in the rules; the running policy stays", counted(findings.len(), "error"))]
     Refused {
@@ -59,7 +81,8 @@ impl CommandError {
             Self::Value { .. } | Self::NotAGatewayInterface { .. } | Self::UnknownIngress { .. } => {
                 ExitCode::Usage
             }
-            Self::NoBan { .. } | Self::Refused { .. } => ExitCode::Data,
+            Self::NoBan { .. } | Self::Refused { .. } | Self::ManySessions { .. } => ExitCode::Data,
+            Self::NoSuchSession { .. } | Self::NoSuchMessage { .. } => ExitCode::NoInput,
         }
     }
 }

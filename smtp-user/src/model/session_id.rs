@@ -19,6 +19,12 @@ impl SessionId {
         Self([t0, t1, t2, t3, t4, t5, version, c1, variant, c3, c4, c5, c6, c7, c8, c9])
     }
 
+    /// When it was made, milliseconds since 1970.
+    pub const fn unix_ms(self) -> u64 {
+        let [t0, t1, t2, t3, t4, t5, ..] = self.0;
+        u64::from_be_bytes([0, 0, t0, t1, t2, t3, t4, t5])
+    }
+
     /// As sixteen octets.
     pub const fn octets(self) -> [u8; 16] {
         self.0
