@@ -4,10 +4,13 @@
 //! a [`Judgement`](judgement::Judgement) at its end. It never changes a message and never sees a socket of
 //! a session.
 
+pub mod combine;
 pub mod config;
 pub mod inspection;
 pub mod inspector;
 pub mod judgement;
+pub mod part_scan;
+pub mod stage;
 
 pub use config::Config;
 pub use inspection::Inspection;

@@ -2,20 +2,27 @@
 
 use std::path::PathBuf;
 
+use crate::engine;
 use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::wire::mime::walk::WalkLimits;
 
 /// What an inspector is built from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
+    /// How far the parts of a message are followed.
+    pub limits: WalkLimits,
     /// Files of digests of what nobody wants.
     pub hash_lists: Vec<PathBuf>,
     /// Whether programs for an operating system count as infected (off by default).
     pub executables: bool,
+    /// Engines in other processes; all of them are asked about every message.
+    pub engines: Vec<engine::config::Config>,
     /// What follows from each verdict.
     pub actions: Actions,
 }
 
-/// What follows from each verdict. A clean message always passes.
+/// What follows from each verdict. A clean message always passes, and what follows from an engine that
+/// cannot be asked stands with the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actions {
     /// Something was found. Default: refuse.
@@ -23,14 +30,12 @@ pub struct Actions {
     /// It can be read in more than one way. Default: refuse, because passing it means that the reader may
     /// see what nothing here saw.
     pub ambiguous: MessageAction,
-    /// It cannot be read without a key. Default: pass.
+    /// It cannot be read without a key. Default: refuse; it is told only where an engine was set up to.
     pub encrypted: MessageAction,
     /// Larger or deeper than what is looked at. Default: refuse; a later attempt would be as large.
     pub limit_exceeded: MessageAction,
     /// In a form that nothing here can read. Default: refuse.
     pub unsupported: MessageAction,
-    /// An engine could not be asked. Default: defer, so that no mail is lost for an engine's fault.
-    pub engine_error: MessageAction,
 }
 
 impl Default for Actions {
@@ -38,16 +43,15 @@ impl Default for Actions {
         Self {
             infected: MessageAction::Refuse,
             ambiguous: MessageAction::Refuse,
-            encrypted: MessageAction::Pass,
+            encrypted: MessageAction::Refuse,
             limit_exceeded: MessageAction::Refuse,
             unsupported: MessageAction::Refuse,
-            engine_error: MessageAction::Defer,
         }
     }
 }
 
 impl Actions {
-    /// What follows from a verdict.
+    /// What follows from a verdict. An engine error defers unless its engine says otherwise.
     pub fn of(&self, verdict: MessageVerdict) -> MessageAction {
         match verdict {
             MessageVerdict::Clean => MessageAction::Pass,
@@ -56,7 +60,7 @@ impl Actions {
             MessageVerdict::Encrypted => self.encrypted.clone(),
             MessageVerdict::LimitExceeded => self.limit_exceeded.clone(),
             MessageVerdict::Unsupported => self.unsupported.clone(),
-            MessageVerdict::EngineError => self.engine_error.clone(),
+            MessageVerdict::EngineError => MessageAction::Defer,
         }
     }
 }

@@ -2,42 +2,112 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 
-use crate::inspect::config::Config;
+use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
+use crate::engine::hash_list::to_hex;
+use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
+use crate::event::session_event::PartRecord;
+use crate::inspect::combine::{Finding, Seen, combine};
+use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
-use crate::model::decision::{Decision, MessageVerdict};
+use crate::inspect::part_scan::PartScanner;
+use crate::inspect::stage::{self, ran};
+use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
+use crate::wire::mime::defect::Defect;
+use crate::wire::mime::walk::Walker;
 
 /// One message under inspection.
 #[derive(Debug)]
 pub struct Inspection {
-    config: Arc<Config>,
+    shared: Arc<Shared>,
     octets: u64,
     sha256: Sha256,
+    /// Looks at the octets as they come, so that nothing hides outside the parts.
+    raw: EicarMatcher,
+    walker: Walker,
+    parts: PartScanner,
 }
 
+/// Octets looked at in one go, so that they stay in the processor's cache.
+const PIECE: usize = 32 << 10;
+
 impl Inspection {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
-        Self { config, octets: 0, sha256: Sha256::new() }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let walker = Walker::new(shared.limits);
+        let parts = PartScanner::new(Arc::clone(&shared.lists), shared.executables);
+        Self { shared, octets: 0, sha256: Sha256::new(), raw: EicarMatcher::default(), walker, parts }
     }
 
     /// Takes the next octets of the message. Costs time in proportion to them, and bounded memory.
     pub fn push(&mut self, octets: &[u8]) {
         self.octets += octets.len() as u64;
-        self.sha256.update(octets);
+        for piece in octets.chunks(PIECE) {
+            self.sha256.update(piece);
+            self.raw.push(piece);
+            self.walker.push(piece, &mut self.parts);
+        }
     }
 
     /// Ends the message and decides. `message` holds what was pushed; engines read it there.
-    pub async fn judge(self, message: &dyn MessageOctets) -> Judgement {
-        debug_assert_eq!(message.len(), self.octets);
-        let verdict = MessageVerdict::Clean;
+    pub async fn judge(mut self, message: &dyn MessageOctets) -> Judgement {
+        self.walker.finish(&mut self.parts);
+        let whole = message.len() == self.octets;
+        let engines = join_all(self.shared.engines.iter().map(|engine| async move {
+            let when_down = engine.config().when_down.clone();
+            let report = engine.scan(message).await;
+            // What was looked at here and what engines look at must be the same.
+            (if whole { report } else { mismatch(report) }, when_down)
+        }))
+        .await;
+        let mut findings = self.parts.findings;
+        if self.raw.found() && findings.is_empty() {
+            findings.push(Finding { name: EICAR_NAME.to_owned(), part: None });
+        }
+        let defects = self.walker.defects();
+        let seen = Seen { findings: &findings, defects, engines: &engines };
+        let decision = combine(seen, &self.shared.actions);
+        let mut parts = self.parts.parts;
+        add_structure(&mut parts, defects);
+        add_engines(&mut parts, &engines);
         Judgement {
-            decision: Decision { verdict, action: self.config.actions.of(verdict), why: "clean".to_owned() },
-            parts: Vec::new(),
-            engines: Vec::new(),
-            sha256: self.sha256.finalize().iter().map(|octet| format!("{octet:02x}")).collect(),
+            decision,
+            parts,
+            engines: engines.iter().map(|(report, _)| report.event()).collect(),
+            sha256: to_hex(&self.sha256.finalize()),
             octets: self.octets,
         }
     }
 }
+
+fn mismatch(report: EngineReport) -> EngineReport {
+    let cause = "it is not as long as what was received".to_owned();
+    EngineReport { outcome: EngineOutcome::Error(EngineError::Unreadable { cause }), ..report }
+}
+
+/// Writes what is wrong with the form of a part into its record.
+fn add_structure(parts: &mut [PartRecord], defects: &[(Defect, String)]) {
+    for part in parts {
+        let names: Vec<_> =
+            defects.iter().filter(|(_, number)| *number == part.part).map(|(defect, _)| defect.name()).collect();
+        let structure = part.stages.iter_mut().find(|(name, _)| name == stage::STRUCTURE);
+        if let Some((_, result)) = structure.filter(|_| !names.is_empty()) {
+            *result = ran(&names.join(", "));
+        }
+    }
+}
+
+/// Engines look at the message as a whole, and so at each part.
+fn add_engines(parts: &mut [PartRecord], engines: &[(EngineReport, MessageAction)]) {
+    for part in parts {
+        for (report, _) in engines {
+            let result = format!("whole message: {}", report.outcome.name());
+            part.stages.push((stage::engine(&report.engine), ran(&result)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,27 +2,52 @@
 
 use std::sync::Arc;
 
-use crate::inspect::config::Config;
+use crate::engine::clamd::Clamd;
+use crate::engine::hash_list::{HashListError, HashLists};
+use crate::inspect::config::{Actions, Config};
 use crate::inspect::inspection::Inspection;
+use crate::wire::mime::walk::WalkLimits;
 
 /// What all inspections share: limits, lists and engines. Built once, and once more on reload.
 #[derive(Clone, Debug)]
 pub struct Inspector {
-    config: Arc<Config>,
+    shared: Arc<Shared>,
+}
+
+/// What an inspection takes from its inspector.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: WalkLimits,
+    pub(crate) lists: Arc<HashLists>,
+    pub(crate) executables: bool,
+    pub(crate) engines: Vec<Clamd>,
+    pub(crate) actions: Actions,
 }
 
 impl Inspector {
     /// Reads the lists; what is wrong with them is told file by file and line by line.
     pub fn new(config: Config) -> Result<Self, InspectorError> {
-        Ok(Self { config: Arc::new(config) })
+        let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
+        let shared = Shared {
+            limits: config.limits,
+            lists: Arc::new(lists),
+            executables: config.executables,
+            engines: config.engines.into_iter().map(Clamd::new).collect(),
+            actions: config.actions,
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins to look at a message.
     pub fn begin(&self) -> Inspection {
-        Inspection::new(Arc::clone(&self.config))
+        Inspection::new(Arc::clone(&self.shared))
     }
 }
 
-/// Why an inspector cannot be built.
+/// Why an inspector cannot be built: everything that is wrong with its lists.
 #[derive(Debug, thiserror::Error)]
-pub enum InspectorError {}
+#[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct InspectorError {
+    /// One by one.
+    pub problems: Vec<HashListError>,
+}

@@ -159,9 +159,11 @@ fn is_odd(boundary: &[u8]) -> bool {
 
 /// Whether a reader that decodes encoded words where there must be none (RFC 2047 §5) may find one.
 fn has_encoded_word(boundary: &[u8]) -> bool {
-    let start = boundary.windows(2).position(|window| window == b"=?");
-    let rest = start.and_then(|at| boundary.get(at + 2..)).unwrap_or_default();
-    rest.iter().filter(|octet| **octet == b'?').count() >= 3 && rest.windows(2).any(|window| window == b"?=")
+    let Some(at) = boundary.windows(2).position(|window| window == b"=?") else { return false };
+    let mut fields = boundary.get(at + 2..).unwrap_or_default().splitn(3, |octet| *octet == b'?');
+    let charset = fields.next().is_some_and(|charset| !charset.is_empty());
+    let encoding = fields.next().is_some_and(|encoding| matches!(encoding, b"q" | b"Q" | b"b" | b"B"));
+    charset && encoding && fields.next().is_some_and(|rest| rest.windows(2).any(|window| window == b"?="))
 }
 
 /// What a reader finds who looks for `boundary`, an equals sign, and a string or a word.
