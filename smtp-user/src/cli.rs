@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod ban;
+pub mod ca;
 pub mod check;
 pub mod conns;
 pub mod doctor;
@@ -63,6 +64,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Uninspected(args) => uninspected::run(args),
         Command::Check(args) => check::run(args),
+        Command::Ca(args) => ca::run(args),
         Command::Doctor(args) => doctor::run(args),
     }
 }

@@ -5,10 +5,12 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod gateway;
+pub mod inspection_ca;
 pub mod problem;
 pub mod records;
 pub mod resource;
 pub mod size;
+pub mod tls_files;
 
 pub(crate) mod document;
 
@@ -19,8 +21,9 @@ use std::path::{Path, PathBuf};
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::document::FileKind;
 use crate::app::config::gateway::GatewayConfig;
+use crate::app::config::inspection_ca::InspectionCa;
 use crate::app::config::records::Records;
-use crate::app::config::resource::Resource;
+use crate::app::config::resource::{FileSpans, Resource};
 use crate::app::resolve;
 use crate::policy::packet_rules::PacketRules;
 
@@ -42,6 +45,8 @@ pub struct Config {
     pub rules: PacketRules,
     /// How much of the past is kept.
     pub records: Records,
+    /// The CA that mints leaves.
+    pub inspection_ca: InspectionCa,
     /// The resources that the inspector takes flows for.
     pub resources: Vec<Resource>,
     /// What somebody should look at.
@@ -55,10 +60,27 @@ impl Config {
         resolve::resolve(document::read(text, kind), kind, text, file)
     }
 
-    /// Reads a configuration file.
+    /// Reads a configuration file and the certificates and keys that it names.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let text = read_text(path)?;
-        Ok(Self::parse(&text, &path.display().to_string())?)
+        let (mut config, spans) = Self::read_with_places(path, &text)?;
+        tls_files::check(&mut config, &spans, &text)?;
+        Ok(config)
+    }
+
+    /// Reads a configuration file, and none that it names: they may be still to be made.
+    pub fn load_alone(path: &Path) -> Result<Self, LoadError> {
+        let text = read_text(path)?;
+        Ok(Self::read_with_places(path, &text)?.0)
+    }
+
+    fn read_with_places(path: &Path, text: &str) -> Result<(Self, Vec<FileSpans>), ConfigErrors> {
+        let kind = FileKind::Configuration;
+        let document = document::read(text, kind);
+        let spans = document.resources.iter().map(|table| table.file_spans.clone()).collect();
+        let mut config = resolve::resolve(document, kind, text, &path.display().to_string())?;
+        tls_files::anchor(&mut config, path.parent().unwrap_or_else(|| Path::new("")));
+        Ok((config, spans))
     }
 }
 

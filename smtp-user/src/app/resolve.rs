@@ -76,6 +76,7 @@ pub(crate) fn resolve(
         gateway: document.gateway.gateway,
         rules,
         records: document.records,
+        inspection_ca: document.inspection_ca,
         resources: document.resources.into_iter().map(|table| table.resource).collect(),
         warnings: diagnostics,
     })

@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::app::run;
-use crate::cli::{ban, check, conns, doctor, explain, path, rules, sessions, set, stat, stop, uninspected};
+use crate::cli::{
+    ban, ca, check, conns, doctor, explain, path, rules, sessions, set, stat, stop, uninspected,
+};
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
 #[derive(Clone, Debug, Parser)]
@@ -50,6 +52,8 @@ pub enum Command {
     Uninspected(uninspected::UninspectedArgs),
     /// Check a configuration file.
     Check(check::CheckArgs),
+    /// Make, show and export the inspection CA.
+    Ca(ca::CaArgs),
     /// Check this machine.
     Doctor(doctor::DoctorArgs),
 }

@@ -1,10 +1,12 @@
 //! Exit codes of every command, by the numbers of BSD `sysexits.h`.
 
+use std::io::ErrorKind;
 use std::process;
 
 use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
 use crate::packet_path::error::PacketPathError;
+use crate::tls::authority_store::AuthorityError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,19 @@ impl From<&RecordsError> for ExitCode {
             RecordsError::NoRights { .. } => Self::Permission,
             RecordsError::InUse { .. } => Self::Unavailable,
             RecordsError::Io { .. } => Self::Io,
+        }
+    }
+}
+
+impl From<&AuthorityError> for ExitCode {
+    fn from(error: &AuthorityError) -> Self {
+        match error {
+            AuthorityError::Missing { .. } => Self::NoInput,
+            AuthorityError::Exists { .. } | AuthorityError::File { .. } => Self::Data,
+            AuthorityError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                Self::Permission
+            }
+            AuthorityError::Io { .. } => Self::Io,
         }
     }
 }

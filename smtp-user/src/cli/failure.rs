@@ -10,6 +10,7 @@ use crate::cli::mistake::CommandError;
 use crate::cli::tuple::TupleError;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::packet_rules::RulesError;
+use crate::tls::authority_store::AuthorityError;
 
 /// Prints why a command failed and gives its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
@@ -53,6 +54,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
     }
     if let Some(error) = cause.downcast_ref::<CommandError>() {
         return Some(error.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<AuthorityError>() {
+        return Some(error.into());
     }
     if cause.is::<TupleError>() {
         return Some(ExitCode::Usage);

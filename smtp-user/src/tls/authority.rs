@@ -1,6 +1,6 @@
 //! The inspection CA: mints leaves that look like the next hop's certificate and are signed by us.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -35,7 +35,7 @@ impl Authority {
         let identity = Identity::new(chain.clone(), private_key(key)?)?;
         let issuer = issuer(identity.certificate(), Arc::clone(&identity.certified().key))?;
         let intermediates = chain.into_iter().filter(|certificate| !is_self_issued(certificate)).collect();
-        Ok(Self { identity, issuer, leaf_key: new_leaf_key()?, intermediates })
+        Ok(Self { identity, issuer, leaf_key: leaf_key()?, intermediates })
     }
 
     /// What a record says of its certificate.
@@ -98,6 +98,17 @@ impl NewAuthority {
         let certificate = params.self_signed(&key).map_err(refused)?;
         Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
     }
+}
+
+/// The key pair of every leaf in the life of the process: making one for each would cost more than signing.
+static LEAF_KEY: OnceLock<LeafKey> = OnceLock::new();
+
+fn leaf_key() -> Result<LeafKey, TlsSetupError> {
+    if let Some(key) = LEAF_KEY.get() {
+        return Ok(key.clone());
+    }
+    let key = new_leaf_key()?;
+    Ok(LEAF_KEY.get_or_init(|| key).clone())
 }
 
 fn new_leaf_key() -> Result<LeafKey, TlsSetupError> {

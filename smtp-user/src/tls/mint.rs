@@ -29,7 +29,7 @@ pub(crate) struct Issuer {
 }
 
 /// The key pair of leaves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LeafKey {
     pub(crate) key: Arc<dyn SigningKey>,
     /// `SubjectPublicKeyInfo`, DER.

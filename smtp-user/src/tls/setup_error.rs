@@ -24,7 +24,7 @@ pub enum TlsSetupError {
     )]
     Key,
     /// The files of two servers, or of two years.
-    #[error("the private key does not belong to the certificate")]
+    #[error("the private key does not belong to the certificate (the first one, if there are several)")]
     KeyMismatch,
     /// PKCS#12 with another password, or a damaged file.
     #[error("it is a PKCS#12 file that cannot be opened with the password given")]

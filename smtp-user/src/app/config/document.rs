@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::config::gateway::{self, GatewayTable};
+use crate::app::config::inspection_ca::{self, InspectionCa};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
@@ -17,6 +18,7 @@ use crate::policy::toml_table::TableReader;
 pub(crate) struct Document {
     pub(crate) gateway: GatewayTable,
     pub(crate) records: Records,
+    pub(crate) inspection_ca: InspectionCa,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
     /// Everything that is wrong with them one by one.
@@ -48,7 +50,7 @@ pub(crate) enum FileKind {
     Rules,
 }
 
-const KEYS: &[&str] = &["gateway", "records", "rule", "resource"];
+const KEYS: &[&str] = &["gateway", "records", "inspection_ca", "rule", "resource"];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
 pub(crate) fn read(text: &str, kind: FileKind) -> Document {
@@ -78,6 +80,13 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
             document.records = records::read(table, value.span(), &mut document.notes);
         } else {
             reader.wrong_type("records", "a table", value, Some("[records]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("inspection_ca") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.inspection_ca = inspection_ca::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("inspection_ca", "a table", value, Some("[inspection_ca]".to_owned()));
         }
     }
     if let Some(value) = reader.value("rule") {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::config::duration::{DurationError, format_duration};
 use crate::app::config::size::{SizeError, format_size};
+use crate::app::config::tls_files::TlsFileProblem;
 use crate::policy::lint::{Finding, FindingKind};
 use crate::policy::mistake::Problem;
 
@@ -65,6 +66,31 @@ pub enum ConfigProblem {
         /// The same with the port of SMTP.
         suggestion: Option<String>,
     },
+    /// A version that the TLS library does not have, on purpose, or that does not exist.
+    #[error(
+        "`tls_min` takes `1.2` or `1.3`, not `{text}`: SSL, TLS 1.0 and TLS 1.1 are withdrawn (RFC 7568, RFC 8996) and \
+         not spoken here; peers that have nothing newer stay in plaintext, or their flows are accelerated by a rule"
+    )]
+    TlsVersion {
+        /// What was written.
+        text: String,
+    },
+    /// No name that a certificate could prove.
+    #[error(
+        "`server_name` takes the name or the address that the next hop's certificate proves, not `{text}`"
+    )]
+    NotAServerName {
+        /// What was written.
+        text: String,
+    },
+    /// Two keys that contradict each other.
+    #[error(
+        "`client_tls = \"mint\"` copies the next hop's certificate, and with `server_tls = \"off\"` nobody ever sees it"
+    )]
+    NothingToMintAfter,
+    /// A file of certificates or keys.
+    #[error("{0}")]
+    TlsFile(TlsFileProblem),
     /// The same name twice.
     #[error("{what} `{name}` is already defined in line {first_line}")]
     Duplicate {
@@ -98,6 +124,8 @@ impl ConfigProblem {
             Self::Duration(DurationError::Malformed { suggestion, .. })
             | Self::Size(SizeError { suggestion, .. })
             | Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
+            Self::TlsVersion { .. } => Some("1.2".to_owned()),
+            Self::TlsFile(problem) => problem.suggestion(),
             Self::Finding(Finding { kind, .. }) => FindingKind::suggestion(kind),
             Self::RelativePath { path, .. } if !path.is_empty() => {
                 Some(format!("/{}", path.trim_start_matches("./")))

@@ -5,15 +5,18 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::config::document::Notes;
 use crate::app::config::problem::ConfigProblem;
+pub use crate::model::server_tls::ServerTls;
 use crate::policy::action::UnknownWord;
 use crate::policy::packet_rule::check_name;
 use crate::policy::toml_table::TableReader;
+use crate::tls::config::MinVersion;
 
 /// What the inspector takes a flow for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,12 @@ pub struct Resource {
     pub client_tls: ClientTls,
     /// TLS toward the next hop. Default `opportunistic`, RFC 7435.
     pub server_tls: ServerTls,
+    /// PEM file of the CAs that next hops' certificates are verified with. Default: the system's.
+    pub server_ca: Option<PathBuf>,
+    /// Name that the next hop's certificate must prove, and that it is asked for. Default: its address.
+    pub server_name: Option<String>,
+    /// Lowest TLS version on either leg. Default `1.2`.
+    pub tls_min: MinVersion,
     /// Whose address the next hop sees. Default `client`: the originator's own.
     pub source: SourceAddress,
     /// Where connections made to the gateway itself go; without it, everybody goes where they meant to.
@@ -86,28 +95,15 @@ pub enum ClientTls {
     Off,
     /// A leaf minted by the inspection CA, after the next hop's certificate.
     Mint,
-    /// The protected server's own certificate.
+    /// The protected server's own certificate. Relative paths are meant from the configuration file's folder.
     Imported {
-        /// PEM file of the chain; a relative path is meant from the configuration file's folder.
+        /// PEM file of the chain, the server's own certificate first, or PKCS#12 file.
         certificate: PathBuf,
-        /// PEM file of the key.
-        key: PathBuf,
+        /// PEM file of the key; without it, the key stands in the file of the certificate.
+        key: Option<PathBuf>,
+        /// File with the password of a PKCS#12 file, on its first line.
+        password_file: Option<PathBuf>,
     },
-}
-
-/// TLS toward the next hop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServerTls {
-    /// Never.
-    Off,
-    /// Where the next hop offers it, whatever its certificate.
-    #[default]
-    Opportunistic,
-    /// Always, whatever its certificate.
-    Required,
-    /// Always, with a certificate that proves the next hop's name.
-    Verified,
 }
 
 impl FromStr for ServerTls {
@@ -127,15 +123,40 @@ impl FromStr for ServerTls {
     }
 }
 
-/// A resource as it was read, and where its name stands.
+/// A resource as it was read, and where its name and its files stand.
 #[derive(Debug)]
 pub(crate) struct ResourceTable {
     /// The resource; without a name if that could not be read.
     pub(crate) resource: Resource,
     pub(crate) name_span: Range<usize>,
+    pub(crate) file_spans: FileSpans,
 }
 
-const KEYS: &[&str] = &["name", "mode", "client_tls", "server_tls", "source", "next_hop"];
+/// Where the keys stand that name files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileSpans(Vec<(&'static str, Range<usize>)>);
+
+impl FileSpans {
+    /// Where a key stands; where its resource does, if it was left out.
+    pub(crate) fn of(&self, key: &str) -> Range<usize> {
+        let found = self.0.iter().find(|(name, _)| *name == key).or_else(|| self.0.first());
+        found.map(|(_, span)| span.clone()).unwrap_or_default()
+    }
+}
+
+const KEYS: &[&str] = &[
+    "name",
+    "mode",
+    "client_tls",
+    "server_tls",
+    "server_ca",
+    "server_name",
+    "tls_min",
+    "source",
+    "next_hop",
+];
+
+const IMPORTED_KEYS: &[&str] = &["certificate", "key", "password_file"];
 
 /// Reads one table.
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> ResourceTable {
@@ -144,25 +165,36 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     let name = reader
         .text("name")
         .and_then(|text| reader.parsed(&text, |name| check_name(name).map(|()| name.to_owned())));
+    let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
+    let mut file_spans = FileSpans(vec![("name", name_span.clone())]);
+    for key in ["client_tls", "server_tls", "server_ca"] {
+        file_spans.0.extend(reader.span_of(key).map(|span| (key, span)));
+    }
     let resource = Resource {
         name: name.unwrap_or_default(),
         mode: reader.word("mode").unwrap_or_default(),
         client_tls: reader
             .value("client_tls")
-            .and_then(|value| client_tls(&mut reader, value, notes))
+            .and_then(|value| client_tls(&mut reader, value, &mut file_spans, notes))
             .unwrap_or_default(),
         server_tls: reader.word("server_tls").unwrap_or_default(),
+        server_ca: file(&mut reader, "server_ca", notes),
+        server_name: server_name(&mut reader, notes),
+        tls_min: tls_min(&mut reader, notes).unwrap_or_default(),
         source: reader.word("source").unwrap_or_default(),
         next_hop: socket_address(&mut reader, "next_hop", notes),
     };
-    let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
+    if let (ClientTls::Mint, ServerTls::Off) = (&resource.client_tls, resource.server_tls) {
+        notes.error(file_spans.of("client_tls"), ConfigProblem::NothingToMintAfter);
+    }
     notes.adopt(reader.finish());
-    ResourceTable { resource, name_span }
+    ResourceTable { resource, name_span, file_spans }
 }
 
 fn client_tls(
     reader: &mut TableReader<'_>,
     value: &Spanned<DeValue<'_>>,
+    file_spans: &mut FileSpans,
     notes: &mut Notes,
 ) -> Option<ClientTls> {
     match value.get_ref() {
@@ -175,13 +207,16 @@ fn client_tls(
             })
         }
         DeValue::Table(files) => {
-            let mut inner = TableReader::new(files, value.span(), "`client_tls`", &["certificate", "key"]);
+            let mut inner = TableReader::new(files, value.span(), "`client_tls`", IMPORTED_KEYS);
             inner.require("certificate");
-            inner.require("key");
+            for key in IMPORTED_KEYS {
+                file_spans.0.extend(inner.span_of(key).map(|span| (*key, span)));
+            }
             let certificate = file(&mut inner, "certificate", notes);
             let key = file(&mut inner, "key", notes);
+            let password_file = file(&mut inner, "password_file", notes);
             notes.adopt(inner.finish());
-            Some(ClientTls::Imported { certificate: certificate?, key: key? })
+            Some(ClientTls::Imported { certificate: certificate?, key, password_file })
         }
         _ => {
             reader.wrong_type("client_tls", "`mint`, `off` or a table of files", value, None);
@@ -210,4 +245,33 @@ fn file(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Notes) -> O
         return None;
     }
     Some(PathBuf::from(*text.get_ref()))
+}
+
+/// The lowest version; those that are too old are told why.
+fn tls_min(reader: &mut TableReader<'_>, notes: &mut Notes) -> Option<MinVersion> {
+    let value = reader.value("tls_min")?;
+    if let DeValue::Float(number) = value.get_ref() {
+        let suggestion = Some(format!("tls_min = \"{}\"", number.as_str()));
+        reader.wrong_type("tls_min", "a string", value, suggestion);
+        return None;
+    }
+    let text = reader.text("tls_min")?;
+    match *text.get_ref() {
+        "1.2" => Some(MinVersion::Tls12),
+        "1.3" => Some(MinVersion::Tls13),
+        other => {
+            notes.error(text.span(), ConfigProblem::TlsVersion { text: other.to_owned() });
+            None
+        }
+    }
+}
+
+fn server_name(reader: &mut TableReader<'_>, notes: &mut Notes) -> Option<String> {
+    let text = reader.text("server_name")?;
+    let name = (*text.get_ref()).to_owned();
+    if ServerName::try_from(name.as_str()).is_err() {
+        notes.error(text.span(), ConfigProblem::NotAServerName { text: name });
+        return None;
+    }
+    Some(name)
 }

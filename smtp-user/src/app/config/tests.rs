@@ -11,6 +11,7 @@ use crate::app::config::records::Records;
 use crate::app::config::resource::{ClientTls, ResourceMode, ServerTls, SourceAddress};
 use crate::policy::action::Action;
 use crate::policy::lint::Severity;
+use crate::tls::config::MinVersion;
 
 const SAMPLE: &str = include_str!("../postern.toml");
 
@@ -93,6 +94,9 @@ fn the_samples_examples_are_clean_too() {
             mode: ResourceMode::default(),
             client_tls: ClientTls::default(),
             server_tls: ServerTls::default(),
+            server_ca: None,
+            server_name: None,
+            tls_min: MinVersion::default(),
             source: SourceAddress::default(),
             next_hop: None,
         }]
@@ -130,6 +134,9 @@ name = "in"
 mode = "spool"
 client_tls = { certificate = "mx.pem", key = "mx.key" }
 server_tls = "verified"
+server_ca = "/etc/ssl/ours.pem"
+server_name = "mx.example.com"
+tls_min = "1.3"
 source = "gateway"
 next_hop = "[2001:db8::25]:25"
 "#,
@@ -147,9 +154,13 @@ next_hop = "[2001:db8::25]:25"
     assert_eq!(config.rules.len(), 2);
     assert_eq!(config.rules.as_slice()[0].action, Action::Watch);
     assert_eq!(config.resources[0].mode, ResourceMode::Spool);
-    let files = ClientTls::Imported { certificate: "mx.pem".into(), key: "mx.key".into() };
+    let files =
+        ClientTls::Imported { certificate: "mx.pem".into(), key: Some("mx.key".into()), password_file: None };
     assert_eq!(config.resources[0].client_tls, files);
     assert_eq!(config.resources[0].server_tls, ServerTls::Verified);
+    assert_eq!(config.resources[0].server_ca, Some("/etc/ssl/ours.pem".into()));
+    assert_eq!(config.resources[0].server_name.as_deref(), Some("mx.example.com"));
+    assert_eq!(config.resources[0].tls_min, MinVersion::Tls13);
     assert_eq!(config.resources[0].source, SourceAddress::Gateway);
     assert_eq!(config.resources[0].next_hop, Some("[2001:db8::25]:25".parse().unwrap()));
 }
@@ -260,7 +271,6 @@ client_tls = "minted"
         (26, 13), // no such interface
         (28, 8),  // duplicate rule
         (32, 8),
-        (33, 14), // no key
         (33, 30), // empty path
         (34, 14),
         (36, 8), // duplicate resource
@@ -272,6 +282,7 @@ client_tls = "minted"
 #[test]
 fn suggestions_are_given_where_they_can_be_told() {
     let rule = "[[rule]]\nname = \"r\"\naction = \"drop\"\n";
+    let resource = "[[resource]]\nname = \"r\"\n";
     for (text, line, suggestion) in [
         (format!("{rule}from = \"10.0.0.0/8\""), 4, Some("from = [\"10.0.0.0/8\"]")),
         (format!("{rule}interfaces = \"eth0\""), 4, Some("interface")),
@@ -285,6 +296,8 @@ fn suggestions_are_given_where_they_can_be_told() {
         ("idle = \"30s\"".to_owned(), 1, Some("[gateway.idle]")),
         ("[gateway.idle]\nudp = \"30\"".to_owned(), 2, Some("30s")),
         ("[[rules]]\nname = \"r\"".to_owned(), 1, Some("rule")),
+        (format!("{resource}tls_min = \"1.1\""), 3, Some("1.2")),
+        (format!("{resource}tls_min = 1.2"), 3, Some("tls_min = \"1.2\"")),
     ] {
         let (at, problem, suggested) = one_error(&text);
         assert_eq!((at, suggested.as_deref()), (line, suggestion), "{text}: {problem}");
@@ -443,4 +456,25 @@ fn records_have_bounds_that_make_sense() {
         let errors = errors(&with(table));
         assert!(errors.len() == 1 && errors[0].2.starts_with(problem), "{errors:?}");
     }
+}
+
+#[test]
+fn contradictions_of_tls_are_errors() {
+    let resource = "[[resource]]\nname = \"r\"\n";
+    for (keys, line, start) in [
+        ("client_tls = \"mint\"\nserver_tls = \"off\"", 3, "`client_tls = \"mint\"` copies"),
+        ("server_name = \"not a name\"", 3, "`server_name` takes"),
+        (
+            "tls_min = \"SSLv3\"",
+            3,
+            "`tls_min` takes `1.2` or `1.3`, not `SSLv3`: SSL, TLS 1.0 and TLS 1.1 are withdrawn",
+        ),
+        ("server_ca = \"\"", 3, "`server_ca` takes the path of a file"),
+    ] {
+        let (at, problem, _) = one_error(&format!("{resource}{keys}"));
+        assert_eq!(at, line, "{problem}");
+        assert!(problem.starts_with(start), "{problem}");
+    }
+    let (at, problem, _) = one_error("[inspection_ca]\ncertificate = \"ca.pem\"");
+    assert_eq!((at, problem.as_str()), (1, "[inspection_ca] has no `key`"));
 }
