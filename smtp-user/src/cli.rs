@@ -18,6 +18,7 @@ pub mod quantity;
 pub mod records_args;
 pub mod route;
 pub mod rules;
+pub mod scan;
 pub mod sessions;
 pub mod set;
 pub mod stat;
@@ -63,6 +64,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Sessions(args) => sessions::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Uninspected(args) => uninspected::run(args),
+        Command::Scan(args) => scan::run(args),
         Command::Check(args) => check::run(args),
         Command::Ca(args) => ca::run(args),
         Command::Doctor(args) => doctor::run(args),

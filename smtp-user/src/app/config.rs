@@ -5,6 +5,7 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod gateway;
+pub mod inspection;
 pub mod inspection_ca;
 pub mod problem;
 pub mod records;
@@ -25,6 +26,7 @@ use crate::app::config::inspection_ca::InspectionCa;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{FileSpans, Resource};
 use crate::app::resolve;
+use crate::inspect;
 use crate::policy::packet_rules::PacketRules;
 
 /// Where the configuration is looked for.
@@ -45,6 +47,8 @@ pub struct Config {
     pub rules: PacketRules,
     /// How much of the past is kept.
     pub records: Records,
+    /// How mail is inspected; paths in it are as they were written.
+    pub inspection: inspect::Config,
     /// The CA that mints leaves.
     pub inspection_ca: InspectionCa,
     /// The resources that the inspector takes flows for.

@@ -9,6 +9,7 @@ use crate::app::config::Config;
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::document::{Document, FileKind, Notes};
 use crate::app::config::problem::ConfigProblem;
+use crate::inspect;
 use crate::policy::lint::{Finding, FindingKind, LintContext, Severity, lint, lint_rule};
 use crate::policy::mistake::line_and_column;
 use crate::policy::packet_rules::PacketRules;
@@ -33,6 +34,8 @@ pub(crate) fn resolve(
     duplicates("rule", named_rules, text, &mut notes);
     let named_resources = resource_names.iter().zip(document.resources.iter().map(|t| t.name_span.clone()));
     duplicates("resource", named_resources, text, &mut notes);
+    let named_engines = document.engines.iter().map(|table| (&table.engine.name, table.name_span.clone()));
+    duplicates("engine", named_engines, text, &mut notes);
     too_many("interfaces", interfaces.len(), MAX_PORTS, document.gateway.interface_spans.first(), &mut notes);
     let last_rule = document.rules.last().map(|table| &table.span);
     too_many("rules", document.rules.len(), MAX_RULES, last_rule, &mut notes);
@@ -76,6 +79,10 @@ pub(crate) fn resolve(
         gateway: document.gateway.gateway,
         rules,
         records: document.records,
+        inspection: inspect::Config {
+            engines: document.engines.into_iter().map(|table| table.engine).collect(),
+            ..document.inspection
+        },
         inspection_ca: document.inspection_ca,
         resources: document.resources.into_iter().map(|table| table.resource).collect(),
         warnings: diagnostics,

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, path, rules, sessions, set, stat, stop, uninspected,
+    ban, ca, check, conns, doctor, explain, path, rules, scan, sessions, set, stat, stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -16,7 +16,7 @@ use crate::cli::{
     infer_subcommands = false,
     after_help = "Start with `postern doctor`, then `postern check` and `postern run`; \
                   `postern COMMAND --help` shows examples.\n\n\
-                  Exit codes: 0 as asked, 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, \
+                  Exit codes: 0 as asked, 1 not clean (scan), 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, \
                   71 operating system, 74 input or output, 75 try again, 77 permission, 78 configuration."
 )]
 pub struct Cli {
@@ -50,6 +50,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// List what reached a server although nobody looked at it.
     Uninspected(uninspected::UninspectedArgs),
+    /// Judge messages from files, without a gateway.
+    Scan(scan::ScanArgs),
     /// Check a configuration file.
     Check(check::CheckArgs),
     /// Make, show and export the inspection CA.

@@ -14,6 +14,8 @@ use crate::tls::authority_store::AuthorityError;
 pub enum ExitCode {
     /// As asked.
     Ok = 0,
+    /// A message is not clean.
+    NotClean = 1,
     /// The command line is wrong.
     Usage = 64,
     /// What was given or found is not in order.

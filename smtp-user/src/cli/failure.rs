@@ -7,7 +7,9 @@ use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::mistake::CommandError;
+use crate::cli::scan::ScanError;
 use crate::cli::tuple::TupleError;
+use crate::inspect::inspector::InspectorError;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::packet_rules::RulesError;
 use crate::tls::authority_store::AuthorityError;
@@ -50,6 +52,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<RecordsError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<ScanError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<InspectorError>() {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<CommandError>() {

@@ -176,7 +176,10 @@ async fn ask_about_stream(
 }
 
 /// Gives the message in chunks.
-async fn give(writer: &mut (impl AsyncWrite + Unpin), message: &dyn MessageOctets) -> Result<(), EngineError> {
+async fn give(
+    writer: &mut (impl AsyncWrite + Unpin),
+    message: &dyn MessageOctets,
+) -> Result<(), EngineError> {
     writer.write_all(clamd::INSTREAM).await.map_err(cut)?;
     let (mut offset, length) = (0_u64, message.len());
     let room = usize::try_from(length).unwrap_or(CHUNK).min(CHUNK);

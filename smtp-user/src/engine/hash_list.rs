@@ -76,7 +76,8 @@ impl HashLists {
         let (digits, name) = line.split_once([' ', '\t']).unwrap_or((line, ""));
         let name = name.trim().trim_start_matches('*');
         let name = if name.is_empty() { "Listed-Digest" } else { name };
-        let name: Box<str> = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>().into();
+        let name: Box<str> =
+            name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>().into();
         let octets = hex(digits).ok_or(LineProblem::NotHexadecimal)?;
         if let Ok(digest) = <[u8; 32]>::try_from(octets.as_slice()) {
             self.sha256.insert(digest, name);

@@ -53,7 +53,8 @@ pub struct Seen<'s> {
 /// Decides.
 pub fn combine(seen: Seen<'_>, actions: &Actions) -> Decision {
     let mut lines: Vec<Decision> = Vec::new();
-    let mut line = |verdict, action, why: String| lines.push(Decision { verdict, action, why: one_line(&why) });
+    let mut line =
+        |verdict, action, why: String| lines.push(Decision { verdict, action, why: one_line(&why) });
     for finding in seen.findings {
         line(MessageVerdict::Infected, actions.infected.clone(), why_infected(finding));
     }

@@ -13,7 +13,7 @@ use crate::inspect::combine::{Finding, Seen, combine};
 use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::part_scan::PartScanner;
-use crate::inspect::stage::{self, ran};
+use crate::inspect::stage::{self, ran, skipped};
 use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
 use crate::wire::mime::defect::Defect;
@@ -90,8 +90,11 @@ fn mismatch(report: EngineReport) -> EngineReport {
 /// Writes what is wrong with the form of a part into its record.
 fn add_structure(parts: &mut [PartRecord], defects: &[(Defect, String)]) {
     for part in parts {
-        let names: Vec<_> =
-            defects.iter().filter(|(_, number)| *number == part.part).map(|(defect, _)| defect.name()).collect();
+        let names: Vec<_> = defects
+            .iter()
+            .filter(|(_, number)| *number == part.part)
+            .map(|(defect, _)| defect.name())
+            .collect();
         let structure = part.stages.iter_mut().find(|(name, _)| name == stage::STRUCTURE);
         if let Some((_, result)) = structure.filter(|_| !names.is_empty()) {
             *result = ran(&names.join(", "));
@@ -103,8 +106,11 @@ fn add_structure(parts: &mut [PartRecord], defects: &[(Defect, String)]) {
 fn add_engines(parts: &mut [PartRecord], engines: &[(EngineReport, MessageAction)]) {
     for part in parts {
         for (report, _) in engines {
-            let result = format!("whole message: {}", report.outcome.name());
-            part.stages.push((stage::engine(&report.engine), ran(&result)));
+            let result = match &report.outcome {
+                EngineOutcome::Error(_) => skipped("engine error"),
+                outcome => ran(&format!("whole message: {}", outcome.name())),
+            };
+            part.stages.push((stage::engine(&report.engine), result));
         }
     }
 }

@@ -68,7 +68,9 @@ impl PartSink for PartScanner {
     }
 
     fn data(&mut self, reading: usize, octets: &[u8]) {
-        let Some(reading) = self.open.as_mut().and_then(|open| open.readings.get_mut(reading)) else { return };
+        let Some(reading) = self.open.as_mut().and_then(|open| open.readings.get_mut(reading)) else {
+            return;
+        };
         reading.octets += octets.len() as u64;
         let missing = HEAD - reading.head.len();
         reading.head.extend_from_slice(octets.get(..octets.len().min(missing)).unwrap_or_default());
@@ -104,8 +106,10 @@ impl PartSink for PartScanner {
                 record.sha256 = to_hex(&digests.sha256);
             }
         }
-        let result = |found: Option<&str>| ran(&found.map_or("clean".to_owned(), |name| format!("infected: {name}")));
-        let on = |on: bool, reason: &str, found: Option<&str>| if on { result(found) } else { skipped(reason) };
+        let result =
+            |found: Option<&str>| ran(&found.map_or("clean".to_owned(), |name| format!("infected: {name}")));
+        let on =
+            |on: bool, reason: &str, found: Option<&str>| if on { result(found) } else { skipped(reason) };
         let stages = [
             (stage::STRUCTURE, ran("sound")),
             (stage::SIGNATURE, result(signature)),

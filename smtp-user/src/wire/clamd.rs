@@ -59,8 +59,12 @@ impl ClamdReply {
         match result.strip_suffix(" FOUND") {
             None if result == "OK" => Self::Clean,
             None | Some("") => Self::Unknown(text),
-            Some(name) if name.starts_with("Heuristics.Limits.Exceeded") => Self::LimitExceeded(excerpt(name.as_bytes())),
-            Some(name) if name.starts_with("Heuristics.Encrypted") => Self::Encrypted(excerpt(name.as_bytes())),
+            Some(name) if name.starts_with("Heuristics.Limits.Exceeded") => {
+                Self::LimitExceeded(excerpt(name.as_bytes()))
+            }
+            Some(name) if name.starts_with("Heuristics.Encrypted") => {
+                Self::Encrypted(excerpt(name.as_bytes()))
+            }
             Some(name) => Self::Found(excerpt(name.as_bytes())),
         }
     }
@@ -93,7 +97,10 @@ mod tests {
                 "fd[3]: Heuristics.Limits.Exceeded.MaxFileSize FOUND",
                 LimitExceeded(name("Heuristics.Limits.Exceeded.MaxFileSize")),
             ),
-            ("INSTREAM size limit exceeded. ERROR", LimitExceeded(name("INSTREAM size limit exceeded. ERROR"))),
+            (
+                "INSTREAM size limit exceeded. ERROR",
+                LimitExceeded(name("INSTREAM size limit exceeded. ERROR")),
+            ),
             ("stream: Heuristics.Encrypted.Zip FOUND", Encrypted(name("Heuristics.Encrypted.Zip"))),
             ("No file descriptor received. ERROR", Error(name("No file descriptor received. ERROR"))),
             ("UNKNOWN COMMAND", Unknown(name("UNKNOWN COMMAND"))),

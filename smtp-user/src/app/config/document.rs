@@ -5,10 +5,12 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::config::gateway::{self, GatewayTable};
+use crate::app::config::inspection::{self, EngineTable};
 use crate::app::config::inspection_ca::{self, InspectionCa};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
+use crate::inspect;
 use crate::policy::mistake::{Mistake, Problem};
 use crate::policy::rule_table::{RuleIds, RuleTable, read_rules, read_tables};
 use crate::policy::toml_table::TableReader;
@@ -18,6 +20,8 @@ use crate::policy::toml_table::TableReader;
 pub(crate) struct Document {
     pub(crate) gateway: GatewayTable,
     pub(crate) records: Records,
+    pub(crate) inspection: inspect::Config,
+    pub(crate) engines: Vec<EngineTable>,
     pub(crate) inspection_ca: InspectionCa,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
@@ -50,7 +54,7 @@ pub(crate) enum FileKind {
     Rules,
 }
 
-const KEYS: &[&str] = &["gateway", "records", "inspection_ca", "rule", "resource"];
+const KEYS: &[&str] = &["gateway", "records", "inspection", "engine", "inspection_ca", "rule", "resource"];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
 pub(crate) fn read(text: &str, kind: FileKind) -> Document {
@@ -88,6 +92,21 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
         } else {
             reader.wrong_type("inspection_ca", "a table", value, Some("[inspection_ca]".to_owned()));
         }
+    }
+    if let Some(value) = reader.value("inspection") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.inspection = inspection::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("inspection", "a table", value, Some("[inspection]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("engine") {
+        let notes = &mut document.notes;
+        let (engines, mistakes) = read_tables(value, "engine", "[[engine]]", |table, span| {
+            (inspection::read_engine(table, span, notes), Vec::new())
+        });
+        document.engines = engines;
+        reader.adopt(mistakes);
     }
     if let Some(value) = reader.value("rule") {
         let (rules, mistakes) = read_rules(value, RuleIds::Absent);

@@ -91,6 +91,16 @@ pub enum ConfigProblem {
     /// A file of certificates or keys.
     #[error("{0}")]
     TlsFile(TlsFileProblem),
+    /// Neither a path nor host and port.
+    #[error(
+        "`{key}` takes the path of a socket or a host and a port, as in \"127.0.0.1:3310\", not `{text}`"
+    )]
+    NotAnEngineAddress {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        text: String,
+    },
     /// The same name twice.
     #[error("{what} `{name}` is already defined in line {first_line}")]
     Duplicate {

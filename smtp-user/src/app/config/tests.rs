@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use proptest::prelude::*;
 
@@ -59,6 +60,7 @@ fn the_sample_is_clean_and_says_the_defaults() {
     assert_eq!(config.warnings, []);
     let interfaces = vec!["eth0".to_owned(), "eth1".to_owned()];
     assert_eq!(config.records, Records::default());
+    assert_eq!(config.inspection, crate::inspect::Config::default());
     assert_eq!(config.gateway, GatewayConfig { interfaces, ..GatewayConfig::default() });
     for key in [
         "hook",
@@ -70,6 +72,10 @@ fn the_sample_is_clean_and_says_the_defaults() {
         "udp_stream",
         "max_file",
         "keep",
+        "executables",
+        "max_depth",
+        "max_header",
+        "unsupported",
     ] {
         assert!(SAMPLE.contains(&format!("\n{key} = ")), "{key} is not written out");
     }
@@ -87,6 +93,9 @@ fn the_samples_examples_are_clean_too() {
     let config = Config::parse(&uncommented.join("\n"), "postern.toml").unwrap();
     assert_eq!(config.warnings, []);
     assert_eq!(config.rules.len(), 3);
+    let clamd = crate::engine::config::Address::Unix("/run/clamav/clamd.ctl".into());
+    assert_eq!(config.inspection.engines, [crate::engine::config::Config::clamd("clamd", clamd)]);
+    assert_eq!(config.inspection.hash_lists, [Path::new("listed.txt")]);
     assert_eq!(
         config.resources,
         [Resource {

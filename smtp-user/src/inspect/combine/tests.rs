@@ -76,7 +76,10 @@ fn reasons_are_one_short_line() {
         let findings = [Finding { name: name.to_owned(), part }];
         combine(Seen { findings: &findings, defects: &[], engines: &[] }, &Actions::default()).why
     };
-    assert_eq!(why("Eicar-Test-Signature", Some("eicar.com")), "Eicar-Test-Signature found in eicar.com (part 2)");
+    assert_eq!(
+        why("Eicar-Test-Signature", Some("eicar.com")),
+        "Eicar-Test-Signature found in eicar.com (part 2)"
+    );
     assert_eq!(why("X", None), "X found in part 2");
     assert_eq!(why("X\r\n250 OK", Some("a\u{202e}b\0é")), "X??250 OK found in a?b?? (part 2)");
     assert!(why(&"x".repeat(8000), Some(&"y".repeat(8000))).len() <= 220);

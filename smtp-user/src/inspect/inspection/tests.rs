@@ -104,7 +104,8 @@ fn listed_digests_and_executables_are_infected_if_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("list");
     let mut file = std::fs::File::create(&list).unwrap();
-    writeln!(file, "9bc0ec4f6ac6d6d5e4ef9aeb4ba5c2b1 wrong\n900150983cd24fb0d6963f7d28e17f72 Test.Listed").unwrap();
+    writeln!(file, "9bc0ec4f6ac6d6d5e4ef9aeb4ba5c2b1 wrong\n900150983cd24fb0d6963f7d28e17f72 Test.Listed")
+        .unwrap();
     let config = Config { hash_lists: vec![list], ..Config::default() };
     let judgement = judge_in(config, &with_attachment(b"abc"), 100);
     assert_eq!(judgement.decision.why, "Test.Listed found in eicar.com (part 2)");
@@ -161,7 +162,8 @@ fn ordinary(level: u32) -> BoxedStrategy<String> {
         text.push_str(&format!("--{boundary}--\r\n"));
         text
     });
-    let message = ordinary(level - 1).prop_map(|inner| format!("Content-Type: message/rfc822\r\n\r\nSubject: y\r\n{inner}"));
+    let message = ordinary(level - 1)
+        .prop_map(|inner| format!("Content-Type: message/rfc822\r\n\r\nSubject: y\r\n{inner}"));
     prop_oneof![2 => leaf, 4 => multipart, 1 => message].boxed()
 }
 
@@ -210,7 +212,8 @@ fn speed() {
         let message = with_attachment(&octets[..size]);
         println!("{name} base64, {} octets: {:.1} us", message.len(), cost(&message, 200));
     }
-    let text = "Subject: x\r\n\r\n".to_owned() + &"All work and no play makes Jack a dull boy.\r\n".repeat(230);
+    let text =
+        "Subject: x\r\n\r\n".to_owned() + &"All work and no play makes Jack a dull boy.\r\n".repeat(230);
     println!("10 KiB text, {} octets: {:.1} us", text.len(), cost(text.as_bytes(), 500));
 }
 

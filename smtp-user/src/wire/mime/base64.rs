@@ -118,7 +118,8 @@ fn whole_quanta<'i, 'r>(input: &'i [u8], room: &'r mut [u8]) -> (&'i [u8], &'r m
 
 #[inline]
 fn look_up(&[a, b, c, d]: &[u8; 4]) -> u32 {
-    let of = |table: &'static [u32; 256], octet: u8| table.get(usize::from(octet)).copied().unwrap_or(INVALID);
+    let of =
+        |table: &'static [u32; 256], octet: u8| table.get(usize::from(octet)).copied().unwrap_or(INVALID);
     of(&FIRST, a) | of(&SECOND, b) | of(&THIRD, c) | of(&FOURTH, d)
 }
 

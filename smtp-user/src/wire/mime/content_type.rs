@@ -65,7 +65,10 @@ impl ContentType {
             }
             Some(multipart) if multipart.starts_with("multipart/") => {
                 let digest = multipart == "multipart/digest";
-                (Structure::Multipart { boundaries: boundaries(body, &field, &mut defects), digest }, media_type)
+                (
+                    Structure::Multipart { boundaries: boundaries(body, &field, &mut defects), digest },
+                    media_type,
+                )
             }
             Some(_) => (Structure::Leaf, media_type),
             // No media type. Where somebody may see a composite one in it, so do we.
@@ -101,7 +104,23 @@ const MAX_TOKEN: usize = 127;
 
 const fn is_token(octet: u8) -> bool {
     octet.is_ascii_graphic()
-        && !matches!(octet, b'(' | b')' | b'<' | b'>' | b'@' | b',' | b';' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'=')
+        && !matches!(
+            octet,
+            b'(' | b')'
+                | b'<'
+                | b'>'
+                | b'@'
+                | b','
+                | b';'
+                | b':'
+                | b'\\'
+                | b'"'
+                | b'/'
+                | b'['
+                | b']'
+                | b'?'
+                | b'='
+        )
 }
 
 /// The boundaries that readers may find.
@@ -174,7 +193,8 @@ fn lenient_boundaries(body: &[u8]) -> Vec<Vec<u8>> {
         rest = after;
         let after = after.trim_ascii_start();
         let starred = after.iter().take_while(|octet| matches!(octet, b'*' | b'0'..=b'9')).count();
-        let Some(value) = after.get(starred..).unwrap_or_default().trim_ascii_start().strip_prefix(b"=") else {
+        let Some(value) = after.get(starred..).unwrap_or_default().trim_ascii_start().strip_prefix(b"=")
+        else {
             continue;
         };
         let value = value.trim_ascii_start();

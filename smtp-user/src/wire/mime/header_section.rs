@@ -191,7 +191,11 @@ impl Headers {
 /// The bodies of a field, with blanks made alike so that only what they say differs.
 fn values(fields: &[(MimeField, Vec<u8>)], wanted: MimeField) -> Vec<Vec<u8>> {
     let of = |body: &Vec<u8>| {
-        body.iter().map(|octet| if *octet == b'\t' { b' ' } else { *octet }).collect::<Vec<u8>>().trim_ascii().to_vec()
+        body.iter()
+            .map(|octet| if *octet == b'\t' { b' ' } else { *octet })
+            .collect::<Vec<u8>>()
+            .trim_ascii()
+            .to_vec()
     };
     fields.iter().filter(|(field, _)| *field == wanted).map(|(_, body)| of(body)).collect()
 }
@@ -202,12 +206,15 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, body) = line.split_at(colon);
     let printable = name.trim_ascii_end();
     // Blanks within a name make a line of text, as in `Hello: world` said by somebody in a mail without header.
-    let sound = !printable.is_empty() && printable.iter().all(|octet| matches!(octet, 0x21..=0x7e) || *octet >= 0x80);
+    let sound =
+        !printable.is_empty() && printable.iter().all(|octet| matches!(octet, 0x21..=0x7e) || *octet >= 0x80);
     sound.then(|| (name, body.get(1..).unwrap_or_default()))
 }
 
 pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
-    let rest = name.get(8..).filter(|_| name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")))?;
+    let rest = name
+        .get(8..)
+        .filter(|_| name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")))?;
     match () {
         () if rest.eq_ignore_ascii_case(b"type") => Some(MimeField::Type),
         () if rest.eq_ignore_ascii_case(b"transfer-encoding") => Some(MimeField::TransferEncoding),
@@ -219,7 +226,9 @@ pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
 /// Whether a line of a body would be a MIME field to a reader that takes it for a line of the header section.
 pub(super) fn looks_like_mime_field(line: &[u8]) -> bool {
     let line = line.trim_ascii_start();
-    let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else { return false };
+    let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else {
+        return false;
+    };
     let name = line.get(..colon).unwrap_or_default().trim_ascii();
     matches!(mime_field(name), Some(MimeField::Type | MimeField::TransferEncoding))
 }

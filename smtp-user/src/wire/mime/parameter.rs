@@ -105,7 +105,8 @@ impl Cursor<'_> {
             }
         }
         let name = name.trim_ascii().to_vec();
-        self.malformed |= name.is_empty() || name.iter().any(|octet| !octet.is_ascii_graphic() || *octet == b'"');
+        self.malformed |=
+            name.is_empty() || name.iter().any(|octet| !octet.is_ascii_graphic() || *octet == b'"');
         let value = self.value();
         Some(Parameter { name, value })
     }
@@ -188,9 +189,16 @@ mod tests {
 
     #[test]
     fn what_is_odd_is_told() {
-        for body in
-            ["a/b; x", "a/b; x=\"y", "a/b; x=y z", "a/b; x=\"y\"z", "a/b (c)", "a/b; x=y(", "a/b; =y", "a/b; x=y\"z"]
-        {
+        for body in [
+            "a/b; x",
+            "a/b; x=\"y",
+            "a/b; x=y z",
+            "a/b; x=\"y\"z",
+            "a/b (c)",
+            "a/b; x=y(",
+            "a/b; =y",
+            "a/b; x=y\"z",
+        ] {
             assert!(parse(body).2, "{body}");
         }
     }

@@ -66,7 +66,9 @@ impl QuotedPrintableDecoder {
                 self.escape.push(octet);
                 true
             }
-            ([_, padding @ ..], b'\n') if padding.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) => {
+            ([_, padding @ ..], b'\n')
+                if padding.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) =>
+            {
                 self.escape.clear();
                 true
             }

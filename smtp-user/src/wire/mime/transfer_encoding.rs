@@ -23,12 +23,12 @@ impl TransferEncoding {
     pub fn parse(body: &[u8]) -> (Self, Option<Defect>) {
         let value = body.trim_ascii().to_ascii_lowercase();
         match value.strip_suffix(b";").unwrap_or(&value) {
-            b"7bit" | b"8bit" | b"binary" | b"" | b"7-bit" | b"8-bit" | b"7 bit" | b"8 bit" | b"none" | b"utf-8"
-            | b"utf8" | b"us-ascii" | b"iso-8859-1" => (Self::Identity, None),
+            b"7bit" | b"8bit" | b"binary" | b"" | b"7-bit" | b"8-bit" | b"7 bit" | b"8 bit" | b"none"
+            | b"utf-8" | b"utf8" | b"us-ascii" | b"iso-8859-1" => (Self::Identity, None),
             b"base64" => (Self::Base64, None),
             b"quoted-printable" => (Self::QuotedPrintable, None),
-            b"uuencode" | b"x-uuencode" | b"x-uue" | b"uue" | b"x-binhex" | b"binhex" | b"binhex40" | b"mac-binhex40"
-            | b"x-yenc" | b"yenc" | b"x-gzip64" | b"x-xxencode" => {
+            b"uuencode" | b"x-uuencode" | b"x-uue" | b"uue" | b"x-binhex" | b"binhex" | b"binhex40"
+            | b"mac-binhex40" | b"x-yenc" | b"yenc" | b"x-gzip64" | b"x-xxencode" => {
                 (Self::Identity, Some(Defect::UnsupportedEncoding))
             }
             _ => (Self::Identity, Some(Defect::UncertainTransferEncoding)),
@@ -110,7 +110,9 @@ mod tests {
         assert_eq!(parse("QUOTED-printable"), (TransferEncoding::QuotedPrintable, None));
         assert_eq!(parse("utf-8"), (TransferEncoding::Identity, None));
         assert_eq!(parse("x-uuencode"), (TransferEncoding::Identity, Some(Defect::UnsupportedEncoding)));
-        for odd in ["base64 (x)", "x-base64", "base64,quoted-printable", "=?x?q?base64?=", "junk base64", "moss"] {
+        for odd in
+            ["base64 (x)", "x-base64", "base64,quoted-printable", "=?x?q?base64?=", "junk base64", "moss"]
+        {
             assert_eq!(parse(odd).1, Some(Defect::UncertainTransferEncoding), "{odd}");
         }
     }

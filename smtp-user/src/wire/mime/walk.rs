@@ -63,7 +63,11 @@ pub struct Walker {
 
 #[derive(Debug)]
 enum State {
-    Header { section: HeaderSection, place: Place, in_digest: bool },
+    Header {
+        section: HeaderSection,
+        place: Place,
+        in_digest: bool,
+    },
     Body(Body),
     /// A limit was met; nothing more is read.
     Opaque,

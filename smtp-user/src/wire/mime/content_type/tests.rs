@@ -15,9 +15,15 @@ fn boundaries_that_mail_programs_write_are_certain() {
         ("multipart/mixed; boundary=abc", "abc"),
         ("multipart/mixed; boundary=\"abc\"", "abc"),
         ("Multipart/Alternative;\tBOUNDARY = \"=_ab c\"", "=_ab c"),
-        ("multipart/related; type=\"multipart/alternative\";\r\n boundary=\"----=_Part_1_2.3\"", "----=_Part_1_2.3"),
+        (
+            "multipart/related; type=\"multipart/alternative\";\r\n boundary=\"----=_Part_1_2.3\"",
+            "----=_Part_1_2.3",
+        ),
         ("multipart/mixed; boundary=----=_NextPart_000_01DA.2B;", "----=_NextPart_000_01DA.2B"),
-        ("multipart/signed; micalg=pgp-sha256; protocol=\"application/pgp-signature\"; boundary=\"x'()+_,-./:=?\"", "x'()+_,-./:=?"),
+        (
+            "multipart/signed; micalg=pgp-sha256; protocol=\"application/pgp-signature\"; boundary=\"x'()+_,-./:=?\"",
+            "x'()+_,-./:=?",
+        ),
         ("multipart/mixed; boundary=Apple-Mail=_3F-0; charset=utf-8", "Apple-Mail=_3F-0"),
         ("multipart/mixed; boundary=abc; boundary=abc", "abc"),
     ] {
@@ -71,7 +77,11 @@ fn types_that_are_none_are_text_unless_somebody_sees_a_composite_in_them() {
         let parsed = ContentType::parse(body.as_bytes());
         assert_eq!((parsed.media_type.as_str(), parsed.defects), ("text/plain", Vec::new()), "{body}");
     }
-    for body in ["multipart/mixed, text/plain; boundary=a", "\"multipart/mixed\"; boundary=a", "=?x?q?multipart/a?=; boundary=b"] {
+    for body in [
+        "multipart/mixed, text/plain; boundary=a",
+        "\"multipart/mixed\"; boundary=a",
+        "=?x?q?multipart/a?=; boundary=b",
+    ] {
         assert!(boundaries(body).1.contains(&Defect::MalformedContentType), "{body}");
     }
     let parsed = ContentType::parse(b"message/rfc822 x");

@@ -110,7 +110,8 @@ fn a_part_ends_with_its_multipart_when_its_own_delimiter_is_missing() {
 
 #[test]
 fn delimiters_within_header_sections_end_them() {
-    let message = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n--a\n\ny\n--a--";
+    let message =
+        "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n--a\n\ny\n--a--";
     assert_eq!(walk(message), (vec![leaf("1", ""), leaf("2", "y")], vec![]));
 }
 
@@ -131,15 +132,33 @@ fn a_digest_is_of_messages() {
 fn double_readings_are_told() {
     for (message, defect) in [
         ("Content-Type: text/plain\nContent-Type: text/html\n\nx", Defect::TwoContentTypes),
-        ("Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nx", Defect::TwoContentTypes),
-        ("Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n\nSGVs", Defect::TwoTransferEncodings),
+        (
+            "Content-Type: text/plain\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nx",
+            Defect::TwoContentTypes,
+        ),
+        (
+            "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n\nSGVs",
+            Defect::TwoTransferEncodings,
+        ),
         ("Content-Type: multipart/mixed\n\nx", Defect::NoBoundary),
-        ("Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\nx\n--b\n\ny", Defect::UncertainBoundary),
-        ("Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nx", Defect::BoundaryOfParent),
+        (
+            "Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\nx\n--b\n\ny",
+            Defect::UncertainBoundary,
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nx",
+            Defect::BoundaryOfParent,
+        ),
         ("Content-Type: multipart/mixed; boundary=a\n\n--a text\n\nx", Defect::DelimiterWithText),
-        ("Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--a--\n\n--a\n\ny", Defect::DelimiterAfterEnd),
+        (
+            "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--a--\n\n--a\n\ny",
+            Defect::DelimiterAfterEnd,
+        ),
         ("Content-Transfer-Encoding: x-base64\n\nSGVs", Defect::UncertainTransferEncoding),
-        ("Content-Transfer-Encoding: base64\nContent-Type: multipart/mixed; boundary=a\n\nSGVs", Defect::EncodedMultipart),
+        (
+            "Content-Transfer-Encoding: base64\nContent-Type: multipart/mixed; boundary=a\n\nSGVs",
+            Defect::EncodedMultipart,
+        ),
         ("Content-Type : text/html\n\nx", Defect::BlankBeforeColon),
         ("Subject: x\n \nContent-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
         ("Content-Transfer-Encoding: base64\nSubject: x\n \nX-Y: z\n\nx", Defect::UncertainHeaderEnd),
@@ -207,13 +226,33 @@ fn limits_are_told() {
 /// Pieces that together make strange messages.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        Just("\r\n"), Just("\n"), Just("\r"), Just("--a"), Just("--a--"), Just("--ab"), Just("-"), Just("--"),
-        Just("\r\n\r\n"), Just("Content-Type: multipart/mixed; boundary=a\r\n"), Just("Content-Type:"),
-        Just("Content-Type: multipart/digest; boundary=\"ab\"\r\n"), Just(" "), Just("x"), Just("SGVsbG8="),
-        Just("Content-Type: message/rfc822\r\n"), Just("Content-Transfer-Encoding: base64\r\n"), Just("=3"),
-        Just("Content-Transfer-Encoding: quoted-printable\r\n"), Just("Content-Transfer-Encoding: x-y\r\n"),
-        Just("\r\n--a\r\n\r\n"), Just("\r\n--ab\r\n"), Just("Subject: x\r\n"), Just("; boundary=b"), Just("\0"),
-        Just("From x\r\n"), Just("Content-Disposition: attachment; filename*0=x; filename*1*=%2E\r\n"),
+        Just("\r\n"),
+        Just("\n"),
+        Just("\r"),
+        Just("--a"),
+        Just("--a--"),
+        Just("--ab"),
+        Just("-"),
+        Just("--"),
+        Just("\r\n\r\n"),
+        Just("Content-Type: multipart/mixed; boundary=a\r\n"),
+        Just("Content-Type:"),
+        Just("Content-Type: multipart/digest; boundary=\"ab\"\r\n"),
+        Just(" "),
+        Just("x"),
+        Just("SGVsbG8="),
+        Just("Content-Type: message/rfc822\r\n"),
+        Just("Content-Transfer-Encoding: base64\r\n"),
+        Just("=3"),
+        Just("Content-Transfer-Encoding: quoted-printable\r\n"),
+        Just("Content-Transfer-Encoding: x-y\r\n"),
+        Just("\r\n--a\r\n\r\n"),
+        Just("\r\n--ab\r\n"),
+        Just("Subject: x\r\n"),
+        Just("; boundary=b"),
+        Just("\0"),
+        Just("From x\r\n"),
+        Just("Content-Disposition: attachment; filename*0=x; filename*1*=%2E\r\n"),
     ];
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
 }

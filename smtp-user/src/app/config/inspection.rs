@@ -1,0 +1,195 @@
+//! The `[inspection]` and `[[engine]]` tables: how mail is looked at, and what follows.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::app::config::document::Notes;
+use crate::app::config::duration::parse_duration;
+use crate::app::config::problem::ConfigProblem;
+use crate::app::config::size::parse_size;
+use crate::engine;
+use crate::engine::config::Address;
+use crate::inspect;
+use crate::model::decision::MessageAction;
+use crate::policy::action::UnknownWord;
+use crate::policy::packet_rule::check_name;
+use crate::policy::toml_table::TableReader;
+
+/// An engine as it was read, and where its name stands.
+#[derive(Debug)]
+pub(crate) struct EngineTable {
+    pub(crate) engine: engine::config::Config,
+    pub(crate) name_span: Range<usize>,
+}
+
+/// With relative paths meant from the folder of the configuration file.
+#[must_use]
+pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let hash_lists = config.hash_lists.iter().map(|path| folder.join(path)).collect();
+    inspect::Config { hash_lists, ..config.clone() }
+}
+
+const KEYS: &[&str] = &["hash_lists", "executables", "max_depth", "max_parts", "max_header", "actions"];
+const ACTION_KEYS: &[&str] = &["infected", "ambiguous", "encrypted", "limit_exceeded", "unsupported"];
+const ENGINE_KEYS: &[&str] =
+    &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files"];
+
+/// Deepest nesting that can be asked for: each level costs a look at every delimiter.
+const MAX_DEPTH: u64 = 100;
+/// Most parts that can be asked for: each is a record.
+const MAX_PARTS: u64 = 100_000;
+/// Shortest and longest header section that can be asked for.
+const HEADER: [u64; 2] = [16 << 10, 16 << 20];
+/// Shortest and longest time for an engine: clients give up after 10 minutes, RFC 5321 §4.5.3.2.6.
+const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
+/// Most messages at an engine at a time, and most that wait.
+const MAX_CONCURRENCY: u64 = 1000;
+const MAX_QUEUE: u64 = 100_000;
+
+/// Reads the `[inspection]` table.
+pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> inspect::Config {
+    let mut reader = TableReader::new(table, span, "[inspection]", KEYS);
+    let mut config = inspect::Config::default();
+    if reader.value("hash_lists").is_some() {
+        for text in reader.texts("hash_lists") {
+            if text.get_ref().is_empty() {
+                notes.error(text.span(), ConfigProblem::EmptyPath { key: "hash_lists" });
+            } else {
+                config.hash_lists.push(PathBuf::from(*text.get_ref()));
+            }
+        }
+    }
+    config.executables = flag(&mut reader, "executables").unwrap_or(config.executables);
+    if let Some(depth) = reader.integer("max_depth", 1..=MAX_DEPTH) {
+        config.limits.max_depth = depth as usize;
+    }
+    if let Some(parts) = reader.integer("max_parts", 1..=MAX_PARTS) {
+        config.limits.max_parts = parts as usize;
+    }
+    if let Some(text) = reader.text("max_header") {
+        let [min, max] = HEADER;
+        match parse_size(text.get_ref()) {
+            Ok(octets) if (min..=max).contains(&octets) => config.limits.max_header_octets = octets as usize,
+            Ok(_) => notes.error(text.span(), ConfigProblem::SizeOutOfRange { key: "max_header", min, max }),
+            Err(problem) => notes.error(text.span(), problem),
+        }
+    }
+    if let Some(value) = reader.value("actions") {
+        if let DeValue::Table(actions) = value.get_ref() {
+            read_actions(actions, value.span(), &mut config.actions, notes);
+        } else {
+            reader.wrong_type("actions", "a table", value, Some("[inspection.actions]".to_owned()));
+        }
+    }
+    notes.adopt(reader.finish());
+    config
+}
+
+fn read_actions(
+    table: &DeTable<'_>,
+    span: Range<usize>,
+    actions: &mut inspect::config::Actions,
+    notes: &mut Notes,
+) {
+    let mut reader = TableReader::new(table, span, "[inspection.actions]", ACTION_KEYS);
+    let places: [(&'static str, &mut MessageAction); 5] = [
+        ("infected", &mut actions.infected),
+        ("ambiguous", &mut actions.ambiguous),
+        ("encrypted", &mut actions.encrypted),
+        ("limit_exceeded", &mut actions.limit_exceeded),
+        ("unsupported", &mut actions.unsupported),
+    ];
+    for (key, place) in places {
+        if let Some(ActionWord(action)) = reader.word(key) {
+            *place = action;
+        }
+    }
+    notes.adopt(reader.finish());
+}
+
+/// Reads one `[[engine]]` table.
+pub(crate) fn read_engine(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> EngineTable {
+    let mut reader = TableReader::new(table, span, "[[engine]]", ENGINE_KEYS);
+    reader.require("name");
+    reader.require("address");
+    let name = reader
+        .text("name")
+        .and_then(|text| reader.parsed(&text, |name| check_name(name).map(|()| name.to_owned())));
+    let address = reader.text("address").and_then(|text| address(&text, notes));
+    let address = address.unwrap_or(Address::Unix(PathBuf::new()));
+    let mut engine = engine::config::Config::clamd(&name.unwrap_or_default(), address);
+    if let Some(text) = reader.text("deadline") {
+        let [min, max] = DEADLINE;
+        match parse_duration(text.get_ref()) {
+            Ok(deadline) if (min..=max).contains(&deadline) => engine.deadline = deadline,
+            Ok(_) => {
+                notes.error(text.span(), ConfigProblem::DurationOutOfRange { key: "deadline", min, max })
+            }
+            Err(problem) => notes.error(text.span(), problem),
+        }
+    }
+    if let Some(count) = reader.integer("concurrency", 1..=MAX_CONCURRENCY) {
+        engine.concurrency = count as usize;
+    }
+    if let Some(count) = reader.integer("queue", 0..=MAX_QUEUE) {
+        engine.queue = count as usize;
+    }
+    if let Some(ActionWord(action)) = reader.word("when_down") {
+        engine.when_down = action;
+    }
+    engine.pass_files = flag(&mut reader, "pass_files").unwrap_or(engine.pass_files);
+    let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
+    notes.adopt(reader.finish());
+    EngineTable { engine, name_span }
+}
+
+fn address(text: &Spanned<&str>, notes: &mut Notes) -> Option<Address> {
+    let address = *text.get_ref();
+    if address.starts_with('/') {
+        return Some(Address::Unix(PathBuf::from(address)));
+    }
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Some(Address::Tcp(address.to_owned()));
+    }
+    notes.error(text.span(), ConfigProblem::NotAnEngineAddress { key: "address", text: address.to_owned() });
+    None
+}
+
+fn flag(reader: &mut TableReader<'_>, key: &'static str) -> Option<bool> {
+    let value = reader.value(key)?;
+    if let DeValue::Boolean(flag) = value.get_ref() {
+        return Some(*flag);
+    }
+    let suggestion = match value.get_ref() {
+        DeValue::String(text) if matches!(text.as_ref(), "true" | "false") => Some(format!("{key} = {text}")),
+        _ => None,
+    };
+    reader.wrong_type(key, "true or false", value, suggestion);
+    None
+}
+
+/// What is done with a message, as a word.
+struct ActionWord(MessageAction);
+
+impl FromStr for ActionWord {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "pass" => Ok(Self(MessageAction::Pass)),
+            "refuse" => Ok(Self(MessageAction::Refuse)),
+            "defer" => Ok(Self(MessageAction::Defer)),
+            _ => Err(UnknownWord::new(text, "an action on a message", &["pass", "refuse", "defer"])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

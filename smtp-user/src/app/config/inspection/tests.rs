@@ -1,0 +1,72 @@
+use std::path::Path;
+use std::time::Duration;
+
+use crate::app::config::Config;
+use crate::engine::config::Address;
+use crate::inspect;
+use crate::model::decision::MessageAction;
+
+const GATEWAY: &str = "[gateway]\ninterfaces = [\"eth0\"]\n";
+
+fn errors(text: &str) -> Vec<String> {
+    let text = format!("{GATEWAY}{text}");
+    let errors = Config::parse(&text, "test.toml").unwrap_err();
+    errors.diagnostics.iter().map(|error| format!("{}: {}", error.line, error.problem)).collect()
+}
+
+#[test]
+fn without_tables_the_defaults_hold() {
+    assert_eq!(Config::parse(GATEWAY, "test.toml").unwrap().inspection, inspect::Config::default());
+}
+
+#[test]
+fn every_value_is_read() {
+    let text = r#"
+[inspection]
+hash_lists = ["listed.txt", "/srv/listed.txt"]
+executables = true
+max_depth = 10
+max_parts = 20
+max_header = "64KiB"
+actions = { infected = "pass", ambiguous = "defer" }
+
+[[engine]]
+name = "one"
+address = "/run/clamav/clamd.ctl"
+deadline = "30s"
+concurrency = 3
+queue = 0
+when_down = "refuse"
+pass_files = false
+
+[[engine]]
+name = "two"
+address = "[::1]:3310"
+"#;
+    let config = Config::parse(&format!("{GATEWAY}{text}"), "test.toml").unwrap();
+    let inspection = super::within(&config.inspection, Path::new("/etc/postern/postern.toml"));
+    assert_eq!(inspection.hash_lists[0], Path::new("/etc/postern/listed.txt"));
+    assert_eq!(inspection.hash_lists[1], Path::new("/srv/listed.txt"));
+    assert!(inspection.executables);
+    assert_eq!((inspection.limits.max_depth, inspection.limits.max_parts), (10, 20));
+    assert_eq!(inspection.limits.max_header_octets, 64 << 10);
+    assert_eq!(inspection.actions.infected, MessageAction::Pass);
+    assert_eq!(inspection.actions.ambiguous, MessageAction::Defer);
+    assert_eq!(inspection.actions.unsupported, MessageAction::Refuse);
+    let [one, two] = &inspection.engines[..] else { panic!("{inspection:?}") };
+    assert_eq!(one.address, Address::Unix("/run/clamav/clamd.ctl".into()));
+    assert_eq!((one.deadline, one.concurrency, one.queue), (Duration::from_secs(30), 3, 0));
+    assert_eq!((one.when_down.clone(), one.pass_files), (MessageAction::Refuse, false));
+    assert_eq!(two.address, Address::Tcp("[::1]:3310".to_owned()));
+    assert_eq!(two.when_down, MessageAction::Defer);
+}
+
+#[test]
+fn mistakes_have_their_lines() {
+    let text = "[inspection]\nexecutables = \"on\"\nmax_header = \"1KiB\"\nactions = { infected = \"drop\" }\n\
+                [[engine]]\nname = \"a\"\naddress = \"clamd\"\ndeadline = \"1h\"\n\
+                [[engine]]\nname = \"a\"\n";
+    let found = errors(text);
+    let lines: Vec<_> = found.iter().map(|error| error.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["4", "5", "6", "9", "10", "11", "12"], "{found:#?}");
+}
