@@ -1,3 +1,5 @@
 //! Octets on their way: held messages, streams, calls to the next hop.
 
+pub mod dial;
 pub mod held_message;
+pub mod stream;
