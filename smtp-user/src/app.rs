@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 mod event_log;
 pub mod gateway;
+pub mod inspector;
 mod kernel_follower;
 mod neighbour_probe;
 pub mod resolve;

@@ -7,8 +7,9 @@
 //! | 7 | `cli`, `app` | composition, process life, commands |
 //! | 5 | `inspect` | judges one message |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
+//! | 6 | `gateway` | the inspector as a service: sessions from accept to close |
 //! | 4 | `tls` | TLS on both legs, and the inspection CA |
-//! | 4 | `transport`, `engine` | held messages; what looks for something in them |
+//! | 4 | `transport`, `engine` | streams, calls, held messages; what looks for something in them |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod cli;
 pub mod engine;
 pub mod event;
+pub mod gateway;
 pub mod inspect;
 pub mod limits;
 pub mod model;

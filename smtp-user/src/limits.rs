@@ -90,6 +90,24 @@ pub enum Timeout {
 }
 
 impl Timeout {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Command,
+        Self::Data,
+        Self::ClientHandshake,
+        Self::Connect,
+        Self::Greeting,
+        Self::Reply,
+        Self::Mail,
+        Self::Rcpt,
+        Self::DataStart,
+        Self::DataBlock,
+        Self::DataEnd,
+        Self::Quit,
+        Self::ServerHandshake,
+        Self::Judgement,
+    ];
+
     /// How long by default.
     pub const fn duration(self) -> Duration {
         Duration::from_secs(match self {

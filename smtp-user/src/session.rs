@@ -13,6 +13,6 @@ pub mod input;
 pub mod relay;
 
 mod client;
-mod replies;
+pub mod replies;
 mod server;
 mod transaction;

@@ -24,6 +24,6 @@ pub mod trust;
 mod verifier;
 
 #[cfg(test)]
-mod test_certificates;
+pub(crate) mod test_certificates;
 #[cfg(test)]
 mod tests;

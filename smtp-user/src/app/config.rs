@@ -7,6 +7,7 @@ pub mod duration;
 pub mod gateway;
 pub mod inspection;
 pub mod inspection_ca;
+pub mod inspector;
 pub mod problem;
 pub mod records;
 pub mod resource;
@@ -23,6 +24,7 @@ use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::document::FileKind;
 use crate::app::config::gateway::GatewayConfig;
 use crate::app::config::inspection_ca::InspectionCa;
+use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{FileSpans, Resource};
 use crate::app::resolve;
@@ -42,6 +44,8 @@ pub struct Config {
     pub file: String,
     /// The gateway itself.
     pub gateway: GatewayConfig,
+    /// The inspector.
+    pub inspector: InspectorConfig,
     /// The packet rules, with ids as if no policy had been loaded before
     /// ([`PacketRules::keep_ids`] gives them those of a loaded one).
     pub rules: PacketRules,

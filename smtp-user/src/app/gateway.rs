@@ -154,6 +154,15 @@ impl Gateway {
         Ok(revision)
     }
 
+    /// Undoes the start of a daemon that cannot do all it should: what was there before stays, nothing else does.
+    pub async fn give_up(self) {
+        if self.loaded.adopted {
+            self.leave().await;
+        } else if let Err(error) = self.stop().await {
+            warn!(%error, "cannot take the programs off");
+        }
+    }
+
     /// Takes everything off.
     pub async fn stop(self) -> Result<()> {
         let pins = self.loaded.maps.pins().clone();

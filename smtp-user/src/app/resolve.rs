@@ -77,6 +77,7 @@ pub(crate) fn resolve(
     Ok(Config {
         file: file.to_owned(),
         gateway: document.gateway.gateway,
+        inspector: document.inspector,
         rules,
         records: document.records,
         inspection: inspect::Config {

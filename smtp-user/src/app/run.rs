@@ -12,6 +12,8 @@ use tracing::{info, warn};
 use crate::app::config::gateway::Hook;
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
 use crate::app::gateway::Gateway;
+use crate::app::inspector::{self, Inspector};
+use crate::packet_path::divert;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::action::Action;
 use crate::policy::packet_rule::PacketRule;
@@ -89,7 +91,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args, config))
 }
 
@@ -97,35 +99,75 @@ async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    // What may be missing or wrong in files is found out before anything is attached.
+    let prepared = inspector::prepare(&config)?;
     let mut gateway = Gateway::start(config).await?;
+    let inspector = match prepared {
+        Some(prepared) => match Inspector::start(prepared, &gateway).await {
+            Ok(inspector) => Some(inspector),
+            Err(error) => {
+                gateway.give_up().await;
+                return Err(error);
+            }
+        },
+        None => None,
+    };
     // Scripts and tests wait for this line; it is not a matter of the log level.
     eprintln!("postern: ready");
-    loop {
+    let stops = loop {
         tokio::select! {
-            _ = interrupt.recv() => {
-                info!("stopping: the programs are taken off");
-                gateway.stop().await?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            _ = terminate.recv() => {
-                info!("leaving: the kernel half stays at work under {}", gateway.pin_dir().display());
-                gateway.leave().await;
-                return Ok(ExitCode::SUCCESS);
-            }
-            _ = hang_up.recv() => reload(args, &mut gateway),
+            _ = interrupt.recv() => break true,
+            _ = terminate.recv() => break false,
+            _ = hang_up.recv() => reload(args, &mut gateway, inspector.as_ref()).await,
+            () = follow(inspector.as_ref()) => {}
             failed = gateway.run() => return Err(failed.into()),
         }
+    };
+    if let Some(inspector) = inspector {
+        tokio::select! {
+            stopped = inspector.stop() => stopped?,
+            _ = interrupt.recv() => warn!("sessions are cut"),
+            _ = terminate.recv() => warn!("sessions are cut"),
+            failed = gateway.run() => return Err(failed.into()),
+        }
+    }
+    if stops {
+        info!("stopping: the programs are taken off");
+        divert::remove_routes().await?;
+        gateway.stop().await?;
+    } else {
+        info!("leaving: the kernel half stays at work under {}", gateway.pin_dir().display());
+        gateway.leave().await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn follow(inspector: Option<&Inspector>) {
+    match inspector {
+        Some(inspector) => inspector.follow().await,
+        None => std::future::pending().await,
     }
 }
 
 /// Reads the configuration again; a wrong one is refused whole and the running policy stays.
-fn reload(args: &RunArgs, gateway: &mut Gateway) {
-    match args.resolve() {
-        Ok(config) => match gateway.reload(config) {
-            Ok(revision) => info!(revision, "configuration read again"),
-            Err(error) => warn!(%error, "the new configuration does not load; the running policy stays"),
-        },
-        Err(error) => warn!("the configuration is refused; the running policy stays: {error}"),
+async fn reload(args: &RunArgs, gateway: &mut Gateway, inspector: Option<&Inspector>) {
+    let config = match args.resolve() {
+        Ok(config) => config,
+        Err(error) => return warn!("the configuration is refused; the running policy stays: {error}"),
+    };
+    match inspector {
+        Some(inspector) => {
+            // First of all: this is what can fail for reasons that lie outside the file.
+            if let Err(error) = inspector.reload(&config).await {
+                return warn!("the configuration is refused; the running policy stays: {error:#}");
+            }
+        }
+        None if !config.resources.is_empty() => warn!("the inspector is started at the next start only"),
+        None => {}
+    }
+    match gateway.reload(config) {
+        Ok(revision) => info!(revision, "configuration read again"),
+        Err(error) => warn!(%error, "the new configuration does not load; the running policy stays"),
     }
 }
 

@@ -219,6 +219,11 @@ pub(super) fn goodbye(hostname: &str) -> Reply {
     say(221, &format!("2.0.0 {hostname} closing the connection"))
 }
 
+/// A connection is not taken: there are too many, or nobody is expected here. The first words of all.
+pub fn turned_away(hostname: &str) -> Reply {
+    say(421, &format!("4.7.0 {hostname} takes no connection now"))
+}
+
 /// A message does not go on: what was done, why, and the name under which the record has more.
 pub(super) fn judged(decision: &Decision, session: SessionId) -> Reply {
     let (code, what) = match decision.action {

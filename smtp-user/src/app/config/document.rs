@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use crate::app::config::gateway::{self, GatewayTable};
 use crate::app::config::inspection::{self, EngineTable};
 use crate::app::config::inspection_ca::{self, InspectionCa};
+use crate::app::config::inspector::{self, InspectorConfig};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
@@ -23,6 +24,7 @@ pub(crate) struct Document {
     pub(crate) inspection: inspect::Config,
     pub(crate) engines: Vec<EngineTable>,
     pub(crate) inspection_ca: InspectionCa,
+    pub(crate) inspector: InspectorConfig,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
     /// Everything that is wrong with them one by one.
@@ -54,7 +56,8 @@ pub(crate) enum FileKind {
     Rules,
 }
 
-const KEYS: &[&str] = &["gateway", "records", "inspection", "engine", "inspection_ca", "rule", "resource"];
+const KEYS: &[&str] =
+    &["gateway", "inspector", "records", "inspection", "engine", "inspection_ca", "rule", "resource"];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
 pub(crate) fn read(text: &str, kind: FileKind) -> Document {
@@ -107,6 +110,13 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
         });
         document.engines = engines;
         reader.adopt(mistakes);
+    }
+    if let Some(value) = reader.value("inspector") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.inspector = inspector::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("inspector", "a table", value, Some("[inspector]".to_owned()));
+        }
     }
     if let Some(value) = reader.value("rule") {
         let (rules, mistakes) = read_rules(value, RuleIds::Absent);

@@ -91,6 +91,14 @@ pub enum ConfigProblem {
     /// A file of certificates or keys.
     #[error("{0}")]
     TlsFile(TlsFileProblem),
+    /// No name of a host.
+    #[error("`{key}` takes the name of a host, as in `gw.example.org`, not `{text}`")]
+    NotADomain {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        text: String,
+    },
     /// Neither a path nor host and port.
     #[error(
         "`{key}` takes the path of a socket or a host and a port, as in \"127.0.0.1:3310\", not `{text}`"

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::app::config::gateway::Hook;
+use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{ClientTls, ResourceMode, ServerTls, SourceAddress};
 use crate::policy::action::Action;
@@ -61,6 +62,7 @@ fn the_sample_is_clean_and_says_the_defaults() {
     let interfaces = vec!["eth0".to_owned(), "eth1".to_owned()];
     assert_eq!(config.records, Records::default());
     assert_eq!(config.inspection, crate::inspect::Config::default());
+    assert_eq!(config.inspector, InspectorConfig::default());
     assert_eq!(config.gateway, GatewayConfig { interfaces, ..GatewayConfig::default() });
     for key in [
         "hook",
@@ -76,6 +78,11 @@ fn the_sample_is_clean_and_says_the_defaults() {
         "max_depth",
         "max_header",
         "unsupported",
+        "max_connections",
+        "max_message",
+        "minimum_rate",
+        "data_end",
+        "session",
     ] {
         assert!(SAMPLE.contains(&format!("\n{key} = ")), "{key} is not written out");
     }

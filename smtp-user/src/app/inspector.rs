@@ -1,0 +1,196 @@
+//! The inspector within the daemon: made from the configuration, joined to the packet path and the records, set up
+//! anew when rules change, drained at the end.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, info, warn};
+
+use crate::app::clock::SystemClock;
+use crate::app::config::inspector::is_domain;
+use crate::app::config::resource::{self, ResourceMode, SourceAddress};
+use crate::app::config::tls_files;
+use crate::app::config::{Config, inspection};
+use crate::app::gateway::Gateway;
+use crate::audit::recorder::{Recorder, Writing};
+use crate::gateway::admission::Bounds;
+use crate::gateway::service::{Service, Surroundings};
+use crate::gateway::setup::{Resource, Setup};
+use crate::inspect::inspector::Inspector as MessageInspector;
+use crate::packet_path::divert::{self, Listeners};
+use crate::packet_path::inspections::MapStages;
+use crate::packet_path::maps::Maps;
+use crate::packet_path::{interface, rule_base};
+use crate::session::relay::RelayLimits;
+use crate::transport::held_message::HoldLimits;
+
+/// The inspector within the daemon.
+pub struct Inspector {
+    service: Service,
+    /// Writes the records for as long as it is kept.
+    writing: Writing,
+    maps: Maps,
+}
+
+/// What can be made, and fail, before anything is attached: certificates, lists, folders.
+pub struct Prepared {
+    setup: Setup,
+    recorder: Recorder,
+    writing: Writing,
+}
+
+/// How often it is looked whether somebody has changed the rules.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Makes what needs no packet path; `None` without resources, since no flow can come then.
+pub fn prepare(config: &Config) -> anyhow::Result<Option<Prepared>> {
+    if config.resources.is_empty() {
+        return Ok(None);
+    }
+    let setup = setup(config)?;
+    let records = config.records.within(&config.gateway.data_dir);
+    let (recorder, writing) = Recorder::start(records, Arc::new(SystemClock))?;
+    Ok(Some(Prepared { setup, recorder, writing }))
+}
+
+impl Inspector {
+    /// Joins the inspector to a gateway that is at work.
+    pub async fn start(prepared: Prepared, gateway: &Gateway) -> anyhow::Result<Self> {
+        let Prepared { mut setup, recorder, writing } = prepared;
+        let maps = gateway.maps().clone();
+        follow_rules(&mut setup, &maps).await?;
+        let Listeners { v4, v6 } = Listeners::open()?;
+        divert::add_routes().await?;
+        let surroundings = Surroundings {
+            recorder,
+            clock: Arc::new(SystemClock),
+            stages: Arc::new(MapStages::open(&maps)?),
+            pulse: gateway.pulse(),
+        };
+        let service = Service::start([v4].into_iter().chain(v6), setup, surroundings)
+            .context("starting the inspector")?;
+        info!(addresses = ?service.addresses(), "inspecting");
+        Ok(Self { service, writing, maps })
+    }
+
+    /// Sees to it that new sessions go by the rules that are active. Never ends; may be dropped and called again.
+    pub async fn follow(&self) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            let now = self.service.setup();
+            match self.maps.active() {
+                Ok(active) if active.policy() == now.revision => {}
+                Ok(_) => {
+                    let mut setup = Setup::clone(&now);
+                    match follow_rules(&mut setup, &self.maps).await {
+                        Ok(()) => {
+                            debug!(revision = setup.revision, "sessions go by another policy");
+                            self.service.set_up(setup);
+                        }
+                        Err(error) => warn!(%error, "cannot read the active rules"),
+                    }
+                }
+                Err(error) => warn!(%error, "cannot read the active policy's revision"),
+            }
+        }
+    }
+
+    /// Makes everything anew from another configuration; on a mistake the old one stays.
+    pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        let mut setup = setup(config)?;
+        follow_rules(&mut setup, &self.maps).await?;
+        self.service.set_up(setup);
+        Ok(())
+    }
+
+    /// Lets sessions in flight end, and writes the last records.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.service.stop().await;
+        tokio::task::spawn_blocking(move || self.writing.finish()).await??;
+        Ok(())
+    }
+}
+
+/// The rules that are active, and the interfaces that they name.
+async fn follow_rules(setup: &mut Setup, maps: &Maps) -> anyhow::Result<()> {
+    // In this order: rules that are newer than their revision are only read once more.
+    setup.revision = maps.active()?.policy();
+    setup.rules = rule_base::active_rules(maps)?;
+    let interfaces = interface::list_async().await?;
+    setup.interfaces = interfaces.into_iter().map(|interface| (interface.name, interface.index)).collect();
+    Ok(())
+}
+
+/// Everything but the active rules.
+fn setup(config: &Config) -> anyhow::Result<Setup> {
+    let inspector = &config.inspector;
+    let held = config.gateway.data_dir.join(HELD_FOLDER);
+    std::fs::create_dir_all(&held).with_context(|| format!("making the folder {}", held.display()))?;
+    let mut hold = HoldLimits::new(&held);
+    hold.max_octets = inspector.max_message;
+    let looks = inspection::within(&config.inspection, Path::new(&config.file));
+    let message_inspector = MessageInspector::new(looks)?;
+    let mut resources = HashMap::new();
+    for resource in &config.resources {
+        let name = resource.name.clone();
+        let made = self::resource(resource, config, &message_inspector)
+            .with_context(|| format!("resource `{name}`"))?;
+        resources.insert(name, Arc::new(made));
+    }
+    Ok(Setup {
+        hostname: inspector.hostname.clone().unwrap_or_else(system_name),
+        bounds: Bounds {
+            in_all: inspector.max_connections as usize,
+            per_source: inspector.max_per_source as usize,
+        },
+        timeouts: inspector.timeouts.clone(),
+        drain: inspector.drain,
+        limits: RelayLimits {
+            max_recipients: inspector.max_recipients,
+            max_errors: inspector.max_errors,
+            max_transactions: inspector.max_transactions,
+            max_message_octets: inspector.max_message,
+            ..RelayLimits::default()
+        },
+        hold,
+        line_ends: crate::wire::smtp::data::LineEnds::default(),
+        rules: config.rules.clone(),
+        revision: 0,
+        interfaces: Vec::new(),
+        resources,
+    })
+}
+
+fn resource(
+    resource: &resource::Resource,
+    config: &Config,
+    inspector: &MessageInspector,
+) -> anyhow::Result<Resource> {
+    if resource.mode == ResourceMode::Spool {
+        anyhow::bail!("`mode = \"spool\"` does not work yet; use `mode = \"proxy\"`");
+    }
+    Ok(Resource {
+        name: resource.name.clone(),
+        from_originator: resource.source == SourceAddress::Client,
+        next_hop: resource.next_hop,
+        server_tls: resource.server_tls,
+        tls: tls_files::context(config, resource)?,
+        inspector: inspector.clone(),
+    })
+}
+
+/// What the system calls itself, if that can stand in a reply.
+fn system_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if is_domain(name) { name.to_owned() } else { "localhost".to_owned() }
+}
+
+/// Folder of messages on their way, within the data folder. Their files have no names; it stays empty.
+const HELD_FOLDER: &str = "held";

@@ -1,0 +1,24 @@
+//! The inspector: mail sessions from accept to close (RFC 5321, RFC 3207, RFC 8314).
+//!
+//! It accepts what the packet path diverts, calls the next hop, and carries out what the session's state machine asks
+//! for. It never decides what a command may do, nor what a message is: that is for `session` and `inspect`.
+
+pub mod admission;
+pub mod original_destination;
+pub mod service;
+pub mod setup;
+pub mod timeouts;
+
+mod alarm;
+mod buffer;
+mod connection;
+mod ledger;
+mod leg_io;
+mod listener;
+mod message;
+mod relay_io;
+mod shutdown;
+mod trace_fields;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Accepts connections, one task for each, and gives a sign of life while it does.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{error, warn};
+
+use crate::gateway::connection::{Accepted, serve};
+use crate::gateway::service::Shared;
+use crate::gateway::shutdown::{Phase, draining};
+use crate::model::pulse::Pulse;
+
+/// How often a sign of life is given: well within what the heartbeat allows.
+const BEAT: Duration = Duration::from_millis(150);
+/// How long is waited when the system has no descriptors or memory for another connection.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// A listener and its own address.
+pub(crate) type Listener = (TcpListener, SocketAddr);
+
+/// Accepts connections until the service drains; then waits for the sessions, and after a while cuts them.
+pub(crate) async fn listen(
+    listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+    mut phase: watch::Receiver<Phase>,
+    pulse: Arc<Pulse>,
+) {
+    let mut sessions = JoinSet::new();
+    let for_sessions = phase.clone();
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stop = std::pin::pin!(draining(&mut phase));
+    loop {
+        tokio::select! {
+            (accepted, listener) = poll_fn(|cx| poll_accept(&listeners, cx)) => match accepted {
+                Ok((stream, originator)) => {
+                    let accepted = Accepted { stream, originator, listener };
+                    sessions.spawn(serve(accepted, Arc::clone(&shared), for_sessions.clone()));
+                }
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection");
+                    pulse.beat();
+                    sleep(EXHAUSTED).await;
+                }
+            },
+            Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(&ended),
+            _ = beat.tick() => pulse.beat(),
+            () = &mut stop => break,
+        }
+    }
+    pulse.close();
+    drop(listeners);
+    let drain = shared.setup().drain;
+    let all = async {
+        while let Some(ended) = sessions.join_next().await {
+            report(&ended);
+        }
+    };
+    if tokio::time::timeout(drain, all).await.is_err() {
+        warn!(sessions = sessions.len(), "sessions are cut that have not ended in time");
+        sessions.shutdown().await;
+    }
+}
+
+fn poll_accept(
+    listeners: &[Listener],
+    cx: &mut Context<'_>,
+) -> Poll<(io::Result<(TcpStream, SocketAddr)>, SocketAddr)> {
+    for (listener, local) in listeners {
+        if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+            return Poll::Ready((accepted, *local));
+        }
+    }
+    Poll::Pending
+}
+
+fn report(ended: &Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!("a session ended by a fault of this program");
+    }
+}
+
+/// Whether the next connection may well be accepted: `accept(2)` hands on what happened to the one at hand.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,661 @@
+//! Carries out one session: feeds what arrives on both legs to the session's state machine, and does what it asks.
+//!
+//! One task, no channels. What a step asks for is gathered and leaves when there is nothing more to look at, so that
+//! pipelined commands and their replies travel together. While one side does not take what it is sent, nothing is read
+//! from the other.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::event::session_event::SessionEvent;
+use crate::gateway::alarm::{Alarm, Expired};
+use crate::gateway::ledger::Ledger;
+use crate::gateway::leg_io::{LegIo, WriteFailure};
+use crate::gateway::message::{Message, SendError};
+use crate::gateway::setup::{Resource, Setup};
+use crate::gateway::trace_fields::{OriginatorFacts, trace_fields};
+use crate::limits::{AUTH_LINE_OCTETS, Timeout};
+use crate::model::clock::Clock;
+use crate::model::disposition::Disposition;
+use crate::model::leg::Leg;
+use crate::model::session_id::MessageId;
+use crate::model::tls_facts::TlsFacts;
+use crate::session::relay::{Effect, Framing, Input, Reading, Relay};
+use crate::tls::error::TlsError;
+use crate::tls::next_hop_certificate::NextHopCertificate;
+use crate::transport::stream::{Stream, UpgradeError};
+use crate::wire::smtp::line::{LineOutcome, LineReader};
+use crate::wire::smtp::reply::{ReplyOutcome, ReplyReader};
+
+/// One session at work.
+pub(crate) struct RelayIo {
+    relay: Relay,
+    /// What is yet to be done.
+    effects: Vec<Effect>,
+    /// An empty list that is used in turn with the other.
+    spare: Vec<Effect>,
+    client: LegIo,
+    server: LegIo,
+    lines: LineReader,
+    replies: ReplyReader,
+    message: Option<Message>,
+    chunk: Option<ChunkProgress>,
+    data: Option<DataProgress>,
+    /// When the originator ended the message that is being answered.
+    data_ended: Option<Instant>,
+    facts: OriginatorFacts,
+    /// The one recipient of the message, if there is no other.
+    only_recipient: Option<String>,
+    certificate: Option<NextHopCertificate>,
+    alarm: Alarm,
+    /// The relay was told that this leg has ended.
+    told_closed: [bool; 2],
+    told_drain: bool,
+    /// The session has had its time, and some more to end in.
+    is_overdue: bool,
+    context: Context,
+}
+
+/// What a session is carried out with.
+pub(crate) struct Context {
+    pub(crate) ledger: Ledger,
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where the connection to the next hop goes.
+    pub(crate) next_hop: std::net::SocketAddr,
+}
+
+/// How far the chunk is that is being read.
+#[derive(Clone, Copy)]
+struct ChunkProgress {
+    left: u64,
+    keep: bool,
+}
+
+/// How fast the message is that is being read.
+#[derive(Clone, Copy)]
+struct DataProgress {
+    begun: Instant,
+    received_before: u64,
+}
+
+/// Why waiting came to an end.
+enum Woken {
+    /// There is input, or a leg has ended.
+    Input,
+    /// A wait is over.
+    Expired(Expired),
+    /// The daemon is to stop.
+    Drain,
+}
+
+/// How long a session may take to end once its time is over.
+const OVERDUE: Duration = Duration::from_secs(30);
+
+impl RelayIo {
+    /// With the originator's connection. The next hop's comes with [`connected`](Self::connected).
+    pub(crate) fn new(relay: Relay, client: Stream, context: Context) -> Self {
+        let alarm = Alarm::new(&context.setup.timeouts, Instant::now());
+        Self {
+            relay,
+            effects: Vec::new(),
+            spare: Vec::new(),
+            client: LegIo::new(client),
+            server: LegIo::unconnected(),
+            lines: LineReader::new(AUTH_LINE_OCTETS),
+            replies: ReplyReader::new(),
+            message: None,
+            chunk: None,
+            data: None,
+            data_ended: None,
+            facts: OriginatorFacts::default(),
+            only_recipient: None,
+            certificate: None,
+            alarm,
+            told_closed: [false; 2],
+            told_drain: false,
+            is_overdue: false,
+            context,
+        }
+    }
+
+    /// Records something that should be explained.
+    pub(crate) fn note(&self, leg: Leg, what: &str, detail: String) {
+        self.context.ledger.note(leg, what, Some(detail));
+    }
+
+    /// The next hop answered the call.
+    pub(crate) fn connected(&mut self, server: Stream) {
+        self.server.connect(server);
+        self.input(Input::NextHopConnected);
+    }
+
+    /// The next hop did not answer the call.
+    pub(crate) fn unreachable(&mut self, why: &'static str) {
+        self.told_closed[1] = true;
+        self.input(Input::NextHopUnreachable(why));
+    }
+
+    /// Starts TLS on both legs, the next hop's first, before a word is said (RFC 8314 §3.3). Gives why there is no
+    /// session then.
+    pub(crate) async fn start_implicit_tls(
+        &mut self,
+        server: tokio::net::TcpStream,
+    ) -> Result<(), Disposition> {
+        self.server.connect(Stream::Plain(server));
+        for (leg, reason) in [(Leg::Server, "server_tls_failed"), (Leg::Client, "client_tls_failed")] {
+            if let Err(why) = self.handshake(leg).await {
+                self.context.ledger.record(None, SessionEvent::TlsFailed { leg, why });
+                self.client.abandon();
+                self.server.abandon();
+                return Err(Disposition::Failed(reason.to_owned()));
+            }
+        }
+        self.input(Input::NextHopConnected);
+        Ok(())
+    }
+
+    /// Records that the next hop did not answer, for a session that cannot say so.
+    pub(crate) fn no_next_hop(&self, why: &str) {
+        let outcome = why.to_owned();
+        self.context.ledger.record(None, SessionEvent::NextHop { outcome, greeting: None });
+    }
+
+    /// Ends a session that never began.
+    pub(crate) async fn give_up(mut self, disposition: Disposition) {
+        self.client.abandon();
+        self.finish(disposition).await;
+    }
+
+    /// Carries the session out to its end.
+    pub(crate) async fn run(mut self, drain: impl Future<Output = ()>) {
+        let mut drain = std::pin::pin!(drain);
+        loop {
+            self.perform().await;
+            if self.relay.is_closed() && self.effects.is_empty() {
+                break;
+            }
+            if self.take_input().await {
+                continue;
+            }
+            self.flush(Leg::Server).await;
+            self.flush(Leg::Client).await;
+            if !self.effects.is_empty() {
+                continue;
+            }
+            if self.told_drain {
+                // It ends the session as soon as nothing is in progress, and that may be now.
+                self.input(Input::Drain);
+                if !self.effects.is_empty() {
+                    continue;
+                }
+            }
+            self.say_where_it_stands();
+            match self.wait(drain.as_mut()).await {
+                Woken::Input => {}
+                Woken::Drain => {
+                    self.told_drain = true;
+                    self.input(Input::Drain);
+                }
+                Woken::Expired(Expired::Wait(_, which)) => self.input(Input::Expired(which)),
+                Woken::Expired(Expired::Session) if self.is_overdue => {
+                    self.finish(Disposition::Failed("time_out_session".to_owned())).await;
+                    return;
+                }
+                Woken::Expired(Expired::Session) => self.session_expired(),
+            }
+        }
+        let disposition = self.relay.disposition();
+        self.finish(disposition).await;
+    }
+
+    async fn finish(mut self, disposition: Disposition) {
+        let limit = self.context.setup.timeouts.of(Timeout::Quit);
+        self.client.close_gently(limit).await;
+        self.server.close(limit).await;
+        self.say_where_it_stands();
+        self.context.ledger.close(disposition);
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.relay.handle(input, &mut self.effects);
+    }
+
+    /// Tells the ledger and the flow map.
+    fn say_where_it_stands(&mut self) {
+        self.context.ledger.stage(self.relay.stage());
+        self.context.ledger.count(self.client.octets(), self.server.octets(), self.relay.tally());
+    }
+
+    /// The session has lasted as long as a session may: whatever is waited for is waited for no longer.
+    fn session_expired(&mut self) {
+        self.is_overdue = true;
+        self.alarm.end_session_at(Instant::now() + OVERDUE);
+        let waiting = self.relay.waiting();
+        self.context.ledger.note(Leg::Client, "time_out_session", None);
+        let expired = waiting.client.or(waiting.server).unwrap_or(Timeout::Command);
+        self.input(Input::Expired(expired));
+    }
+
+    // ---- what arrives -----------------------------------------------------------------------------------------
+
+    /// Looks at one piece of what has arrived; says whether there was one.
+    async fn take_input(&mut self) -> bool {
+        if !self.server.input().is_empty() {
+            self.take_reply();
+            return true;
+        }
+        if !self.client.input().is_empty() {
+            match self.relay.reading() {
+                Reading::Command => {
+                    self.take_line();
+                    return true;
+                }
+                Reading::Data => {
+                    self.take_data().await;
+                    return true;
+                }
+                Reading::Chunk { octets, keep } => {
+                    self.take_chunk(octets, keep).await;
+                    return true;
+                }
+                Reading::Nothing => {}
+            }
+        } else if self.chunk.is_none()
+            && let Reading::Chunk { octets: 0, keep } = self.relay.reading()
+        {
+            // Nothing has to arrive for it.
+            self.take_chunk(0, keep).await;
+            return true;
+        }
+        for leg in [Leg::Server, Leg::Client] {
+            if self.leg(leg).has_ended() && self.tell_closed(leg) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells the relay, once, that a leg has ended.
+    fn tell_closed(&mut self, leg: Leg) -> bool {
+        let index = usize::from(leg == Leg::Server);
+        let told = self.told_closed.get_mut(index).is_none_or(|told| std::mem::replace(told, true));
+        if !told {
+            self.input(Input::Closed(leg));
+        }
+        !told
+    }
+
+    fn take_reply(&mut self) {
+        let step = self.replies.feed(self.server.input());
+        self.server.consume(step.consumed);
+        match step.outcome {
+            ReplyOutcome::More => {}
+            ReplyOutcome::Reply(reply) => {
+                self.alarm.restart(Leg::Server);
+                self.input(Input::Reply(&reply));
+            }
+            ReplyOutcome::Defect(defect) => self.input(Input::ReplyDefect(defect)),
+        }
+    }
+
+    fn take_line(&mut self) {
+        let Some(mut buffer) = self.client.take_input() else { return };
+        let step = self.lines.feed(buffer.octets());
+        buffer.consume(step.consumed);
+        let more = !buffer.octets().is_empty();
+        match step.outcome {
+            LineOutcome::More => {}
+            LineOutcome::Line(line) => {
+                self.alarm.restart(Leg::Client);
+                self.relay.handle(Input::Command { line, more }, &mut self.effects);
+            }
+            LineOutcome::Defect(defect) => {
+                self.relay.handle(Input::BadLine(defect), &mut self.effects);
+            }
+        }
+        self.client.put_input(buffer);
+    }
+
+    async fn take_data(&mut self) {
+        let Some(mut buffer) = self.client.take_input() else { return };
+        let Some(message) = &mut self.message else {
+            // The relay reads data only between `BeginMessage` and the end of the data.
+            self.client.abandon();
+            self.tell_closed(Leg::Client);
+            return;
+        };
+        let step = message.take_data(buffer.octets()).await;
+        let octets = message.octets();
+        buffer.consume(step.consumed);
+        self.client.put_input(buffer);
+        if let Some(defect) = step.defect {
+            self.input(Input::DataDefect(defect));
+        }
+        if step.end {
+            self.end_data(Input::DataEnd { octets });
+        } else {
+            self.look_at_rate();
+        }
+    }
+
+    async fn take_chunk(&mut self, octets: u64, keep: bool) {
+        let progress = self.chunk.unwrap_or(ChunkProgress { left: octets, keep });
+        let mut left = progress.left;
+        if left > 0 {
+            let Some(mut buffer) = self.client.take_input() else { return };
+            let taken = buffer.octets().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let piece = buffer.octets().get(..taken).unwrap_or_default();
+            let defect = match &mut self.message {
+                Some(message) if progress.keep => message.take_chunk(piece).await,
+                _ => None,
+            };
+            buffer.consume(taken);
+            self.client.put_input(buffer);
+            left -= taken as u64;
+            if let Some(defect) = defect {
+                self.input(Input::DataDefect(defect));
+            }
+        }
+        if left > 0 {
+            self.chunk = Some(ChunkProgress { left, keep: progress.keep });
+            self.look_at_rate();
+        } else {
+            self.chunk = None;
+            let octets = self.message.as_ref().map_or(0, Message::octets);
+            self.end_data(Input::ChunkEnd { octets });
+        }
+    }
+
+    fn end_data(&mut self, input: Input<'_>) {
+        self.data = None;
+        self.data_ended = Some(Instant::now());
+        self.alarm.restart(Leg::Client);
+        self.input(input);
+    }
+
+    /// More of a message has come; but an originator that sends too slowly over its whole length holds a place that
+    /// others need.
+    fn look_at_rate(&mut self) {
+        self.alarm.restart(Leg::Client);
+        let now = Instant::now();
+        let [received, _] = self.client.octets();
+        let progress = *self.data.get_or_insert(DataProgress { begun: now, received_before: received });
+        let octets = received - progress.received_before;
+        if self.context.setup.timeouts.is_too_slow(octets, now - progress.begun) {
+            self.context.ledger.note(Leg::Client, "data_too_slow", None);
+            self.input(Input::Expired(Timeout::Data));
+        }
+    }
+
+    // ---- what is to be done -----------------------------------------------------------------------------------
+
+    /// Does what the relay asks for.
+    async fn perform(&mut self) {
+        while !self.effects.is_empty() {
+            let mut batch = std::mem::replace(&mut self.effects, std::mem::take(&mut self.spare));
+            for effect in batch.drain(..) {
+                self.perform_one(effect).await;
+            }
+            self.spare = batch;
+        }
+    }
+
+    async fn perform_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply(octets) => {
+                self.client.gather(octets);
+                if self.client.is_full() {
+                    self.flush(Leg::Client).await;
+                }
+            }
+            Effect::Command(octets) => {
+                self.server.gather(octets);
+                if self.server.is_full() {
+                    self.flush(Leg::Server).await;
+                }
+            }
+            Effect::StartTls(leg) => self.start_tls(leg).await,
+            Effect::BeginMessage { number } => {
+                let Context { setup, resource, .. } = &self.context;
+                self.message = Some(Message::begin(
+                    number,
+                    &setup.hold,
+                    setup.line_ends,
+                    setup.limits.max_message_octets,
+                    &resource.inspector,
+                ));
+            }
+            Effect::Judge { number, chunked } => self.judge(number, chunked).await,
+            Effect::SendMessage { number, framing } => self.send_message(number, framing).await,
+            Effect::DropMessage { number } => {
+                self.message.take_if(|message| message.number() == number);
+                self.data = None;
+            }
+            Effect::Event(event, message) => self.record(event, message),
+            Effect::Close(leg) => {
+                let limit = self.context.setup.timeouts.of(Timeout::Quit);
+                match leg {
+                    Leg::Client => self.client.close_gently(limit).await,
+                    Leg::Server => self.server.close(limit).await,
+                }
+                // Whoever asked for it need not be told.
+                if let Some(told) = self.told_closed.get_mut(usize::from(leg == Leg::Server)) {
+                    *told = true;
+                }
+            }
+        }
+    }
+
+    /// Records a fact, after taking from it what trace fields tell.
+    fn record(&mut self, mut event: SessionEvent, message: Option<u32>) {
+        match &mut event {
+            SessionEvent::Hello { verb, name, .. } => {
+                self.facts.name.clone_from(name);
+                self.facts.extended = verb == "EHLO";
+            }
+            SessionEvent::Auth { code: 235, .. } => self.facts.authenticated = true,
+            SessionEvent::Envelope { to, .. } => {
+                self.only_recipient = match to.as_slice() {
+                    [only] => Some(only.clone()),
+                    _ => None,
+                };
+            }
+            SessionEvent::Replied { micros, .. } => {
+                let since = self.data_ended.take().map_or(Duration::ZERO, |ended| ended.elapsed());
+                *micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+            }
+            _ => {}
+        }
+        self.context.ledger.record(message, event);
+    }
+
+    async fn judge(&mut self, number: u32, chunked: bool) {
+        let limit = self.context.setup.timeouts.of(Timeout::Judgement);
+        let Some(message) = self.message.as_mut().filter(|message| message.number() == number) else {
+            return;
+        };
+        if chunked && let Some(defect) = message.finish_chunks().await {
+            self.input(Input::DataDefect(defect));
+            return;
+        }
+        let judgement = message.judge(limit).await;
+        let number = Some(number);
+        let ledger = &self.context.ledger;
+        let event = judgement.event();
+        for part in judgement.parts {
+            ledger.record(number, SessionEvent::Part(part));
+        }
+        for engine in judgement.engines {
+            ledger.record(number, engine);
+        }
+        ledger.record(number, event);
+        self.input(Input::Judged(&judgement.decision));
+    }
+
+    async fn send_message(&mut self, number: u32, framing: Framing) {
+        let Context { ledger, setup, clock, .. } = &self.context;
+        let Some(message) = self.message.as_ref().filter(|message| message.number() == number) else {
+            return;
+        };
+        let trace = trace_fields(
+            &self.facts,
+            ledger.peers().originator.ip(),
+            &setup.hostname,
+            MessageId { session: ledger.session(), number },
+            self.only_recipient.as_deref(),
+            clock.unix_micros(),
+        );
+        let limit = setup.timeouts.of(Timeout::DataBlock);
+        match message.send(&trace, framing, &mut self.server, limit).await {
+            Ok(()) => self.input(Input::MessageSent { number }),
+            Err(SendError::Write(failure)) => {
+                let what = match failure {
+                    WriteFailure::TimedOut => "time_out_data_block",
+                    WriteFailure::Broken => "connection_broken_in_data",
+                };
+                ledger.note(Leg::Server, what, None);
+                self.abandon(Leg::Server);
+            }
+            Err(SendError::Hold(error)) => {
+                // Half of it is on its way: only a broken connection keeps the next hop from taking that for all.
+                ledger.note(Leg::Server, error.name(), None);
+                self.abandon(Leg::Server);
+            }
+        }
+    }
+
+    fn abandon(&mut self, leg: Leg) {
+        self.leg(leg).abandon();
+        self.tell_closed(leg);
+    }
+
+    /// Writes what was gathered for a leg.
+    async fn flush(&mut self, leg: Leg) {
+        if !self.leg(leg).has_output() {
+            return;
+        }
+        let which = match leg {
+            Leg::Client => Timeout::Command,
+            Leg::Server => Timeout::Reply,
+        };
+        let limit = self.context.setup.timeouts.of(which);
+        let Err(failure) = self.leg(leg).flush(limit).await else { return };
+        if failure == WriteFailure::TimedOut {
+            self.context.ledger.note(leg, "time_out_write", None);
+        }
+        self.abandon(leg);
+    }
+
+    fn leg(&mut self, leg: Leg) -> &mut LegIo {
+        match leg {
+            Leg::Client => &mut self.client,
+            Leg::Server => &mut self.server,
+        }
+    }
+
+    // ---- TLS --------------------------------------------------------------------------------------------------
+
+    /// Starts TLS on a leg. Nothing of the plaintext survives it (RFC 3207 §4.2).
+    async fn start_tls(&mut self, leg: Leg) {
+        // Before the peer is told to begin: what came until then is no handshake.
+        match self.leg(leg).nothing_waits() {
+            Ok(()) => {}
+            Err(UpgradeError::Extra) => {
+                self.leg(leg).forget_output();
+                self.input(Input::Extra(leg));
+                return;
+            }
+            Err(_) => {
+                self.abandon(leg);
+                return;
+            }
+        }
+        self.flush(leg).await;
+        if !self.leg(leg).is_open() {
+            return;
+        }
+        match self.handshake(leg).await {
+            Ok(()) => self.input(Input::Upgraded(leg)),
+            Err(why) => {
+                self.context.ledger.record(None, SessionEvent::TlsFailed { leg, why });
+                self.leg(leg).abandon();
+                self.input(Input::UpgradeFailed(leg));
+            }
+        }
+    }
+
+    async fn handshake(&mut self, leg: Leg) -> Result<(), String> {
+        let tcp = self.leg(leg).take_plain().map_err(|error| error.to_string())?;
+        let Context { setup, resource, next_hop, .. } = &self.context;
+        let which = match leg {
+            Leg::Client => Timeout::ClientHandshake,
+            Leg::Server => Timeout::ServerHandshake,
+        };
+        let limit = setup.timeouts.of(which);
+        let facts: TlsFacts = match leg {
+            Leg::Server => {
+                let handshake = timeout(limit, Box::pin(resource.tls.connect(tcp, *next_hop))).await;
+                let (stream, facts, certificate) = in_time(handshake)?;
+                self.server.connect(Stream::ClientTls(Box::new(stream)));
+                self.replies = ReplyReader::new();
+                self.certificate = Some(certificate);
+                facts
+            }
+            Leg::Client => {
+                let pattern = self.certificate.as_ref();
+                let handshake = timeout(limit, Box::pin(resource.tls.accept(tcp, pattern))).await;
+                let (stream, facts) = in_time(handshake)?;
+                self.client.connect(Stream::ServerTls(Box::new(stream)));
+                self.lines = LineReader::new(AUTH_LINE_OCTETS);
+                self.certificate = None;
+                self.facts = OriginatorFacts {
+                    tls: Some((facts.version.clone(), facts.cipher.clone())),
+                    ..OriginatorFacts::default()
+                };
+                facts
+            }
+        };
+        self.alarm.restart(leg);
+        self.context.ledger.record(None, SessionEvent::Tls { leg, facts });
+        Ok(())
+    }
+
+    // ---- waiting ----------------------------------------------------------------------------------------------
+
+    /// Waits until there is something to do.
+    async fn wait(&mut self, mut drain: Pin<&mut impl Future<Output = ()>>) -> Woken {
+        self.alarm.set(self.relay.waiting(), &self.context.setup.timeouts);
+        let (client, server, alarm) = (&mut self.client, &mut self.server, &mut self.alarm);
+        let told_drain = self.told_drain;
+        poll_fn(|cx| {
+            let server_ready = server.poll_input(cx).is_ready();
+            let client_ready = client.poll_input(cx).is_ready();
+            if server_ready || client_ready {
+                return Poll::Ready(Woken::Input);
+            }
+            if let Poll::Ready(expired) = alarm.poll(cx) {
+                return Poll::Ready(Woken::Expired(expired));
+            }
+            if !told_drain && drain.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Drain);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// The outcome of a handshake that may have taken too long.
+fn in_time<T>(handshake: Result<Result<T, TlsError>, tokio::time::error::Elapsed>) -> Result<T, String> {
+    match handshake {
+        Ok(outcome) => outcome.map_err(|error| error.reason().to_owned()),
+        Err(_) => Err("time_out".to_owned()),
+    }
+}
