@@ -95,6 +95,8 @@ enum StandIn {
     XdpConst,
     /// XDP with a route look-up for every packet.
     XdpFib,
+    /// haproxy, for the mail path.
+    Haproxy,
 }
 
 fn main() -> ExitCode {
@@ -137,9 +139,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             pairs,
             leg,
             quick: arguments.quick,
+            stand_in: arguments.stand_in.is_some(),
             scratch: scratch.path().to_owned(),
             report: Report::open(smtp::SUITE, arguments.json.as_deref(), &format!("{arguments:?}"))?,
         };
+        if rig.stand_in {
+            rig.report.note("THE SUBJECT IS A STAND-IN (haproxy), not Postern.");
+        }
         let outcome = smtp::run(&mut rig, &arguments.cases);
         return conclude(&rig.report, outcome, arguments.gate);
     }
@@ -150,10 +156,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         pairs,
         leg,
         quick: arguments.quick,
-        stand_in: arguments.stand_in.map(|stand_in| match stand_in {
-            StandIn::Kernel => Kind::Kernel,
-            StandIn::XdpConst => Kind::XdpConst,
-            StandIn::XdpFib => Kind::XdpFib,
+        stand_in: arguments.stand_in.and_then(|stand_in| match stand_in {
+            StandIn::Kernel => Some(Kind::Kernel),
+            StandIn::XdpConst => Some(Kind::XdpConst),
+            StandIn::XdpFib => Some(Kind::XdpFib),
+            StandIn::Haproxy => None,
         }),
         slow_share: 0.0,
         report: Report::open(PACKET_PATH, arguments.json.as_deref(), &format!("{arguments:?}"))?,

@@ -33,6 +33,8 @@ pub(crate) struct SmtpRig {
     pub(crate) leg: Duration,
     /// Short run.
     pub(crate) quick: bool,
+    /// Measures haproxy in the subject's place, to try the rig out.
+    pub(crate) stand_in: bool,
     /// Folder for configurations and spools.
     pub(crate) scratch: PathBuf,
     /// Where results go.
@@ -63,6 +65,11 @@ pub(crate) fn knows(name: &str) -> bool {
 }
 
 impl SmtpRig {
+    /// The subject, or what stands in for it.
+    pub(crate) fn subject(&self) -> stand::Between {
+        if self.stand_in { stand::Between::Haproxy } else { stand::Between::Postern }
+    }
+
     /// A folder of its own for one station.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.scratch.join(name);

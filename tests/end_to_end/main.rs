@@ -1,4 +1,25 @@
 //! Scenarios of the whole gateway: an originator, Postern and a next hop in three namespaces.
 //!
-//! All of them need root, and some a mail server or engine from Debian; where that is missing, the scenario is
+//! All of them need root, and some a mail server or an engine from Debian; where that is missing, the scenario is
 //! skipped and counted.
+
+mod chunking;
+mod clean_mail;
+mod daemon_is_killed;
+mod disconnects;
+mod dot_stuffing;
+mod eicar_is_refused;
+mod engine_down;
+mod exim;
+mod malformed_input;
+mod mirrored_certificate;
+mod other_protocols;
+mod pipelining;
+mod postfix;
+mod real_clamd;
+mod real_clients;
+mod smuggling;
+mod starttls_injection;
+mod starttls_stripping;
+mod transaction_resets;
+mod unknown_extensions;

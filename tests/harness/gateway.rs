@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::deadline::{self, SOON};
+use crate::mail_scene::MailConfig;
 use crate::netns;
 use crate::pins::Pins;
 use crate::program::Program;
@@ -157,6 +158,38 @@ impl<'a> Gateway<'a> {
             std::thread::park_timeout(Duration::from_millis(5));
         }
         child.wait_with_output().expect("the child can be waited for")
+    }
+
+    /// Starts it as a mail configuration says, with an inspection CA where one is needed.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead, or is not ready in time.
+    #[track_caller]
+    pub fn start_inspecting(topology: &'a Topology, config: &MailConfig) -> Self {
+        let mut gateway = Self::prepare(topology, &config.text());
+        if config.is_minting() {
+            gateway.make_authority();
+        }
+        gateway.run();
+        gateway
+    }
+
+    /// Makes the inspection CA.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[track_caller]
+    pub fn make_authority(&self) {
+        let config = self.config.path().display().to_string();
+        let program = binary().display().to_string();
+        crate::command::run(&program, &["ca", "init", "--config", &config]);
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> &Path {
+        self.config.path()
     }
 
     fn run_arguments(&self) -> Vec<String> {
@@ -305,6 +338,16 @@ impl<'a> Gateway<'a> {
     #[track_caller]
     pub fn kill9(&mut self) {
         self.signal(Signal::SIGKILL);
+        self.wait_for_end();
+    }
+
+    /// Takes note that the daemon was killed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn forget_killed(&mut self) {
         self.wait_for_end();
     }
 

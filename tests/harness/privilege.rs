@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -28,6 +28,34 @@ macro_rules! requires_root {
             return;
         }
     }};
+}
+
+/// Returns from the test, aloud, when one of these programs is missing.
+#[macro_export]
+macro_rules! requires_programs {
+    ($($program:expr),+ $(,)?) => {{
+        fn here() {}
+        $(if $crate::privilege::find_program($program).is_none() {
+            let name = std::any::type_name_of_val(&here).trim_end_matches("::here");
+            $crate::privilege::skip(name, &format!("{} is missing; `cargo xtask setup --tests` brings it", $program));
+            return;
+        })+
+    }};
+}
+
+/// Finds a program in the search path, or among those that were unpacked for the tests.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from);
+    // target/<profile>/deps/end_to_end-… stands three folders below target/peers.
+    let test = std::env::current_exe().ok();
+    let target = test.as_deref().and_then(|test| test.ancestors().nth(3));
+    let unpacked = target.map(|target| target.join("peers/exim/usr/sbin"));
+    std::env::split_paths(&own)
+        .chain(system)
+        .chain(unpacked)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// What this machine lacks for tests with namespaces and kernel programs, if anything.

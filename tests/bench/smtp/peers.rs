@@ -112,7 +112,7 @@ fn socket(folder: &Path) -> std::path::PathBuf {
 fn haproxy(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAddr) -> Result<Child> {
     let config = folder.join("haproxy.cfg");
     let text = format!(
-        "global\n  maxconn 20000\n  nbthread 2\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 300s\n\
+        "global\n  maxconn 4000\n  nbthread 2\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 300s\n\
          \x20 timeout server 300s\nfrontend f\n  bind 10.201.0.1:{PORT}\n  default_backend b\nbackend b\n  server s {server}\n"
     );
     fs::write(&config, text)?;

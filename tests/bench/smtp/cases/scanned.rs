@@ -38,7 +38,7 @@ fn measure(
     cost: Goal,
     built_in: Goal,
 ) -> Result<()> {
-    let wanted = [Between::Postern, Between::PostfixClamsmtp, Between::PosternClamd];
+    let wanted = [rig.subject(), Between::PostfixClamsmtp, Between::PosternClamd];
     let stations = stations(rig, case, &wanted)?;
     let data = Arc::new(message::of_size(octets));
     let rows = run_legs(

@@ -27,7 +27,7 @@ fn measure(
     cost: Goal,
     against_postfix: Goal,
 ) -> Result<()> {
-    let wanted = [Between::Postern, Between::PostfixProxy, Between::Haproxy];
+    let wanted = [rig.subject(), Between::PostfixProxy, Between::Haproxy];
     let stations = stations(rig, case, &wanted)?;
     let data = Arc::new(message::of_size(10_240));
     let rows = run_legs(
