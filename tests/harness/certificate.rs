@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
 /// A certificate with its key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificate {
     /// The certificate.
     pub pem: String,

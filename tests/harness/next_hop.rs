@@ -109,7 +109,16 @@ impl NextHop {
         script: Script,
         certificate: Certificate,
     ) -> Self {
-        let listener = flow_probe::listen(namespace, address);
+        Self::on(flow_probe::listen(namespace, address), script, certificate)
+    }
+
+    /// The same on a listener of one's own.
+    ///
+    /// # Panics
+    ///
+    /// When the listener is none.
+    pub fn on(listener: TcpListener, script: Script, certificate: Certificate) -> Self {
+        let address = listener.local_addr().expect("the listener is bound");
         listener.set_nonblocking(true).expect("the listener can be made not to block");
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
@@ -147,6 +156,11 @@ impl NextHop {
     /// The connections so far.
     pub fn connections(&self) -> Vec<Heard> {
         self.shared.state().connections.clone()
+    }
+
+    /// The messages so far, which are forgotten.
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.shared.state().deliveries)
     }
 
     /// Forgets messages; connections keep their numbers.

@@ -76,8 +76,8 @@ const fn file(name: &'static str, path: &'static str, why: &'static str) -> Pack
     Package { name, why, group: Group::Base, probe: Probe::File(path) }
 }
 
-const fn in_peers(name: &'static str, path: &'static str, why: &'static str) -> Package {
-    Package { name, why, group: Group::Peers, probe: Probe::File(path) }
+const fn lab_file(name: &'static str, path: &'static str, why: &'static str) -> Package {
+    Package { name, why, group: Group::Lab, probe: Probe::File(path) }
 }
 
 const PACKAGES: &[Package] = &[
@@ -95,8 +95,8 @@ const PACKAGES: &[Package] = &[
     program("clamav-daemon", "clamd", Group::Peers, "an engine"),
     program("haproxy", "haproxy", Group::Peers, "a peer of the measurements"),
     program("clamsmtp", "clamsmtpd", Group::Peers, "a peer of the measurements"),
-    in_peers("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl/copyright", "TLS for swaks"),
-    program("openssl", "openssl", Group::Peers, "a TLS client by another hand"),
+    lab_file("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl/copyright", "TLS for swaks"),
+    program("openssl", "openssl", Group::Lab, "a TLS client by another hand"),
     program("python3", "python3", Group::Peers, "its smtplib, a mail client by another hand"),
     program("qemu-system-x86", "qemu-system-x86_64", Group::Emulator, "runs other kernels"),
     program("busybox-static", "busybox", Group::Emulator, "user space of the emulated machine"),
