@@ -14,6 +14,7 @@ pub mod mistake;
 pub mod moment;
 pub mod output;
 pub mod path;
+pub mod probe;
 pub mod quantity;
 pub mod records_args;
 pub mod route;
@@ -64,6 +65,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Sessions(args) => sessions::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Uninspected(args) => uninspected::run(args),
+        Command::Probe(args) => probe::run(args),
         Command::Scan(args) => scan::run(args),
         Command::Check(args) => check::run(args),
         Command::Ca(args) => ca::run(args),

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, path, rules, scan, sessions, set, stat, stop, uninspected,
+    ban, ca, check, conns, doctor, explain, path, probe, rules, scan, sessions, set, stat, stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -50,6 +50,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// List what reached a server although nobody looked at it.
     Uninspected(uninspected::UninspectedArgs),
+    /// Ask a mail server what it offers: greeting, EHLO keywords, STARTTLS, certificate.
+    Probe(probe::ProbeArgs),
     /// Judge messages from files, without a gateway.
     Scan(scan::ScanArgs),
     /// Check a configuration file.

@@ -182,3 +182,6 @@ pub struct PartRecord {
     /// What each stage did: name, and `ran(…)` or `skipped(…)`.
     pub stages: Vec<(String, String)>,
 }
+
+#[cfg(test)]
+mod tests;

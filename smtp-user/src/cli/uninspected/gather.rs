@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::audit::reader::RawRecord;
 use crate::event::sentence::verdict_word;
 use crate::event::session_event::{PartRecord, SessionEvent};
+use crate::inspect::stage::STRUCTURE;
 use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::disposition::Disposition;
 use crate::model::session_id::SessionId;
@@ -154,6 +155,7 @@ fn unseen(part: &PartRecord) -> Option<String> {
     {
         return None;
     }
-    let reasons: Vec<&str> = part.stages.iter().map(|(_, result)| result.as_str()).collect();
+    let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE);
+    let reasons: Vec<&str> = skipped.map(|(_, result)| result.as_str()).collect();
     Some(if reasons.is_empty() { "no_stage".to_owned() } else { reasons.join(" ") })
 }

@@ -40,7 +40,7 @@ fn nothing_is_listed_when_everything_was_looked_at() {
 
 #[test]
 fn a_part_that_no_stage_looked_at_is_listed_with_the_reasons() {
-    let stages = [("hashes", "skipped(size)"), ("clamd", "skipped(limit)")];
+    let stages = [("structure", "ran(sound)"), ("hashes", "skipped(size)"), ("clamd", "skipped(limit)")];
     let parts =
         || vec![part("2", "application/pdf", &stages), judged(MessageVerdict::Clean, MessageAction::Pass)];
     let id = format!("{}.1", session(1));
