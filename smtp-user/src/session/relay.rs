@@ -365,4 +365,6 @@ impl Relay {
 }
 
 #[cfg(test)]
-mod tests;
+mod chaos;
+#[cfg(test)]
+pub(super) mod tests;

@@ -158,11 +158,11 @@ pub(super) enum Held {
 impl Relay {
     /// The originator sent a line.
     pub(super) fn line(&mut self, line: &[u8], more: bool) {
-        match self.server {
-            Server::AuthLine { .. } => return self.auth_line(line),
-            Server::Commands if self.held.is_none() => {}
-            // Nothing is read in the other states.
-            _ => return,
+        if self.reading() != Reading::Command {
+            return;
+        }
+        if matches!(self.server, Server::AuthLine { .. }) {
+            return self.auth_line(line);
         }
         if line.len() > COMMAND_OCTETS
             && !line.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "))
@@ -179,14 +179,13 @@ impl Relay {
 
     /// The originator sent what is no line.
     pub(super) fn bad_line(&mut self, defect: LineDefect) {
-        match self.server {
-            Server::AuthLine { .. } if defect.is_recoverable() => return self.auth_line(b" "),
-            Server::Commands if self.held.is_none() => {}
-            Server::AuthLine { .. } => {}
-            _ => return,
+        if self.reading() != Reading::Command {
+            return;
         }
         if defect.is_recoverable() {
-            if self.owed.is_empty() {
+            if matches!(self.server, Server::AuthLine { .. }) {
+                self.auth_line(b" ");
+            } else if self.owed.is_empty() {
                 self.refuse(Refusal::LineTooLong);
             } else {
                 self.held = Some(Held::TooLong);

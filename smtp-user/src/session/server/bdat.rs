@@ -66,16 +66,18 @@ impl Relay {
         let Server::Chunk(chunk) = &self.server else { return };
         let (octets, last, problem, defect) = (chunk.octets, chunk.last, chunk.problem, chunk.defect);
         self.server = Server::Commands;
+        if !matches!(self.client, Client::Ready) {
+            // It went while the chunk came in.
+            return self.end_with(Refusal::NextHopLost, Disposition::Failed("next_hop_lost".to_owned()));
+        }
         if let Some(refusal) = problem {
             return self.refuse(refusal);
         }
         self.chunk_octets = self.chunk_octets.saturating_add(octets);
-        match (last || defect.is_some(), &self.client) {
-            (true, _) => self.message_complete(defect, true),
-            (false, Client::Ready) => self.out.push(Effect::Reply(replies::chunk_taken(octets).to_octets())),
-            (false, _) => {
-                self.end_with(Refusal::NextHopLost, Disposition::Failed("next_hop_lost".to_owned()));
-            }
+        if last || defect.is_some() {
+            self.message_complete(defect, true);
+        } else {
+            self.out.push(Effect::Reply(replies::chunk_taken(octets).to_octets()));
         }
     }
 }

@@ -168,10 +168,14 @@ impl<'a> Command<'a> {
 }
 
 /// Whether a line of an authentication exchange is one: base64, or `*` to give up (RFC 4954 §4).
+///
+/// A line that is a command's verb is none, though `DATA` and `QUIT` are base64 as well: whoever sends them here has lost
+/// its place, and a next hop that has lost it too would carry them out.
 pub fn is_auth_line(line: &[u8]) -> bool {
     let padding = line.iter().rev().take_while(|&&octet| octet == b'=').count();
     let base64 = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
-    line == b"*" || (padding <= 2 && line.iter().take(line.len() - padding).all(base64))
+    let verb = std::str::from_utf8(line).ok().and_then(Verb::of).is_some();
+    line == b"*" || (!verb && padding <= 2 && line.iter().take(line.len() - padding).all(base64))
 }
 
 #[derive(Clone, Copy)]
