@@ -1,5 +1,7 @@
 //! `postern check`: reads the configuration file and says everything that is wrong or doubtful about it.
 
+mod trust;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process;
@@ -49,6 +51,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     diagnostics: Vec<Diagnostic>,
+    /// What follows from it for others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     #[serde(skip)]
     exit_code: ExitCode,
 }
@@ -59,12 +64,14 @@ impl Report {
         match loaded {
             Ok(config) => {
                 let ok = !strict || config.warnings.is_empty();
+                let notes = trust::notes(&config);
                 Self {
                     file,
                     ok,
                     rules: Some(config.rules.len()),
                     failure: None,
                     diagnostics: config.warnings,
+                    notes,
                     exit_code: if ok { ExitCode::Ok } else { ExitCode::Config },
                 }
             }
@@ -74,7 +81,7 @@ impl Report {
                     LoadError::Invalid(errors) => (None, errors.diagnostics),
                     other => (Some(format!("{:#}", anyhow::Error::from(other))), Vec::new()),
                 };
-                Self { file, ok: false, rules: None, failure, diagnostics, exit_code }
+                Self { file, ok: false, rules: None, failure, diagnostics, notes: Vec::new(), exit_code }
             }
         }
     }
@@ -85,6 +92,11 @@ impl Report {
             text.push_str(failure);
             text.push_str(".\n");
             return text;
+        }
+        for note in &self.notes {
+            text.push_str("note: ");
+            text.push_str(note);
+            text.push('\n');
         }
         let count = |severity| self.diagnostics.iter().filter(|d| d.severity == severity).count();
         let summary = match (count(Severity::Error), count(Severity::Warning), self.rules) {

@@ -23,6 +23,7 @@ mod imported;
 mod minted;
 mod next_hop;
 mod not_tls;
+mod openssl;
 mod resumption;
 mod versions;
 

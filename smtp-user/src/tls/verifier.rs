@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use x509_parser::asn1_rs::Any;
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
 use crate::model::tls_facts::CertificateFacts;
 use crate::tls::bounded_cache::BoundedCache;
@@ -95,6 +100,16 @@ impl Verifier {
         Ok(known)
     }
 
+    /// Whether a certificate that the library does not read may be one that proves no name anyway: of version 1,
+    /// as `openssl x509 -req` makes it, or with extensions nobody knows. Its key still signs the handshake.
+    const fn may_be_odd(&self, error: &Error) -> bool {
+        let about_reading = matches!(
+            error,
+            Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))
+        );
+        about_reading && !self.enforce
+    }
+
     fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -131,7 +146,13 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        match verify_tls12_signature(message, cert, dss, &self.algorithms) {
+            Err(error) if self.may_be_odd(&error) => {
+                let der = public_key_of(cert).ok_or(error)?;
+                verify_with_key(message, &der, dss, &self.algorithms)
+            }
+            result => result,
+        }
     }
 
     fn verify_tls13_signature(
@@ -140,12 +161,44 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        match verify_tls13_signature(message, cert, dss, &self.algorithms) {
+            Err(error) if self.may_be_odd(&error) => {
+                let der = SubjectPublicKeyInfoDer::from(public_key_of(cert).ok_or(error)?);
+                verify_tls13_signature_with_raw_key(message, &der, dss, &self.algorithms)
+            }
+            result => result,
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// `SubjectPublicKeyInfo` of a certificate, DER.
+fn public_key_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.public_key().raw.to_vec())
+}
+
+/// Verifies a signature of TLS 1.2 with a bare key.
+fn verify_with_key(
+    message: &[u8],
+    public_key: &[u8],
+    dss: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let bad = Error::InvalidCertificate(CertificateError::BadSignature);
+    let (_, key) = SubjectPublicKeyInfo::from_der(public_key).map_err(|_| bad.clone())?;
+    // The algorithm's name is the content of the first sequence in the outer one.
+    let content = |der| Any::from_der(der).map(|(_, any)| any.data);
+    let name = content(public_key).and_then(content).map_err(|_| bad.clone())?;
+    let candidates = algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme);
+    let fits = candidates.flat_map(|(_, list)| list.iter()).any(|algorithm| {
+        algorithm.public_key_alg_id().as_ref() == name
+            && algorithm.verify_signature(&key.subject_public_key.data, message, dss.signature()).is_ok()
+    });
+    if fits { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad) }
 }
 
 /// There is nobody to believe.

@@ -14,6 +14,7 @@ use crate::app::config::Config;
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::resource::{ClientTls, FileSpans, Resource, ServerTls};
+use crate::model::tls_facts::CertificateFacts;
 use crate::policy::lint::Severity;
 use crate::tls;
 use crate::tls::authority_store::AuthorityError;
@@ -30,6 +31,15 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 pub fn context(config: &Config, resource: &Resource) -> Result<TlsContext, TlsFileProblem> {
     let refused = |problem| TlsFileProblem::Setup { key: "server_tls", problem };
     TlsContext::new(settings(config, resource)?).map_err(refused)
+}
+
+/// The certificate that originators see, or that of the CA which signs it.
+pub fn shown(config: &Config, resource: &Resource) -> Option<CertificateFacts> {
+    match settings(config, resource).ok()?.originator {
+        OriginatorTls::Off => None,
+        OriginatorTls::Imported(identity) => Some(identity.facts()),
+        OriginatorTls::Mint(authority) => Some(authority.facts()),
+    }
 }
 
 fn settings(config: &Config, resource: &Resource) -> Result<tls::config::Config, TlsFileProblem> {

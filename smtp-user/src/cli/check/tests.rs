@@ -45,3 +45,23 @@ fn the_json_form_has_every_diagnostic() {
     assert_eq!(json["ok"], true);
     assert_eq!(json["rules"], 1);
 }
+
+#[test]
+fn it_is_said_which_senders_will_not_deliver() {
+    let notes = |keys: &str| {
+        let rule =
+            "[[rule]]\nname = \"mail\"\nservice = [\"smtp\"]\naction = \"inspect\"\nresource = \"in\"\n";
+        let report = report(&format!("{rule}{CLEAN}[[resource]]\nname = \"in\"\n{keys}"), true);
+        assert_eq!(report.exit_code, ExitCode::Ok, "{:?}", report.diagnostics);
+        report.notes.join(" ")
+    };
+    assert_eq!(notes(""), "");
+    assert!(notes("server_tls = \"required\"").contains("senders that insist on TLS"));
+    let minted = notes("client_tls = \"mint\"");
+    assert!(
+        minted.contains("19, 20 or 21") && minted.contains("DANE") && minted.contains("can no longer tell")
+    );
+    assert!(notes("client_tls = { certificate = \"mx.pem\" }").contains("by another name"));
+    let verified = notes("client_tls = \"mint\"\nserver_tls = \"verified\"");
+    assert!(!verified.contains("can no longer tell") && verified.contains("without `server_name`"));
+}
