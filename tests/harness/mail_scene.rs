@@ -71,7 +71,7 @@ impl MailConfig {
     pub fn with_clamd(self, socket: &Path) -> Self {
         let address = socket.display();
         self.with_tables(&format!(
-            "[[engine]]\nname = \"clamd\"\nkind = \"clamd\"\naddress = \"unix:{address}\"\n"
+            "[[engine]]\nname = \"clamd\"\naddress = \"{address}\"\n"
         ))
     }
 

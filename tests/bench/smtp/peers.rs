@@ -73,7 +73,7 @@ pub(crate) fn words(folder: &Path) -> String {
 /// Postern's engine section for the clamd of a folder.
 pub(crate) fn engine(folder: &Path) -> String {
     format!(
-        "[[engine]]\nname = \"clamd\"\nkind = \"clamd\"\naddress = \"unix:{}\"\n",
+        "[[engine]]\nname = \"clamd\"\naddress = \"{}\"\n",
         socket(folder).display()
     )
 }
