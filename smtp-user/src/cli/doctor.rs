@@ -2,8 +2,10 @@
 
 mod gateway;
 mod host;
+mod next_hops;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process;
 
 use serde::Serialize;
@@ -17,11 +19,17 @@ use crate::packet_path::pins::Pins;
 /// Check this machine: rights, kernel, BPF file system, what is loaded, and the way around it.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Exits with 0 when nothing failed, with 69 otherwise; warnings do not count.\n\n\
-                  Examples:\n  postern doctor\n  postern doctor --json | jq '.checks[] | select(.status == \"fail\")'")]
+                  Examples:\n  postern doctor\n  postern doctor --probe --config postern.toml\n  postern doctor --json | jq '.checks[] | select(.status == \"fail\")'")]
 pub struct DoctorArgs {
     /// Which gateway, and how to print.
     #[command(flatten)]
     pub gateway: GatewayArgs,
+    /// Also call the servers behind `inspect` rules: do they answer, and what will their clients see?
+    #[arg(long)]
+    pub probe: bool,
+    /// Configuration file that names them [default: /etc/postern/postern.toml].
+    #[arg(long, short, value_name = "FILE", requires = "probe")]
+    pub config: Option<PathBuf>,
 }
 
 /// How a check came out.
@@ -70,6 +78,9 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<process::ExitCode> {
     let pins = Pins::new(&args.gateway.pin_dir);
     let mut checks = host::checks(&pins);
     checks.extend(gateway::checks(&pins));
+    if args.probe {
+        checks.extend(next_hops::checks(args.config.as_deref()));
+    }
     let ok = checks.iter().all(|check| check.status != Status::Fail);
     if args.gateway.json {
         output::json(&Report { ok, checks })?;

@@ -151,8 +151,9 @@ fn unseen(part: &PartRecord) -> Option<String> {
     let contains_others = ["multipart/", "message/rfc822", "message/global"]
         .iter()
         .any(|kind| part.media_type.to_ascii_lowercase().starts_with(kind));
-    if contains_others || part.octets == 0 || part.stages.iter().any(|(_, result)| result.starts_with("ran"))
-    {
+    // Form is not content.
+    let is_look = |(stage, result): &(String, String)| stage != STRUCTURE && result.starts_with("ran");
+    if contains_others || part.octets == 0 || part.stages.iter().any(is_look) {
         return None;
     }
     let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE);
