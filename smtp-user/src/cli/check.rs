@@ -3,15 +3,16 @@
 mod trust;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::app::config::diagnostic::Diagnostic;
-use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
+use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError, inspection};
 use crate::cli::exit_code::ExitCode;
+use crate::engine::hash_list::HashLists;
 use crate::policy::lint::Severity;
 
 /// Check the configuration file.
@@ -47,7 +48,7 @@ struct Report {
     file: String,
     ok: bool,
     rules: Option<usize>,
-    /// Why the file could not be read at all.
+    /// Why the file could not be read at all, or what is wrong with the lists that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     diagnostics: Vec<Diagnostic>,
@@ -63,13 +64,18 @@ impl Report {
         let file = file.to_owned();
         match loaded {
             Ok(config) => {
-                let ok = !strict || config.warnings.is_empty();
+                // Lists are files of their own, and a daemon would not start with a wrong one.
+                let lists = inspection::within(&config.inspection, Path::new(&file)).hash_lists;
+                let failure = HashLists::load(&lists)
+                    .err()
+                    .map(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(".\n"));
+                let ok = failure.is_none() && (!strict || config.warnings.is_empty());
                 let notes = trust::notes(&config);
                 Self {
                     file,
                     ok,
                     rules: Some(config.rules.len()),
-                    failure: None,
+                    failure,
                     diagnostics: config.warnings,
                     notes,
                     exit_code: if ok { ExitCode::Ok } else { ExitCode::Config },

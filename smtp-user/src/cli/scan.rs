@@ -172,7 +172,8 @@ impl Report {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {} octets, sha256 {}", self.octets, self.sha256);
         for part in &self.parts {
-            let names: String = part.names.iter().map(|name| format!(" \"{}\"", printable(name))).collect();
+            let names: Vec<_> = part.names.iter().map(|name| format!(" \"{}\"", printable(name))).collect();
+            let names = names.concat();
             let PartRecord { part: number, media_type, encoding, octets, .. } = part;
             let _ = writeln!(text, "  part {number}{names}: {media_type}, {encoding}, {octets} octets");
             if !part.sha256.is_empty() {

@@ -32,6 +32,8 @@ pub struct Clamd {
 const CHUNK: usize = 64 << 10;
 /// How long a version is believed; signatures change a few times a day.
 const VERSION_AGE: Duration = Duration::from_secs(30);
+/// How long a version is waited for.
+const VERSION_WAIT: Duration = Duration::from_secs(2);
 
 impl Clamd {
     /// Nobody is called yet.
@@ -94,10 +96,14 @@ impl Clamd {
         {
             return version;
         }
-        let reply = match &self.config.address {
-            Address::Unix(path) => ask_for_version(UnixStream::connect(path).await.ok()?).await,
-            Address::Tcp(address) => ask_for_version(TcpStream::connect(address).await.ok()?).await,
+        let ask = async {
+            match &self.config.address {
+                Address::Unix(path) => ask_for_version(UnixStream::connect(path).await.ok()?).await,
+                Address::Tcp(address) => ask_for_version(TcpStream::connect(address).await.ok()?).await,
+            }
         };
+        // It must not hold up an answer that is there.
+        let reply = timeout(VERSION_WAIT, ask).await.ok().flatten();
         let version = reply.map(|reply| clamd::excerpt(&reply));
         if let Ok(mut known) = self.version.lock() {
             *known = Some((Instant::now(), version.clone()));
@@ -171,7 +177,7 @@ async fn ask_about_stream(
         (None | Some(Err(_)), Ok(ClamdReply::Clean)) => Err(EngineError::TooEarly),
         // It closes early when it has enough, and then writing fails; its answer says why.
         (_, Ok(reply)) => Ok(reply),
-        (Some(Err(error)), Err(_)) | (_, Err(error)) => Err(error),
+        (_, Err(error)) => Err(error),
     }
 }
 

@@ -53,7 +53,7 @@ impl ClamdReply {
         }
         let Some((subject, result)) = reply.split_once(": ") else { return Self::Unknown(text) };
         let descriptor = subject.strip_prefix("fd[").and_then(|rest| rest.strip_suffix(']'));
-        if subject != "stream" && !descriptor.is_some_and(|number| number.parse::<u32>().is_ok()) {
+        if subject != "stream" && descriptor.is_none_or(|number| number.parse::<u32>().is_err()) {
             return Self::Unknown(text);
         }
         match result.strip_suffix(" FOUND") {

@@ -129,7 +129,7 @@ pub(crate) fn read_engine(table: &DeTable<'_>, span: Range<usize>, notes: &mut N
         match parse_duration(text.get_ref()) {
             Ok(deadline) if (min..=max).contains(&deadline) => engine.deadline = deadline,
             Ok(_) => {
-                notes.error(text.span(), ConfigProblem::DurationOutOfRange { key: "deadline", min, max })
+                notes.error(text.span(), ConfigProblem::DurationOutOfRange { key: "deadline", min, max });
             }
             Err(problem) => notes.error(text.span(), problem),
         }

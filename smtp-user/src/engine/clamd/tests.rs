@@ -83,13 +83,11 @@ fn read_descriptor(stream: &UnixStream) -> Vec<u8> {
     recvmsg(stream, &mut slices, &mut ancillary, RecvFlags::empty()).unwrap();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-            for descriptor in descriptors {
-                let mut file = std::fs::File::from(descriptor);
-                assert!(file.write(b"x").is_err(), "the file can only be read");
-                let mut octets = Vec::new();
-                std::io::Read::read_to_end(&mut file, &mut octets).unwrap();
-                return octets;
-            }
+            let mut file = std::fs::File::from(descriptors.into_iter().next().unwrap());
+            assert!(file.write(b"x").is_err(), "the file can only be read");
+            let mut octets = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut octets).unwrap();
+            return octets;
         }
     }
     panic!("no descriptor");
@@ -113,7 +111,7 @@ async fn ask(way: Way, message: &dyn MessageOctets) -> (EngineOutcome, Option<Ve
 
 #[tokio::test]
 async fn replies_follow_the_message() {
-    let message: Vec<u8> = (0..300_000).map(|i| (i % 251) as u8).collect();
+    let message: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
     let (outcome, got) = ask(Way::Say(b"stream: OK\0"), &message).await;
     assert_eq!((outcome, got), (EngineOutcome::Clean, Some(message.clone())));
     let (outcome, _) = ask(Way::Say(b"stream: Eicar-Test-Signature FOUND\0"), &message).await;

@@ -104,7 +104,7 @@ fn put<'r>(room: &'r mut [u8], octets: &[u8]) -> &'r mut [u8] {
 fn whole_quanta<'i, 'r>(input: &'i [u8], room: &'r mut [u8]) -> (&'i [u8], &'r mut [u8]) {
     let mut quanta = 0;
     for (quantum, place) in input.as_chunks::<4>().0.iter().zip(room.as_chunks_mut::<3>().0) {
-        let bits = look_up(quantum);
+        let bits = look_up(*quantum);
         if bits >= INVALID {
             break;
         }
@@ -117,7 +117,7 @@ fn whole_quanta<'i, 'r>(input: &'i [u8], room: &'r mut [u8]) -> (&'i [u8], &'r m
 }
 
 #[inline]
-fn look_up(&[a, b, c, d]: &[u8; 4]) -> u32 {
+fn look_up([a, b, c, d]: [u8; 4]) -> u32 {
     let of =
         |table: &'static [u32; 256], octet: u8| table.get(usize::from(octet)).copied().unwrap_or(INVALID);
     of(&FIRST, a) | of(&SECOND, b) | of(&THIRD, c) | of(&FOURTH, d)

@@ -225,7 +225,9 @@ pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
 
 /// Whether a line of a body would be a MIME field to a reader that takes it for a line of the header section.
 pub(super) fn looks_like_mime_field(line: &[u8]) -> bool {
-    let line = line.trim_ascii_start();
+    // Some readers skip blanks and control characters before a name.
+    let start = line.iter().take_while(|octet| !octet.is_ascii_graphic()).count();
+    let line = line.get(start..).unwrap_or_default();
     let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else {
         return false;
     };

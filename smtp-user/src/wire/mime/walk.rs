@@ -297,7 +297,7 @@ impl Walker {
         let too_deep = self.depth + self.stack.len() >= self.limits.max_depth;
         let content = match structure {
             Structure::Multipart { boundaries, digest } if !boundaries.is_empty() && !too_deep => {
-                self.begin_multipart(headers, boundaries, digest, &place)
+                self.begin_multipart(&headers, boundaries, digest, &place)
             }
             Structure::Message if !too_deep => {
                 let encoding = headers.encoding;
@@ -325,7 +325,7 @@ impl Walker {
 
     fn begin_multipart(
         &mut self,
-        headers: Headers,
+        headers: &Headers,
         boundaries: Vec<Vec<u8>>,
         digest: bool,
         place: &Place,

@@ -163,7 +163,9 @@ fn double_readings_are_told() {
         ("Subject: x\n \nContent-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
         ("Content-Transfer-Encoding: base64\nSubject: x\n \nX-Y: z\n\nx", Defect::UncertainHeaderEnd),
         ("Subject: x\nno field\nContent-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
+        ("Subject: x\n\0Content-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
         ("Content-Transfer-Encoding: base64\nno field\n\nSGVs", Defect::UncertainHeaderEnd),
+        ("Subject: x\n\0Content-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
         ("Content-Transfer-Encoding: base64\n\nSG*s", Defect::JunkInBase64),
         ("Content-Transfer-Encoding: base64\n\nSGU=SGVs", Defect::TextAfterPadding),
         ("Content-Transfer-Encoding: x-uuencode\n\nbegin", Defect::UnsupportedEncoding),
@@ -202,12 +204,8 @@ fn an_uncertain_body_is_read_in_every_way() {
 }
 
 fn nested(depth: usize) -> String {
-    let mut message = String::new();
-    for level in 0..depth {
-        message.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}x\n\n--b{level}x\n"));
-    }
-    message.push_str("\ncore");
-    message
+    let level = |level| format!("Content-Type: multipart/mixed; boundary=b{level}x\n\n--b{level}x\n");
+    (0..depth).map(level).chain(["\ncore".to_owned()]).collect::<Vec<_>>().concat()
 }
 
 #[test]
