@@ -70,9 +70,7 @@ impl MailConfig {
     #[must_use]
     pub fn with_clamd(self, socket: &Path) -> Self {
         let address = socket.display();
-        self.with_tables(&format!(
-            "[[engine]]\nname = \"clamd\"\naddress = \"{address}\"\n"
-        ))
+        self.with_tables(&format!("[[engine]]\nname = \"clamd\"\naddress = \"{address}\"\n"))
     }
 
     /// Adds tables.

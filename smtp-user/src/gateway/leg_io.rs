@@ -45,6 +45,9 @@ const LINGER_OCTETS: u64 = 1 << 20;
 /// How long such octets are waited for.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a peer is left to close first.
+const FIRST: Duration = Duration::from_millis(200);
+
 impl LegIo {
     /// With a connection that was just made.
     pub(crate) fn new(stream: Stream) -> Self {
@@ -211,17 +214,20 @@ impl LegIo {
         }
     }
 
-    /// The same, for a peer that may still be sending. It gets time to read the last reply: a socket that is closed
-    /// over unread octets resets the connection, and the reply is lost with it.
+    /// The same, for a peer that has been told to go. It gets a moment to close first: the kernel keeps the ends of a
+    /// connection from being used again for a minute at the end that closed it, and the originator knows of its own
+    /// only. It also gets time to read the last reply: a socket that is closed over unread octets resets the
+    /// connection, and the reply is lost with it.
     pub(crate) async fn close_gently(&mut self, limit: Duration) {
-        let unread = self.input.is_some();
         let ended = self.ended;
         let Some(mut stream) = self.last_words(limit).await else { return };
-        let waits = unread || matches!(nothing_waits(stream.tcp()), Err(UpgradeError::Extra));
-        if waits || stream.is_tls() {
-            end_stream(&mut stream).await;
+        if ended {
+            return;
         }
-        if waits && !ended {
+        stream.notify_close();
+        let _ = timeout(LINGER, poll_fn(|cx| Pin::new(&mut stream).poll_flush(cx))).await;
+        if timeout(FIRST, drain(&mut stream)).await.is_err() {
+            end_stream(&mut stream).await;
             let _ = timeout(LINGER, drain(&mut stream)).await;
         }
     }

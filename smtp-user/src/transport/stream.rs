@@ -56,6 +56,15 @@ impl Stream {
         }
     }
 
+    /// Gathers TLS's own word for the end (RFC 8446 §6.1), to be flushed. Nothing where there is no TLS.
+    pub fn notify_close(&mut self) {
+        match self {
+            Self::Plain(_) => {}
+            Self::ClientTls(tls) => tls.get_mut().1.send_close_notify(),
+            Self::ServerTls(tls) => tls.get_mut().1.send_close_notify(),
+        }
+    }
+
     /// The TCP connection below.
     pub fn tcp(&self) -> &TcpStream {
         match self {

@@ -72,10 +72,7 @@ pub(crate) fn words(folder: &Path) -> String {
 
 /// Postern's engine section for the clamd of a folder.
 pub(crate) fn engine(folder: &Path) -> String {
-    format!(
-        "[[engine]]\nname = \"clamd\"\naddress = \"{}\"\n",
-        socket(folder).display()
-    )
+    format!("[[engine]]\nname = \"clamd\"\naddress = \"{}\"\n", socket(folder).display())
 }
 
 /// Starts clamd with a private database and waits until it answers.
