@@ -49,7 +49,9 @@ fn situation(name: &str) -> Relay {
         }
         _ => panic!("{name}"),
     };
-    steps.iter().for_each(|step| take(&mut relay, step));
+    for step in steps {
+        take(&mut relay, step);
+    }
     relay
 }
 
