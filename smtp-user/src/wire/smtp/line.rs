@@ -109,7 +109,8 @@ impl LineReader {
             self.line.clear();
             self.state = State::Text;
         }
-        if self.first && self.line.is_empty() && input.first() == Some(&TLS_HANDSHAKE) {
+        let begins = self.first && self.line.is_empty() && matches!(self.state, State::Text);
+        if begins && input.first() == Some(&TLS_HANDSHAKE) {
             self.state = State::Broken(LineDefect::TlsHello);
         }
         let mut at = 0;

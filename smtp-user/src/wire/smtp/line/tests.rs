@@ -56,6 +56,7 @@ fn what_is_no_line_end_ends_no_line() {
         (b"NOOP\r\r\n", LineDefect::BareCr),
         (b"NO\0OP\r\n", LineDefect::Nul),
         (b"\x16\x03\x01\x02\0", LineDefect::TlsHello),
+        (b"\r\x16\r\n", LineDefect::BareCr),
     ] {
         for at in 0..=input.len() {
             assert_eq!(read(&[&input[..at], &input[at..]], 100), [Err(defect)], "{input:?} at {at}");
