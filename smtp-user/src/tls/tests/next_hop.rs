@@ -67,7 +67,7 @@ async fn somebody_elses_certificate_is_refused_by_opportunistic_too() {
 }
 
 #[test]
-fn verified_without_anybody_to_believe_is_an_error_at_load() {
+fn a_file_without_cas_is_no_trust() {
     let nobody = crate::tls::trust::TrustAnchors::from_pem(b"").unwrap_err();
     assert_eq!(nobody, crate::tls::setup_error::TlsSetupError::NoCertificate);
 }
