@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -45,6 +46,8 @@ impl MailConfig {
         let (chain, key) = (config.folder.path().join("chain.pem"), config.folder.path().join("key.pem"));
         std::fs::write(&chain, &certificate.pem).expect("the certificate can be written");
         std::fs::write(&key, &certificate.key_pem).expect("the key can be written");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))
+            .expect("the key can be hidden");
         config.resource = format!(
             "client_tls = {{ certificate = \"{}\", key = \"{}\" }}\n",
             chain.display(),
@@ -107,6 +110,7 @@ impl MailConfig {
                  when_down = \"refuse\"\n\n"
             );
         }
+        text.push_str("[[rule]]\nname = \"everything else\"\naction = \"accelerate\"\n\n");
         let _ = write!(text, "[[resource]]\nname = \"mail\"\nmode = \"proxy\"\n{}\n", self.resource);
         text
     }
@@ -196,8 +200,7 @@ impl Scene<'_> {
     pub fn expect_clean_wire(&self) -> Vec<Heard> {
         let connections = self.next_hop.wait_until_idle();
         for heard in &connections {
-            let wires = if heard.tls { vec![&heard.secured] } else { vec![&heard.plain, &heard.secured] };
-            for wire in wires {
+            for wire in [&heard.plain, &heard.secured] {
                 assert_eq!(stray(wire), None, "a stray octet went out: {:?}", String::from_utf8_lossy(wire));
                 let eicar = mail::eicar();
                 assert_eq!(mail::find(wire, &eicar), None, "EICAR went out");

@@ -92,6 +92,11 @@ impl Gateway {
         Arc::clone(&self.pulse)
     }
 
+    /// Gives a sign of life now, not at the next beat: the kernel refuses what is to be inspected until it is there.
+    pub fn give_sign_of_life(&self) -> Result<()> {
+        self.loaded.maps.set_heartbeat(&sign_of_life(&self.pulse))
+    }
+
     /// The pinned maps.
     pub fn maps(&self) -> &Maps {
         &self.loaded.maps

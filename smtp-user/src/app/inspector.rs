@@ -73,6 +73,8 @@ impl Inspector {
         };
         let service = Service::start([v4].into_iter().chain(v6), setup, surroundings)
             .context("starting the inspector")?;
+        // Whoever is told that the gateway is ready finds its flows inspected.
+        gateway.give_sign_of_life()?;
         info!(addresses = ?service.addresses(), "inspecting");
         Ok(Self { service, writing, maps })
     }
