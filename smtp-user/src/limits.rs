@@ -44,7 +44,7 @@ pub const RECIPIENTS: u32 = 1000;
 /// Errors of the originator's (syntax, order, unknown commands) before the session is ended.
 pub const ERRORS: u32 = 20;
 
-/// Commands that move no mail (NOOP, RSET, VRFY, HELP …) since the last message before the session is ended.
+/// Commands that move no mail (EHLO, AUTH, NOOP, RSET, VRFY, HELP …) since the last message before the session is ended.
 pub const JUNK: u32 = 100;
 
 /// Mail transactions with data in one session.

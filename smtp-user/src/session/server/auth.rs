@@ -22,6 +22,9 @@ impl Relay {
         if !hello.mechanisms.iter().any(|offered| offered.eq_ignore_ascii_case(mechanism)) {
             return self.refuse(Refusal::AuthMechanism);
         }
+        if self.is_junk() {
+            return;
+        }
         if let Ok(command) = command {
             self.pass_on(command, Owed::Auth { mechanism: mechanism.to_ascii_uppercase() });
             self.server = Server::Answer;

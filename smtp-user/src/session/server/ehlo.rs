@@ -30,7 +30,10 @@ impl Relay {
     /// The originator names itself.
     pub(super) fn ehlo(&mut self, extended: bool, name: &str, more: bool) {
         if more {
-            return self.violation(Refusal::Pipelined, "pipelined_after_ehlo");
+            return self.violation(Refusal::PipelinedHello, "pipelined_after_ehlo");
+        }
+        if self.is_junk() {
+            return;
         }
         let command = if extended { Command::Ehlo(name) } else { Command::Helo(name) };
         self.pass_on(command, Owed::Hello { extended, name: name.to_owned() });
