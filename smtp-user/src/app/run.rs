@@ -88,6 +88,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     // A parent that blocked signals hands that on, and `postern stop` would never be heard. Before any thread.
     nix::sys::signal::SigSet::all().thread_unblock()?;
     start_log(args);
+    raise_descriptor_limit();
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
     }
@@ -170,6 +171,21 @@ async fn reload(args: &RunArgs, gateway: &mut Gateway, inspector: Option<&Inspec
         Err(error) => warn!(%error, "the new configuration does not load; the running policy stays"),
     }
 }
+
+/// A session has two connections, and a large message a file; the system's soft limit is for programs that have neither.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = DESCRIPTORS.clamp(soft, hard.max(soft));
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+    });
+    if let Err(error) = raised {
+        warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
+/// Descriptors that are asked for, where the system's hard limit allows it.
+const DESCRIPTORS: u64 = 1 << 20;
 
 fn start_log(args: &RunArgs) {
     use tracing_subscriber::EnvFilter;
