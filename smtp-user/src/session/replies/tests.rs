@@ -38,7 +38,6 @@ fn codes_and_enhanced_codes_agree() {
         R::BadLine,
         R::ChunkSize,
         R::Pipelined,
-        R::PipelinedHello,
         R::ForeignProtocol,
         R::TooManyErrors,
         R::TooMuchJunk,
@@ -75,8 +74,7 @@ fn codes_and_enhanced_codes_agree() {
             R::ParameterUnknown | R::NotOffered => 555,
             R::ServerTlsMissing | R::NotJudgedInTime => 451,
             R::TooManyRecipients | R::NoRoom => 452,
-            R::PipelinedHello
-            | R::TooManyErrors
+            R::TooManyErrors
             | R::TooMuchJunk
             | R::TooManyMessages
             | R::Draining

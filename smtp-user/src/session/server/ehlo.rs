@@ -4,7 +4,7 @@ use crate::event::session_event::SessionEvent;
 use crate::model::server_tls::ServerTls;
 use crate::session::client::Owed;
 use crate::session::relay::Relay;
-use crate::session::replies::{Refusal, bounded};
+use crate::session::replies::bounded;
 use crate::session::server::Server;
 use crate::wire::smtp::command::Command;
 use crate::wire::smtp::extension::{Extension, ExtensionSet, lines, survives};
@@ -27,11 +27,9 @@ impl Hello {
 }
 
 impl Relay {
-    /// The originator names itself.
-    pub(super) fn ehlo(&mut self, extended: bool, name: &str, more: bool) {
-        if more {
-            return self.violation(Refusal::PipelinedHello, "pipelined_after_ehlo");
-        }
+    /// The originator names itself. Octets behind it wait until it is answered, so they do no harm; people try servers
+    /// out with `EHLO` and `QUIT` in one go.
+    pub(super) fn ehlo(&mut self, extended: bool, name: &str) {
         if self.is_junk() {
             return;
         }
