@@ -24,6 +24,7 @@ const LAYERS: &[(u8, &[&str])] = &[
 const EXCEPTIONS: &[(&str, &str, Option<&str>)] = &[
     ("transport", "tls", None),
     ("wire", "limits", None),
+    ("event", "model", None),
     ("cli", "app", Some("config")),
     ("cli", "app", Some("run")),
 ];
