@@ -20,7 +20,7 @@ fn chunking_is_offered_only_where_the_next_hop_has_it() {
             if !offered {
                 originator.say("MAIL FROM:<a@client.test>").expect(250);
                 originator.say("RCPT TO:<b@server.test>").expect(250);
-                originator.send(b"BDAT 5 LAST\r\n");
+                originator.send(b"BDAT 5 LAST\r\nabc\r\n");
                 let reply = originator.reply();
                 assert!((500..504).contains(&reply.code), "{reply:?}");
             }

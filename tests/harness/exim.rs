@@ -105,7 +105,7 @@ fn common(folder: &TempDir) -> String {
     format!(
         "spool_directory = {0}/spool\nlog_file_path = {0}/log/%s\nprimary_hostname = exim.test\nhost_lookup =\n\
          rfc1413_hosts =\ndeliver_drop_privilege = true\nacl_smtp_rcpt = all\nkeep_environment =\n\
-         message_size_limit = 100M\nmessage_linelength_limit = 100000\nlog_selector = +tls_peerdn +incoming_port\n\
+         message_size_limit = 100M\nlog_selector = +tls_peerdn +incoming_port\n\
          \nbegin acl\nall:\n  accept\n",
         folder.path().display()
     )

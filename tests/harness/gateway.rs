@@ -21,6 +21,9 @@ use crate::topology::{CLIENT_SIDE, Hook, SERVER_SIDE, Topology};
 /// The line on standard error that says the data path is in place.
 const READY: &str = "postern: ready";
 
+/// Longest time for a start: the kernel checks every path through the programs, beside other tests and builds.
+const LOADED: Duration = Duration::from_secs(40);
+
 /// How a gateway is set up: the configuration file's text in pieces.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -128,7 +131,7 @@ impl<'a> Gateway<'a> {
         std::thread::spawn(move || writer.fill(stderr));
         self.daemon = Some(Daemon { child, log: Arc::clone(&log) });
         assert!(
-            log.wait_for_line(|line| line == READY, SOON).is_some(),
+            log.wait_for_line(|line| line == READY, LOADED).is_some(),
             "the gateway did not get ready; it said:\n{}",
             log.text()
         );

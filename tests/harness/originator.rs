@@ -295,7 +295,9 @@ impl Originator {
 fn is_end(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectionReset
+        // A TLS alert is the last that comes.
+        ErrorKind::InvalidData
+            | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof
