@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::deadline::{self, SOON};
 use crate::mail_scene::MailConfig;
@@ -57,6 +57,14 @@ impl Config {
     }
 }
 
+/// A configuration with the folder of what is kept, unless it names one.
+fn with_data_dir(config: &str, folder: &Path) -> String {
+    if config.contains("\ndata_dir") {
+        return config.to_owned();
+    }
+    config.replacen("[gateway]\n", &format!("[gateway]\ndata_dir = \"{}\"\n", folder.display()), 1)
+}
+
 /// What inspecting rules name.
 const RESOURCE: &str = "[[resource]]\nname = \"inbound\"\nmode = \"proxy\"\n";
 
@@ -69,6 +77,8 @@ pub struct Gateway<'a> {
     topology: &'a Topology,
     pins: Pins,
     config: NamedTempFile,
+    /// What the daemon keeps, where the configuration names no folder for it: each gateway has one of its own.
+    data: TempDir,
     daemon: Option<Daemon>,
 }
 
@@ -105,9 +115,11 @@ impl<'a> Gateway<'a> {
     pub fn prepare(topology: &'a Topology, config: &str) -> Self {
         let mut file =
             tempfile::Builder::new().prefix("postern-").suffix(".toml").tempfile().expect("a file");
+        let data = tempfile::Builder::new().prefix("postern-").tempdir().expect("a folder");
+        let config = with_data_dir(config, data.path());
         file.write_all(config.as_bytes()).expect("the configuration can be written");
         let pins = Pins::new(Path::new("/sys/fs/bpf").join(netns::unique_name("pins")));
-        Self { topology, pins, config: file, daemon: None }
+        Self { topology, pins, config: file, data, daemon: None }
     }
 
     /// Starts `postern run` (again) and waits until it is ready.
@@ -266,6 +278,7 @@ impl<'a> Gateway<'a> {
     ///
     /// When it cannot be written.
     pub fn rewrite_config(&mut self, config: &str) {
+        let config = with_data_dir(config, self.data.path());
         std::fs::write(self.config.path(), config).expect("the configuration can be written");
     }
 
