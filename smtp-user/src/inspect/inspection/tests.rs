@@ -92,6 +92,12 @@ fn the_test_string_anywhere_in_the_octets_is_found() {
 }
 
 #[test]
+fn an_inspection_may_move_between_threads() {
+    fn is_send(_: impl Send) {}
+    is_send(Inspector::new(Config::default()).unwrap().begin().judge(&Vec::new()));
+}
+
+#[test]
 fn clean_mail_passes_with_a_row_for_every_stage() {
     let judgement = judge(&with_attachment(b"nothing"));
     assert_eq!(judgement.decision.verdict, MessageVerdict::Clean);

@@ -1,6 +1,7 @@
 //! `Content-Type`, RFC 2045 §5.1 and RFC 2046.
 
 use crate::wire::mime::defect::Defect;
+use crate::wire::mime::file_name::extended_values;
 use crate::wire::mime::parameter::ParameterField;
 
 /// What a body is declared to be.
@@ -138,6 +139,7 @@ fn boundaries(body: &[u8], field: &ParameterField, defects: &mut Vec<Defect>) ->
             uncertain |= parameter.name.get(8) == Some(&b'*');
         }
     }
+    all.extend(extended_values(field, b"boundary").into_iter().map(String::into_bytes));
     all.dedup();
     let lenient = lenient_boundaries(body);
     uncertain |= all.len() > 1 || lenient.iter().any(|other| !all.contains(other));

@@ -30,13 +30,21 @@ fn add(name: String, names: &mut Vec<String>) {
 
 /// The names of RFC 2231: `filename*`, and `filename*0`, `filename*1*` and so on, put together.
 fn extended(field: &ParameterField, base: &[u8], names: &mut Vec<String>) {
+    for value in extended_values(field, base) {
+        add(value, names);
+    }
+}
+
+/// What a reader of RFC 2231 finds for a parameter: each `name*`, and the numbered pieces put together.
+pub(super) fn extended_values(field: &ParameterField, base: &[u8]) -> Vec<String> {
+    let mut values = Vec::new();
     let mut pieces: Vec<(u32, bool, &[u8])> = Vec::new();
     for parameter in &field.parameters {
         let Some(suffix) = parameter.name.strip_prefix(base).and_then(|rest| rest.strip_prefix(b"*")) else {
             continue;
         };
         if suffix.is_empty() {
-            add(decode_extended(&[(0, true, &parameter.value)]), names);
+            values.push(decode_extended(&[(0, true, &parameter.value)]));
             continue;
         }
         let (index, encoded) = match suffix.strip_suffix(b"*") {
@@ -49,8 +57,9 @@ fn extended(field: &ParameterField, base: &[u8], names: &mut Vec<String>) {
     // Gaps and repeats do not matter here: the pieces in order are a name that somebody may see.
     pieces.sort_by_key(|(index, ..)| *index);
     if !pieces.is_empty() {
-        add(decode_extended(&pieces), names);
+        values.push(decode_extended(&pieces));
     }
+    values
 }
 
 fn decode_extended(pieces: &[(u32, bool, &[u8])]) -> String {

@@ -63,6 +63,14 @@ fn boundaries_with_two_readings_are_uncertain() {
 }
 
 #[test]
+fn every_reading_of_a_boundary_is_followed() {
+    let found = boundaries("multipart/mixed; boundary*=us-ascii''a%62; boundary=c").0;
+    assert!(found.contains(&"ab".to_owned()) && found.contains(&"c".to_owned()), "{found:?}");
+    let found = boundaries("multipart/mixed; boundary*1=b; boundary*0=a").0;
+    assert!(found.contains(&"ab".to_owned()), "{found:?}");
+}
+
+#[test]
 fn no_boundary_and_long_ones() {
     assert_eq!(boundaries("multipart/mixed").1, [Defect::NoBoundary]);
     assert_eq!(boundaries("multipart/mixed; boundary=\"\"").1, [Defect::NoBoundary]);
