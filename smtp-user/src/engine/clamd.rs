@@ -171,13 +171,12 @@ async fn ask_about_stream(
         reply = &mut read => (None, reply),
     };
     match (written, reply.map(|reply| ClamdReply::parse(&reply))) {
-        // The message could not be given whole, for a reason of ours: nothing that was said counts.
-        (Some(Err(error @ EngineError::Unreadable { .. })), _) => Err(error),
+        // No answer; or the message could not be given whole, for a reason of ours, and nothing that was said counts.
+        (Some(Err(error @ EngineError::Unreadable { .. })), _) | (_, Err(error)) => Err(error),
         // Content without having seen everything.
         (None | Some(Err(_)), Ok(ClamdReply::Clean)) => Err(EngineError::TooEarly),
         // It closes early when it has enough, and then writing fails; its answer says why.
         (_, Ok(reply)) => Ok(reply),
-        (_, Err(error)) => Err(error),
     }
 }
 
