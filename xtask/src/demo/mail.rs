@@ -119,8 +119,9 @@ pub(super) fn send(way: Send, message: &[u8]) -> Result<String> {
         .stderr(Stdio::piped())
         .spawn()
         .context("starting swaks")?;
-    // swaks takes LF and sends CRLF.
+    // swaks takes LF, sends CRLF, and ends the last line itself.
     let text = String::from_utf8_lossy(message).replace("\r\n", "\n");
+    let text = text.strip_suffix('\n').unwrap_or(&text);
     swaks.stdin.take().context("its input is a pipe")?.write_all(text.as_bytes())?;
     let output = swaks.wait_with_output()?;
     let transcript = String::from_utf8_lossy(&output.stdout).into_owned();
