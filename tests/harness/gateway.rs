@@ -80,6 +80,8 @@ pub struct Gateway<'a> {
     /// What the daemon keeps, where the configuration names no folder for it: each gateway has one of its own.
     data: TempDir,
     daemon: Option<Daemon>,
+    /// Whether the inspector is part of it; scenarios of the packet path do without.
+    inspects: bool,
 }
 
 #[derive(Debug)]
@@ -119,7 +121,7 @@ impl<'a> Gateway<'a> {
         let config = with_data_dir(config, data.path());
         file.write_all(config.as_bytes()).expect("the configuration can be written");
         let pins = Pins::new(Path::new("/sys/fs/bpf").join(netns::unique_name("pins")));
-        Self { topology, pins, config: file, data, daemon: None }
+        Self { topology, pins, config: file, data, daemon: None, inspects: false }
     }
 
     /// Starts `postern run` (again) and waits until it is ready.
@@ -183,6 +185,7 @@ impl<'a> Gateway<'a> {
     #[track_caller]
     pub fn start_inspecting(topology: &'a Topology, config: &MailConfig) -> Self {
         let mut gateway = Self::prepare(topology, &config.text());
+        gateway.inspects = true;
         if config.is_minting() {
             gateway.make_authority();
         }
@@ -208,7 +211,12 @@ impl<'a> Gateway<'a> {
     }
 
     fn run_arguments(&self) -> Vec<String> {
-        vec!["run".to_owned(), "--config".to_owned(), self.config.path().display().to_string()]
+        let mut arguments =
+            vec!["run".to_owned(), "--config".to_owned(), self.config.path().display().to_string()];
+        if !self.inspects {
+            arguments.push("--no-inspector".to_owned());
+        }
+        arguments
     }
 
     /// A `postern` command inside the gateway's namespace, on its pins.

@@ -41,6 +41,9 @@ pub struct RunArgs {
     /// Folder of the pinned maps, in place of the configured one.
     #[arg(long, value_name = "DIR", env = "POSTERN_PIN_DIR")]
     pub pin_dir: Option<PathBuf>,
+    /// Leave the inspector out: new flows under `inspect` and `watch` rules follow their `when_down`.
+    #[arg(long)]
+    pub no_inspector: bool,
     /// Log as JSON lines.
     #[arg(long)]
     pub json: bool,
@@ -101,7 +104,7 @@ async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     // What may be missing or wrong in files is found out before anything is attached.
-    let prepared = inspector::prepare(&config)?;
+    let prepared = if args.no_inspector { None } else { inspector::prepare(&config)? };
     let mut gateway = Gateway::start(config).await?;
     let inspector = match prepared {
         Some(prepared) => match Inspector::start(prepared, &gateway).await {
