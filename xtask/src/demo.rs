@@ -179,20 +179,17 @@ impl Gateway {
         Ok(())
     }
 
-    /// Shows the sections of a longer output that have these headings.
-    fn show_sections(&self, words: &[&str], headings: &[&str]) -> Result<()> {
-        let words = words.join(" ");
-        println!("$ postern {words}          (of which: {})", headings.join(", "));
-        let output =
-            self.postern(&words.split(' ').collect::<Vec<_>>())?.stderr(Stdio::inherit()).output()?;
+    /// Shows the section of a longer output that has this heading.
+    fn show_section(&self, words: &[&str], heading: &str) -> Result<()> {
+        let shown = words.join(" ");
+        println!("$ postern {shown}          (of which: {heading})");
+        let output = self.postern(words)?.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
-            bail!("postern {words} ended with {}", output.status);
+            bail!("postern {shown} ended with {}", output.status);
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let sections = text
-            .split("\n\n")
-            .filter(|section| section.lines().next().is_some_and(|heading| headings.contains(&heading)));
-        println!("{}", sections.map(str::trim_end).collect::<Vec<_>>().join("\n"));
+        let section = text.split("\n\n").find_map(|section| section.strip_prefix(heading));
+        println!("{}", section.with_context(|| format!("it has no {heading}"))?.trim_matches('\n'));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! `postern conns`: the flow table.
 
+pub mod column;
 mod filter;
 pub mod row;
 
@@ -8,6 +9,7 @@ use std::process;
 
 use serde::Serialize;
 
+use crate::cli::conns::column::FlowColumn;
 use crate::cli::conns::filter::FlowFilter;
 use crate::cli::conns::row::FlowRow;
 use crate::cli::exit_code::ExitCode;
@@ -19,6 +21,7 @@ use crate::packet_path::rule_base;
 /// List the flow table: who talks to whom, on which path, and why.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  postern conns --port 25 --sort octets --limit 10\n  \
+                  postern conns --columns initiator,responder,path,starttls,session\n  \
                   postern conns --source 10.0.9.0/24 --state established --count\n  \
                   postern conns --json | jq 'select(.starttls.tls | not)'")]
 pub struct ConnsArgs {
@@ -34,8 +37,11 @@ pub struct ConnsArgs {
     /// Largest first: octets, age or idle.
     #[arg(long, value_name = "BY", value_parser = sort_key)]
     pub sort: Option<SortKey>,
+    /// What to print of each flow, in this order [default: all there is].
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', value_parser = FlowColumn::parse, conflicts_with = "json")]
+    pub columns: Vec<FlowColumn>,
     /// Print only how many there are.
-    #[arg(long, conflicts_with_all = ["limit", "sort"])]
+    #[arg(long, conflicts_with_all = ["limit", "sort", "columns"])]
     pub count: bool,
 }
 
@@ -116,7 +122,7 @@ pub fn run(args: &ConnsArgs) -> anyhow::Result<process::ExitCode> {
     if args.gateway.json {
         output::json_lines(rows)?;
     } else {
-        output::text(&row::table(rows).text(0))?;
+        output::text(&column::table(rows, &args.columns).text(0))?;
         if matching > selected.len() {
             let (shown, all) = (quantity::count(selected.len() as u64), quantity::count(matching as u64));
             output::notice(&format!("{shown} of {all} flows are shown; see --limit"));

@@ -14,7 +14,7 @@ use crate::cli::records_args::{self, RecordsArgs};
 /// Tell what happened to a session or a message, in order, with reasons and times.
 ///
 /// The name is the one in the reply, in `X-Postern-Session` and in the log; its beginning is enough if no other
-/// begins so.
+/// begins so. A message is told alone, with the rule and the TLS that it came under.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  postern explain 0193a5e8-7c1d-7b3a-9f42-3d5c0e6b8a17\n  \
                   postern explain 0193a5e8-7c1d-7b3a-9f42-3d5c0e6b8a17.2 --json\n  postern explain 0193a5e8-7c1d-7b")]

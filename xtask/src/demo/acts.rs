@@ -55,16 +55,17 @@ pub(super) fn play(gateway: &Gateway) -> Result<()> {
     heading("What the gateway knows")?;
     let open = open_session()?;
     thread::sleep(Duration::from_millis(700));
-    let shown = gateway.show(&["conns", "--sort", "octets", "--limit", "4"]);
+    let shown = gateway.show(&["conns", "--state", "established", "--sort", "octets", "--columns", COLUMNS]);
     end(open);
     shown?;
     let session = session_in(&last).context("the reply names no session")?;
-    gateway.show_records(&["explain", session])?;
-    println!("bulk transfer meanwhile: {:.2} Gbit/s", rate(bulk)?);
-    let forwarded = stack_count()?;
-    println!("packets the gateway's own stack was asked to forward: {forwarded}");
+    gateway.show_records(&["explain", &format!("{session}.1")])?;
+    let (rate, forwarded) = (rate(bulk)?, stack_count()?);
+    println!(
+        "bulk transfer meanwhile: {rate:.2} Gbit/s; packets the gateway's own stack was asked to forward: {forwarded}"
+    );
     ensure!(forwarded == 0, "the stack forwarded what the program should have");
-    gateway.show_sections(&["stat"], &["Packets by path"])
+    gateway.show_section(&["stat"], "Packets by path")
 }
 
 /// Whose certificate the client sees, and who signed it.
@@ -75,10 +76,8 @@ fn certificate() -> Result<()> {
             .stdin(Stdio::null())
             .output()?;
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-    for name in ["subject=", "issuer="] {
-        let line = text.lines().find(|line| line.starts_with(name)).context("openssl saw no certificate")?;
-        println!("openssl s_client -starttls smtp: {line}");
-    }
+    let line = |name| text.lines().find(|line| line.starts_with(name)).context("openssl saw no certificate");
+    println!("openssl s_client -starttls smtp: {}, {}", line("subject=")?, line("issuer=")?);
     Ok(())
 }
 
@@ -150,6 +149,8 @@ fn stack_count() -> Result<u64> {
         .context("nft's counter is no number")
 }
 
+/// Of a flow; all of them do not fit beside each other.
+const COLUMNS: &str = "initiator,responder,path,starttls,octets,session";
 /// iperf3 says nothing when it begins to listen, and takes a look from outside for a client.
 const LISTENING_WITHIN: Duration = Duration::from_millis(300);
 const PROOF: &str = "table inet postern_proof { chain forward { type filter hook forward priority 0; policy drop; counter; }; }";

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use serde::Serialize;
 use smtp_common::flow::{FlowMarks, NO_RULE_ID};
@@ -10,9 +9,7 @@ use smtp_common::packet_path::PathReason;
 use smtp_common::stage::SmtpStage;
 use smtp_common::tick;
 
-use crate::cli::table::Column::{Number, Words};
-use crate::cli::table::TextTable;
-use crate::cli::{quantity, word};
+use crate::cli::word;
 use crate::model::session_id::SessionId;
 use crate::packet_path::flows::Flow;
 use crate::policy::packet_rules::PacketRules;
@@ -143,62 +140,6 @@ fn initiator_first<T>(flow: &Flow, [a, b]: [T; 2]) -> [T; 2] {
 /// Seconds, to the millisecond.
 fn seconds(ticks: u32) -> f64 {
     tick::to_ms(ticks) as f64 / 1000.0
-}
-
-/// Flows as a table.
-pub fn table(rows: impl IntoIterator<Item = FlowRow>) -> TextTable {
-    let rows: Vec<FlowRow> = rows.into_iter().collect();
-    let mut columns = vec![
-        Words("proto"),
-        Words("initiator"),
-        Words("responder"),
-        Words("path"),
-        Words("reason"),
-        Words("rule"),
-        Words("state"),
-        Words("stage"),
-        Words("starttls"),
-        Number("packets"),
-        Number("octets"),
-        Number("back packets"),
-        Number("back octets"),
-        Number("age"),
-        Number("idle"),
-    ];
-    // A column that is empty for every flow only pushes the others apart.
-    if rows.iter().any(|row| row.session.is_some()) {
-        columns.push(Words("session"));
-    }
-    let mut table = TextTable::new(&columns);
-    for row in rows {
-        table.row([
-            row.protocol.to_owned(),
-            row.initiator.to_string(),
-            row.responder.to_string(),
-            row.path.to_owned(),
-            row.reason.to_owned(),
-            rule_name(&row),
-            row.state.to_owned(),
-            row.stage.to_owned(),
-            row.starttls.to_string(),
-            quantity::count(row.to_responder.packets.into()),
-            quantity::octets(row.to_responder.octets),
-            quantity::count(row.to_initiator.packets.into()),
-            quantity::octets(row.to_initiator.octets),
-            quantity::age(Duration::from_secs_f64(row.age_seconds)),
-            quantity::age(Duration::from_secs_f64(row.idle_seconds)),
-            row.session.map_or_else(|| "-".to_owned(), |session| session.to_string()),
-        ]);
-    }
-    table
-}
-
-fn rule_name(row: &FlowRow) -> String {
-    match (&row.rule, row.rule_id) {
-        (Some(name), _) => name.clone(),
-        (None, Some(id)) => format!("(gone, id {id})"),
-        (None, None) => "-".to_owned(),
-    }
 }
 
 impl fmt::Display for End {

@@ -7,7 +7,8 @@ use smtp_common::packet_path::PathReason;
 use smtp_common::stage::SmtpStage;
 use smtp_common::tick;
 
-use super::row::{FlowRow, table};
+use super::column::{FlowColumn, table};
+use super::row::FlowRow;
 use super::*;
 use crate::cli::args::{Cli, Command};
 use crate::policy::action::Action;
@@ -65,7 +66,7 @@ fn a_flow_is_shown_from_the_end_that_opened_it() {
 fn a_rule_that_is_gone_is_named_by_its_id() {
     let mut flow = flow();
     flow.state.rule = 7;
-    assert!(table([FlowRow::new(&flow, &rules(), 0)]).text(0).contains("(gone, id 7)"));
+    assert!(table([FlowRow::new(&flow, &rules(), 0)], &[]).text(0).contains("(gone, id 7)"));
     flow.state.rule = NO_RULE_ID;
     assert_eq!(FlowRow::new(&flow, &rules(), 0).rule_id, None);
 }
@@ -105,6 +106,19 @@ fn flows_are_sorted_by_what_is_asked() {
     let now = tick::from_ms(91_000);
     assert_eq!(SortKey::Octets.of(&flow(), now), 3_000);
     assert!(SortKey::Age.of(&flow(), now) > SortKey::Idle.of(&flow(), now));
+}
+
+#[test]
+fn columns_are_those_that_were_asked_for() {
+    let words = ["postern", "conns", "--columns", "responder,path,back-octets"];
+    let Command::Conns(args) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+    assert_eq!(
+        table([FlowRow::new(&flow(), &rules(), 0)], &args.columns).text(0),
+        "responder      path         back octets\n10.77.1.25:25  accelerated       1000 B\n"
+    );
+    assert!(FlowColumn::parse("respnder").unwrap_err().to_string().contains("did you mean `responder`?"));
+    let all = table([FlowRow::new(&flow(), &rules(), 0)], &[]).text(0);
+    assert!(!all.contains("session"), "{all}");
 }
 
 #[test]

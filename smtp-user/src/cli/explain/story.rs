@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::audit::timestamp;
 use crate::event::sentence::{printable, sentence};
 use crate::event::session_event::{PartRecord, Record, SessionEvent};
+use crate::model::leg::Leg;
 use crate::model::session_id::SessionId;
 
 /// What happened, in order.
@@ -39,7 +40,8 @@ impl Story {
         }
     }
 
-    /// For people: what holds for all of it first, then one line a step, with milliseconds since the beginning.
+    /// For people: what holds for all of it first, then one line a step, with milliseconds since the beginning. Of a
+    /// message only its own steps, under what the session has to do with it.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
@@ -56,11 +58,17 @@ impl Story {
                 let _ = writeln!(text, "  began       {began}");
                 let _ = writeln!(
                     text,
-                    "  client-leg  opened by the originator {}{}",
+                    "  client-leg  opened by the originator {}{}{}",
                     peers.originator,
-                    printable(&by)
+                    printable(&by),
+                    self.tls(Leg::Client)
                 );
-                let _ = writeln!(text, "  server-leg  opened by the gateway to {}", peers.next_hop);
+                let _ = writeln!(
+                    text,
+                    "  server-leg  opened by the gateway to {}{}",
+                    peers.next_hop,
+                    self.tls(Leg::Server)
+                );
                 let _ = writeln!(
                     text,
                     "  rule        \"{}\" (id {}, policy revision {}), resource \"{}\"",
@@ -73,11 +81,13 @@ impl Story {
             }
         }
         let mut heading = None;
-        for record in &self.records {
+        for record in self.records.iter().filter(|record| self.message.is_none() || record.message.is_some())
+        {
             if record.message != heading
                 && let Some(number) = record.message
             {
-                let _ = writeln!(text, "\nmessage {}.{number}", self.session);
+                let space = if self.message.is_none() { "\n" } else { "" };
+                let _ = writeln!(text, "{space}message {}.{number}", self.session);
             } else if record.message != heading || record.sequence == self.first_sequence() {
                 text.push_str("\nsession\n");
             }
@@ -94,6 +104,19 @@ impl Story {
         text
     }
 
+    /// The TLS that the message came in or would leave in, where a message is told of; a session tells it in its place.
+    fn tls(&self, on: Leg) -> String {
+        if self.message.is_none() {
+            return String::new();
+        }
+        let before = self.records.iter().take_while(|record| record.message.is_none());
+        let facts = before.filter_map(|record| match &record.event {
+            SessionEvent::Tls { leg, facts } if *leg == on => Some(facts),
+            _ => None,
+        });
+        facts.last().map(|facts| format!(", {} {}", facts.version, facts.cipher)).unwrap_or_default()
+    }
+
     fn first_sequence(&self) -> u64 {
         self.records.first().map_or(0, |record| record.sequence)
     }
@@ -107,17 +130,29 @@ impl Story {
     }
 }
 
-/// A part, and what each stage did with it, a line each.
+/// A part, and what each stage did with it, in lines that fit.
 fn part_text(text: &mut String, part: &PartRecord) {
     let bare = PartRecord { stages: Vec::new(), ..part.clone() };
     let _ = writeln!(text, "{}", sentence(&SessionEvent::Part(bare)));
-    let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "{:18}{:<10} {}", "", printable(label), printable(value));
-    };
     if !part.sha256.is_empty() {
-        line("sha256", &part.sha256);
+        let _ = writeln!(text, "{:18}sha256 {}", "", printable(&part.sha256));
     }
+    let mut line = String::new();
     for (stage, result) in &part.stages {
-        line(stage, result);
+        let stage = printable(&format!("{stage} {result}"));
+        if line.is_empty() {
+            line = stage;
+        } else if line.len() + stage.len() < STAGES_OCTETS {
+            line = format!("{line}, {stage}");
+        } else {
+            let _ = writeln!(text, "{:18}{line},", "");
+            line = stage;
+        }
+    }
+    if !line.is_empty() {
+        let _ = writeln!(text, "{:18}{line}", "");
     }
 }
+
+/// Octets of stages on one line.
+const STAGES_OCTETS: usize = 140;

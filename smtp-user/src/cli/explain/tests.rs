@@ -70,7 +70,7 @@ fn a_story_is_told_in_order_with_reasons_and_times() {
         ".1\n",
         "from <a@example.org> to <b@example.net>",
         "part 2: application/pdf \"a.pdf\", 10 octets",
-        "url        skipped(decided)",
+        "hashes ran(eicar), url skipped(decided)\n",
         "engine clamd: infected, Eicar-Test-Signature, 1.234 ms",
         "infected, refused: Eicar-Test-Signature in part 2",
         "replied 554 text (our own), 1.500 ms",
@@ -90,7 +90,9 @@ fn a_message_is_told_without_the_others() {
     let story = story(&format!("{}.2", session(1))).unwrap();
     let text = story.text();
     assert!(text.contains("c@example.net") && !text.contains("b@example.net"), "{text}");
-    assert!(text.contains("TLS on the client-leg"), "{text}");
+    assert!(text.contains("pgw0, TLSv1.3 ") && text.contains("10.77.2.2:25, TLSv1.3 "), "{text}");
+    assert!(!text.contains("XCLIENT") && !text.contains("\nsession\n"), "{text}");
+    assert!(text.starts_with(&format!("session {}: inspected\n", session(1))), "{text}");
     let json = serde_json::to_value(&story).unwrap();
     assert_eq!((&json["message"], &json["disposition"]), (&2.into(), &"inspected".into()));
     assert_eq!(json["records"][0]["event"], "opened");

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use smtp_common::packet_path::PathReason;
 
-use crate::cli::conns::row::{self, FlowRow};
+use crate::cli::conns::column;
+use crate::cli::conns::row::FlowRow;
 use crate::cli::path::forecast::{Forecast, Step};
 use crate::cli::tuple::FlowTuple;
 
@@ -72,7 +73,7 @@ impl Report {
         };
         format!(
             "{tuple}\nThe flow is on the path {path} ({reason}): {explanation}\n{again}{}",
-            row::table([flow.clone()]).text(2)
+            column::table([flow.clone()], &[]).text(2)
         )
     }
 }
