@@ -20,6 +20,7 @@ pub mod records_args;
 pub mod route;
 pub mod rules;
 pub mod scan;
+pub mod selftest;
 pub mod sessions;
 pub mod set;
 pub mod stat;
@@ -67,6 +68,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Uninspected(args) => uninspected::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Scan(args) => scan::run(args),
+        Command::Selftest(args) => selftest::run(args),
         Command::Check(args) => check::run(args),
         Command::Ca(args) => ca::run(args),
         Command::Doctor(args) => doctor::run(args),

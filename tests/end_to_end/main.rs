@@ -18,6 +18,7 @@ mod pipelining;
 mod postfix;
 mod real_clamd;
 mod real_clients;
+mod selftest;
 mod smuggling;
 mod starttls_injection;
 mod starttls_stripping;

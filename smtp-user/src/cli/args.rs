@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, path, probe, rules, scan, sessions, set, stat, stop, uninspected,
+    ban, ca, check, conns, doctor, explain, path, probe, rules, scan, selftest, sessions, set, stat, stop,
+    uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -52,6 +53,8 @@ pub enum Command {
     Uninspected(uninspected::UninspectedArgs),
     /// Ask a mail server what it offers: greeting, EHLO keywords, STARTTLS, certificate.
     Probe(probe::ProbeArgs),
+    /// Send the EICAR test string through the gateway, and see that it is refused and written down.
+    Selftest(selftest::SelftestArgs),
     /// Judge messages from files, without a gateway.
     Scan(scan::ScanArgs),
     /// Check a configuration file.

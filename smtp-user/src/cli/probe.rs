@@ -1,6 +1,7 @@
 //! `postern probe`: what a mail server says of itself.
 
 pub mod dialogue;
+pub mod line;
 mod text;
 
 use std::process;
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output;
-use crate::cli::probe::dialogue::{Target, probe};
+use crate::cli::probe::dialogue::probe;
+use crate::cli::probe::line::Target;
 use crate::cli::word;
 
 /// Ask a mail server what it offers: greeting, EHLO keywords, STARTTLS, and its certificate. No mail is sent.

@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
+use x509_parser::asn1_rs::Any;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::model::tls_facts::CertificateFacts;
-use crate::tls::provider::{hexadecimal, sha256};
+use crate::tls::provider::{hexadecimal, provider, sha256};
 
 /// Alternative names told of one certificate, at most.
 pub const MAX_NAMES: usize = 100;
@@ -34,6 +35,26 @@ pub fn certificate_facts(der: &[u8]) -> CertificateFacts {
 pub fn validity(der: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     Some((certificate.validity().not_before.timestamp(), certificate.validity().not_after.timestamp()))
+}
+
+/// Whether a certificate was signed with the key of another one, both DER. Validity and purpose are not looked at.
+pub fn is_signed_by(certificate: &[u8], issuer: &[u8]) -> bool {
+    let (Ok((_, certificate)), Ok((_, issuer))) =
+        (X509Certificate::from_der(certificate), X509Certificate::from_der(issuer))
+    else {
+        return false;
+    };
+    let key = issuer.public_key();
+    // The algorithm's name is the content of the first sequence in the key's own.
+    let content = |der| Any::from_der(der).map(|(_, any): (_, Any<'_>)| any.data);
+    let Ok(name) = content(key.raw).and_then(content) else { return false };
+    let signed = certificate.tbs_certificate.as_ref();
+    provider().signature_verification_algorithms.all.iter().any(|algorithm| {
+        algorithm.public_key_alg_id().as_ref() == name
+            && algorithm
+                .verify_signature(&key.subject_public_key.data, signed, &certificate.signature_value.data)
+                .is_ok()
+    })
 }
 
 fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {

@@ -12,6 +12,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::model::fault::Party;
 use crate::model::leg::Leg;
 use crate::model::tls_facts::TlsFacts;
+use crate::tls::certificate_facts::is_signed_by;
 use crate::tls::config::{Config, MinVersion, NextHopTls, OriginatorTls};
 use crate::tls::context::{ClientTlsStream, ServerTlsStream, TlsContext};
 use crate::tls::error::TlsError;

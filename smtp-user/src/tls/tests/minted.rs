@@ -93,3 +93,17 @@ async fn without_a_pattern_nothing_is_minted() {
     let error = gateway.accept(ours, None).await.err().unwrap();
     assert_eq!(party_and_reason(&error), (Party::Local, "no_certificate_to_mint_after"));
 }
+
+#[tokio::test]
+async fn a_leaf_is_known_by_the_key_that_signed_it() {
+    let ca = OtherCa::new();
+    let (authority, our_pem) = authority();
+    let gateway = context(OriginatorTls::Mint(Arc::clone(&authority)), NextHopTls::default());
+    let pattern = pattern(&ca, &ca.sign(&["mx.example.com"], false)).await;
+    let (_, seen) = answer(&gateway, Some(&pattern), &originator(&our_pem, all()), "mx.example.com").await;
+    let leaf = seen.unwrap().chain[0].clone();
+    let theirs = pattern.end_entity().unwrap();
+    assert!(is_signed_by(&leaf, authority.certificate()));
+    assert!(!is_signed_by(theirs, authority.certificate()));
+    assert!(!is_signed_by(&leaf, theirs) && !is_signed_by(&leaf, b"") && !is_signed_by(b"", &leaf));
+}

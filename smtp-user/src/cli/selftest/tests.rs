@@ -1,0 +1,176 @@
+//! Trials of servers on the loopback address that say what the test tells them to.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+use clap::Parser as _;
+
+use super::report::Step;
+use super::trial::Seen;
+use super::*;
+use crate::audit::fixture::{self, judged, opened, replied, session};
+use crate::cli::args::{Cli, Command};
+use crate::cli::exit_code::ExitCode;
+use crate::engine::eicar::eicar;
+use crate::model::decision::{MessageAction, MessageVerdict};
+
+const DIALOGUE: [&str; 5] = [
+    "220 mx.example.org ESMTP\r\n",
+    "250 mx.example.org\r\n",
+    "250 sender\r\n",
+    "250 recipient\r\n",
+    "354 go on\r\n",
+];
+
+/// Says the first line, then one after each thing it hears; gives what it heard.
+fn server(lines: Vec<String>) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let talk = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = String::new();
+        for line in lines {
+            stream.write_all(line.as_bytes()).unwrap();
+            let mut octets = [0; 4096];
+            let count = stream.read(&mut octets).unwrap_or(0);
+            heard.push_str(&String::from_utf8_lossy(&octets[..count]));
+        }
+        heard
+    });
+    (address, talk)
+}
+
+fn seen(server: &str, security: Security) -> Seen {
+    let target = Target { server, implicit_tls: false, name: None, step: Duration::from_secs(5) };
+    let trial = Trial { target, security, from: "", to: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(trial.carry_out())
+}
+
+/// Sends EICAR to a server that answers it so.
+fn answered(final_reply: &str) -> (Report, Seen, String) {
+    let lines = DIALOGUE.iter().map(|line| (*line).to_owned()).chain([format!("{final_reply}\r\n")]);
+    let (address, talk) = server(lines.collect());
+    let seen = seen(&address, Security::None);
+    let mut report = Report::new(&address);
+    report.reached(&seen);
+    report.eicar(&seen);
+    (report, seen, talk.join().unwrap())
+}
+
+fn last(report: &Report) -> &Step {
+    report.steps().last().unwrap()
+}
+
+#[test]
+fn eicar_that_is_refused_in_our_words_is_ok() {
+    let reply =
+        format!("554 5.7.1 Message refused: Eicar-Test-Signature found (part 1) (session {})", session(1));
+    let (report, seen, heard) = answered(&reply);
+    assert_eq!((report.exit_code(), last(&report).ok), (ExitCode::Ok, true), "{report:?}");
+    assert_eq!(seen.session(), Some(session(1)));
+    let [envelope, body] = heard.split("\r\n\r\n").collect::<Vec<_>>()[..] else { panic!("{heard}") };
+    assert!(
+        envelope.contains("MAIL FROM:<>\r\nRCPT TO:<postmaster@mx.example.org>\r\nDATA\r\n"),
+        "{envelope}"
+    );
+    // Nothing but EICAR is in it.
+    assert_eq!(body.strip_suffix("\r\n.\r\nQUIT\r\n").map(str::as_bytes), Some(&eicar()[..]));
+}
+
+#[test]
+fn a_server_that_takes_eicar_has_no_gateway_before_it() {
+    let (report, _, _) = answered("250 queued");
+    assert_eq!(report.exit_code(), ExitCode::Data);
+    let text = report.text();
+    assert!(text.contains("NOT OK  eicar        TAKEN by the server: 250 queued\n"), "{text}");
+    assert!(text.contains("postmaster@mx.example.org: somebody should be told"), "{text}");
+    assert!(text.contains("postern path tcp 127.0.0.1:"), "{text}");
+    assert!(text.ends_with(": NOT OK.\n"), "{text}");
+}
+
+#[test]
+fn other_answers_say_what_to_do() {
+    for (reply, finding, code) in [
+        ("554 5.7.1 Virus found", "refused by somebody else: 554 5.7.1 Virus found", ExitCode::Data),
+        ("451 4.7.1 Later", "put off: 451 4.7.1 Later", ExitCode::TempFail),
+    ] {
+        let (report, _, _) = answered(reply);
+        assert_eq!((&*last(&report).finding, report.exit_code()), (finding, code));
+        assert!(last(&report).advice.is_some());
+    }
+    let deferred = format!("451 4.7.1 Message deferred (session {})", session(1));
+    let (report, _, _) = answered(&deferred);
+    assert!(last(&report).advice.as_ref().unwrap().contains(&format!("postern explain {}", session(1))));
+}
+
+#[test]
+fn a_server_that_wants_no_such_recipient_gets_no_eicar() {
+    let lines = [DIALOGUE[0], DIALOGUE[1], DIALOGUE[2], "550 no such user\r\n", "221 bye\r\n"];
+    let (address, talk) = server(lines.map(str::to_owned).to_vec());
+    let seen = seen(&address, Security::Starttls);
+    let mut report = Report::new(&address);
+    report.certificate(&seen, &Ours::default());
+    report.eicar(&seen);
+    let findings: Vec<_> = report.steps().iter().map(|step| step.finding.as_str()).collect();
+    let refused = "RCPT TO:<postmaster@mx.example.org> was answered 550 no such user";
+    assert_eq!(findings, ["STARTTLS is not offered", refused]);
+    assert!(last(&report).advice.as_ref().unwrap().contains("--to"));
+    let heard = talk.join().unwrap();
+    assert!(heard.ends_with("QUIT\r\n") && !heard.contains("DATA"), "{heard}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let mut report = Report::new(&address);
+    report.reached(&seen(&address, Security::Starttls));
+    assert_eq!(report.exit_code(), ExitCode::Unavailable);
+    assert!(report.text().contains("postern doctor"), "{}", report.text());
+}
+
+#[test]
+fn the_record_is_found_and_says_refused() {
+    let (one, other) = (session(1), session(2));
+    let refused = judged(MessageVerdict::Infected, MessageAction::Refuse);
+    let (_guard, folder) = fixture::write(vec![
+        (one, None, opened()),
+        (one, Some(1), refused.clone()),
+        (one, Some(1), replied(554)),
+        (other, None, opened()),
+        (other, Some(1), refused),
+        (other, Some(2), replied(554)),
+    ]);
+    let args = |folder: &Path| RecordsArgs { config: None, records: Some(folder.to_owned()), json: false };
+    let look = |folder: &Path, session| record::wait_for(&args(folder), &session, Duration::ZERO);
+    let said = look(&folder, one).unwrap();
+    assert!(said.contains("infected, refused: Eicar-Test-Signature"), "{said}");
+    assert!(look(&folder, other).unwrap_err().contains("does not say that it was refused"));
+    assert!(look(&folder, session(3)).unwrap_err().contains("no record is kept"));
+    let mut report = Report::new("mx:25");
+    report.record(look(Path::new("/nonexistent"), one));
+    assert!(report.text().contains("--no-record"), "{}", report.text());
+}
+
+#[test]
+fn without_certificates_of_ones_own_none_is_ones_own() {
+    let missing = Ours::load(Some(Path::new("/nonexistent.pem")), None);
+    assert!(missing.unknown().unwrap().contains("/nonexistent.pem cannot be read"));
+    let missing = Ours::load(None, Some(Path::new("/nonexistent.toml")));
+    assert!(missing.unknown().unwrap().starts_with("the configuration cannot be used"));
+    assert_eq!(Ours::default().recognise(b"not a certificate"), None);
+}
+
+#[test]
+fn addresses_cannot_bring_lines() {
+    let parse = |to: &str| Cli::try_parse_from(["postern", "selftest", "mx:25", "--to", to]);
+    for to in ["a b", "a\r\nQUIT", "<a@b>"] {
+        assert!(parse(to).is_err(), "{to}");
+    }
+    let Command::Selftest(args) = parse("abuse@example.org").unwrap().command else { panic!() };
+    assert_eq!((args.to.as_deref(), args.from.as_str()), (Some("abuse@example.org"), ""));
+}
