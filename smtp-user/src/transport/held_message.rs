@@ -1,7 +1,10 @@
 //! A message between its last octet from the originator and its first to the next hop.
 //!
 //! It stays in memory up to a bound and moves to an unlinked file beyond it, so that a message of any size
-//! costs the same memory. The file has no name: a daemon that is killed leaves nothing behind.
+//! costs the same memory. The bound is higher for as many messages at a time as the memory that they share suffices
+//! for, since a file costs more than the octets do. The file has no name: a daemon that is killed leaves nothing behind.
+
+mod memory;
 
 use std::fs::File;
 use std::io;
@@ -11,12 +14,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::message_octets::MessageOctets;
+pub use crate::transport::held_message::memory::MessageMemory;
+use crate::transport::held_message::memory::{GRANT, Grant};
 
 /// Where and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldLimits {
-    /// Octets of a message that stay in memory, before it moves to a file.
+    /// Octets of a message that stay in memory in any case.
     pub memory_bound: usize,
+    /// For larger ones, as long as it lasts.
+    pub memory: MessageMemory,
     /// Octets of a message at most.
     pub max_octets: u64,
     /// Folder of the files; its file system needs room for the messages of all sessions.
@@ -26,17 +33,23 @@ pub struct HoldLimits {
 impl HoldLimits {
     /// The default limits, with files in a folder.
     pub fn new(folder: &Path) -> Self {
-        Self { memory_bound: DEFAULT_MEMORY_BOUND, max_octets: DEFAULT_MAX_OCTETS, folder: Arc::from(folder) }
+        Self {
+            memory_bound: DEFAULT_MEMORY_BOUND,
+            memory: MessageMemory::default(),
+            max_octets: DEFAULT_MAX_OCTETS,
+            folder: Arc::from(folder),
+        }
     }
 }
 
-/// Octets of a message that stay in memory: most mail without attachments, and a file costs more than
-/// the octets do.
+/// Octets of a message that stay in memory in any case: most mail without attachments.
 pub const DEFAULT_MEMORY_BOUND: usize = 64 << 10;
 /// Octets of a message at most: 100 MiB.
 pub const DEFAULT_MAX_OCTETS: u64 = 100 << 20;
 /// Octets written to or read from the file at a time.
 const BLOCK: usize = 128 << 10;
+/// The same for a message that may use more memory: each time costs a change of threads.
+const LARGE_BLOCK: usize = GRANT / 2;
 
 /// A message that is held.
 #[derive(Debug)]
@@ -44,6 +57,8 @@ pub struct HeldMessage {
     limits: HoldLimits,
     /// Octets that are not in the file; all of them without one.
     memory: Vec<u8>,
+    /// Leave to keep more of it in memory.
+    grant: Option<Grant>,
     file: Option<Arc<File>>,
     /// Octets in the file.
     written: u64,
@@ -54,7 +69,7 @@ pub struct HeldMessage {
 impl HeldMessage {
     /// An empty message.
     pub fn new(limits: HoldLimits) -> Self {
-        Self { limits, memory: Vec::new(), file: None, written: 0, failed: false }
+        Self { limits, memory: Vec::new(), grant: None, file: None, written: 0, failed: false }
     }
 
     /// Octets so far.
@@ -76,26 +91,42 @@ impl HeldMessage {
             self.failed = true;
             return Err(HoldError::TooLarge { limit: self.limits.max_octets });
         }
-        if self.file.is_none() && self.memory.len() + octets.len() <= self.limits.memory_bound {
+        if self.file.is_none() && self.fits(self.memory.len() + octets.len()) {
             self.memory.extend_from_slice(octets);
             return Ok(());
         }
-        for block in octets.chunks(BLOCK) {
-            self.memory.extend_from_slice(block);
-            if self.memory.len() >= BLOCK {
+        for piece in octets.chunks(BLOCK) {
+            self.memory.extend_from_slice(piece);
+            if self.memory.len() >= self.block() {
                 self.write().await?;
             }
         }
         Ok(())
     }
 
+    /// Whether a message of this size stays in memory.
+    fn fits(&mut self, octets: usize) -> bool {
+        if octets <= self.limits.memory_bound {
+            return true;
+        }
+        if self.grant.is_none() {
+            self.grant = self.limits.memory.grant();
+        }
+        octets <= GRANT && self.grant.is_some()
+    }
+
+    /// Octets written to or read from the file at a time.
+    const fn block(&self) -> usize {
+        if self.grant.is_some() { LARGE_BLOCK } else { BLOCK }
+    }
+
     /// Says that there is no more: brings what is in a file there whole, so that [`as_file`](Self::as_file)
     /// can give it away.
     pub async fn finish(&mut self) -> Result<(), HoldError> {
-        let in_memory = self.file.is_none() && self.memory.len() <= self.limits.memory_bound;
         if self.failed {
             return Err(HoldError::Failed);
         }
+        let in_memory = self.file.is_none() && self.fits(self.memory.len());
         if in_memory || self.memory.is_empty() {
             return Ok(());
         }
@@ -170,7 +201,7 @@ pub struct HeldReader<'m> {
 }
 
 impl HeldReader<'_> {
-    /// The next octets, at most 128 KiB unless more were held in memory; `None` is the end.
+    /// The next octets, at most 512 KiB unless more were held in memory; `None` is the end.
     pub async fn next_chunk(&mut self) -> Result<Option<&[u8]>, HoldError> {
         if self.message.failed {
             return Err(HoldError::Failed);
@@ -183,7 +214,8 @@ impl HeldReader<'_> {
         };
         let Some(file) = self.message.file.clone() else { return Err(HoldError::Failed) };
         let (mut block, offset) = (std::mem::take(&mut self.block), self.offset);
-        block.resize(usize::try_from(left).unwrap_or(BLOCK).min(BLOCK), 0);
+        let most = self.message.block();
+        block.resize(usize::try_from(left).unwrap_or(most).min(most), 0);
         let work = tokio::task::spawn_blocking(move || {
             file.read_exact_at(&mut block, offset).map_err(|source| HoldError::Read { source })?;
             Ok::<_, HoldError>(block)
