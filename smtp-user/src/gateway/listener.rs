@@ -18,8 +18,8 @@ use crate::gateway::service::Shared;
 use crate::gateway::shutdown::{Phase, draining};
 use crate::model::pulse::Pulse;
 
-/// How often a sign of life is given: well within what the heartbeat allows.
-const BEAT: Duration = Duration::from_millis(150);
+/// How often a sign of life is given, well within what the heartbeat allows, and stages are shown.
+const BEAT: Duration = Duration::from_millis(100);
 /// How long is waited when the system has no descriptors or memory for another connection.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
@@ -53,7 +53,10 @@ pub(crate) async fn listen(
                 }
             },
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(&ended),
-            _ = beat.tick() => pulse.beat(),
+            _ = beat.tick() => {
+                pulse.beat();
+                shared.stages.publish();
+            }
             () = &mut stop => break,
         }
     }
@@ -63,6 +66,7 @@ pub(crate) async fn listen(
     let all = async {
         while let Some(ended) = sessions.join_next().await {
             report(&ended);
+            shared.stages.publish();
         }
     };
     if tokio::time::timeout(drain, all).await.is_err() {

@@ -11,6 +11,9 @@ pub trait FlowStages: Send + Sync {
     /// A session has reached a stage; also said when it begins.
     fn stage(&self, peers: &Peers, session: SessionId, stage: SmtpStage, marks: FlowMarks);
 
+    /// Shows what was said since the last time; called several times a second.
+    fn publish(&self) {}
+
     /// A session has ended.
     fn closed(&self, peers: &Peers);
 

@@ -72,17 +72,24 @@ impl Inspections {
 }
 
 /// The table in the inspector's hands.
+///
+/// Stages are published a few times a second: most sessions go through all of theirs in less, and each store would
+/// cost a system call.
 #[derive(Debug)]
-pub struct MapStages(Mutex<Inspections>);
+pub struct MapStages {
+    table: Mutex<Inspections>,
+    /// What is yet to be published, by originator and next hop.
+    waiting: Mutex<std::collections::HashMap<[SocketAddr; 2], Inspection>>,
+}
 
 impl MapStages {
     /// Opens the table.
     pub fn open(maps: &Maps) -> Result<Self> {
-        Ok(Self(Mutex::new(Inspections::open(maps)?)))
+        Ok(Self { table: Mutex::new(Inspections::open(maps)?), waiting: Mutex::default() })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Inspections) -> Result<T>) -> Option<T> {
-        let mut inspections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inspections = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         // Nothing is decided by this table: without it a session goes on, and `conns` says less.
         work(&mut inspections).inspect_err(|error| debug!(%error, "the table of inspected flows")).ok()
     }
@@ -100,15 +107,26 @@ impl FlowStages for MapStages {
             marks: marks.0,
             pad: [0; 6],
         };
-        self.with(|inspections| inspections.set(peers.originator, peers.next_hop, &inspection));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert([peers.originator, peers.next_hop], inspection);
+    }
+
+    fn publish(&self) {
+        // Both locks, in this order everywhere: what has been closed meanwhile must not come back.
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for ([originator, next_hop], inspection) in waiting.drain() {
+            self.with(|table| table.set(originator, next_hop, &inspection));
+        }
     }
 
     fn closed(&self, peers: &Peers) {
-        self.with(|inspections| inspections.remove(peers.originator, peers.next_hop));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(&[peers.originator, peers.next_hop]);
+        self.with(|table| table.remove(peers.originator, peers.next_hop));
     }
 
     fn ingress(&self, originator: SocketAddr, next_hop: SocketAddr) -> Option<u32> {
-        self.with(|inspections| inspections.get(originator, next_hop)).flatten().map(|found| found.ifindex)
+        self.with(|table| table.get(originator, next_hop)).flatten().map(|found| found.ifindex)
     }
 }
 
