@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, inspection};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output;
+use crate::engine::hash_list::DigestKinds;
 use crate::event::sentence::printable;
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::inspect::inspector::InspectorError;
@@ -38,7 +39,10 @@ pub struct ScanArgs {
 
 /// Runs the command.
 pub fn run(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
-    let inspector = Inspector::new(configuration(args.config.as_deref())?)?;
+    let mut configuration = configuration(args.config.as_deref())?;
+    // Here nobody waits for the next message.
+    configuration.digests = DigestKinds { sha1: true, md5: true };
+    let inspector = Inspector::new(configuration)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -50,11 +50,16 @@ impl HashLists {
         self.len() == 0
     }
 
+    /// The digests that these lists are searched by.
+    pub fn kinds(&self) -> DigestKinds {
+        DigestKinds { sha1: !self.sha1.is_empty(), md5: !self.md5.is_empty() }
+    }
+
     /// The name of what has these digests.
     pub fn find(&self, digests: &Digests) -> Option<&str> {
         let found = self.sha256.get(&digests.sha256);
-        let found = found.or_else(|| self.sha1.get(&digests.sha1)).or_else(|| self.md5.get(&digests.md5));
-        found.map(AsRef::as_ref)
+        let found = found.or_else(|| self.sha1.get(digests.sha1.as_ref()?));
+        found.or_else(|| self.md5.get(digests.md5.as_ref()?)).map(AsRef::as_ref)
     }
 
     fn add(&mut self, path: &Path, text: &str, problems: &mut Vec<HashListError>) {
@@ -152,22 +157,39 @@ pub enum LineProblem {
     },
 }
 
-/// Digests of a part.
+/// Which digests are made. SHA-256 always is: it names an octet string for good, the others only for old lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DigestKinds {
+    /// FIPS 180-4.
+    pub sha1: bool,
+    /// RFC 1321; it costs more than the other two together.
+    pub md5: bool,
+}
+
+impl DigestKinds {
+    /// What either asks for.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self { sha1: self.sha1 || other.sha1, md5: self.md5 || other.md5 }
+    }
+}
+
+/// Digests of a part, those that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// RFC 1321.
-    pub md5: [u8; 16],
+    pub md5: Option<[u8; 16]>,
     /// FIPS 180-4.
-    pub sha1: [u8; 20],
+    pub sha1: Option<[u8; 20]>,
     /// FIPS 180-4.
     pub sha256: [u8; 32],
 }
 
 /// Makes the digests of octets that stream in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Digester {
-    md5: Md5,
-    sha1: Sha1,
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
     sha256: Sha256,
     /// Octets of a block that is not complete.
     partial: usize,
@@ -177,11 +199,25 @@ pub struct Digester {
 const BLOCK: usize = 64;
 
 impl Digester {
+    /// Makes those digests.
+    pub fn new(kinds: DigestKinds) -> Self {
+        Self {
+            md5: kinds.md5.then(Md5::new),
+            sha1: kinds.sha1.then(Sha1::new),
+            sha256: Sha256::new(),
+            partial: 0,
+        }
+    }
+
     /// Takes the next octets.
     ///
-    /// Block by block for all three: each step of a digest waits for the one before, and the processor
+    /// Block by block where there are several: each step of a digest waits for the one before, and the processor
     /// fills the wait with steps of the others, which makes the three a third faster together.
     pub fn push(&mut self, octets: &[u8]) {
+        if self.md5.is_none() && self.sha1.is_none() {
+            self.sha256.update(octets);
+            return;
+        }
         let first = (BLOCK - self.partial) % BLOCK;
         let (first, rest) = octets.split_at_checked(first).unwrap_or((octets, &[]));
         self.update(first);
@@ -192,16 +228,20 @@ impl Digester {
     }
 
     fn update(&mut self, octets: &[u8]) {
-        self.md5.update(octets);
-        self.sha1.update(octets);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(octets);
+        }
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(octets);
+        }
         self.sha256.update(octets);
     }
 
     /// The digests of all.
     pub fn finish(self) -> Digests {
         Digests {
-            md5: self.md5.finalize().into(),
-            sha1: self.sha1.finalize().into(),
+            md5: self.md5.map(|md5| md5.finalize().into()),
+            sha1: self.sha1.map(|sha1| sha1.finalize().into()),
             sha256: self.sha256.finalize().into(),
         }
     }
@@ -215,42 +255,51 @@ pub fn to_hex(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digester, HashLists, to_hex};
+    use super::{DigestKinds, Digester, HashLists, to_hex};
+
+    const ALL: DigestKinds = DigestKinds { sha1: true, md5: true };
 
     #[test]
-    fn lists_of_every_kind_are_found() {
-        let mut digester = Digester::default();
+    fn lists_of_every_kind_are_found_and_ask_for_no_other_digest() {
+        let mut digester = Digester::new(ALL);
         digester.push(b"ab");
         digester.push(b"c");
         let digests = digester.finish();
-        assert_eq!(to_hex(&digests.md5), "900150983cd24fb0d6963f7d28e17f72");
+        let (md5, sha1) = (digests.md5.unwrap(), digests.sha1.unwrap());
+        assert_eq!(to_hex(&md5), "900150983cd24fb0d6963f7d28e17f72");
         let folder = tempfile::tempdir().unwrap();
-        for (digest, name) in [
-            (to_hex(&digests.md5), "by md5"),
-            (to_hex(&digests.sha1).to_uppercase(), "by sha1"),
-            (to_hex(&digests.sha256), "*file.exe"),
+        for (digest, name, kinds) in [
+            (to_hex(&md5), "by md5", DigestKinds { sha1: false, md5: true }),
+            (to_hex(&sha1).to_uppercase(), "by sha1", DigestKinds { sha1: true, md5: false }),
+            (to_hex(&digests.sha256), "*file.exe", DigestKinds::default()),
         ] {
             let path = folder.path().join("list");
             std::fs::write(&path, format!("# comment\n\n{digest}  {name} # more\n")).unwrap();
             let lists = HashLists::load(&[path]).unwrap();
+            assert_eq!(lists.kinds(), kinds);
             assert_eq!(lists.find(&digests), Some(name.trim_start_matches('*')));
-            assert_eq!(lists.find(&Digester::default().finish()), None);
+            let mut asked = Digester::new(lists.kinds());
+            asked.push(b"abc");
+            assert_eq!(lists.find(&asked.finish()), Some(name.trim_start_matches('*')));
+            assert_eq!(lists.find(&Digester::new(ALL).finish()), None);
         }
     }
 
     #[test]
     fn pieces_do_not_matter() {
         let octets: Vec<u8> = (0..1000_u32).map(|i| (i % 251) as u8).collect();
-        let digests = |step: usize| {
-            let mut digester = Digester::default();
-            octets.chunks(step).for_each(|piece| digester.push(piece));
-            digester.finish()
-        };
-        let mut whole = Digester::default();
-        whole.update(&octets);
-        let whole = whole.finish();
-        for step in [1, 3, 63, 64, 65, 100, 128, 1000] {
-            assert_eq!(digests(step), whole, "{step}");
+        for kinds in [ALL, DigestKinds::default(), DigestKinds { sha1: true, md5: false }] {
+            let digests = |step: usize| {
+                let mut digester = Digester::new(kinds);
+                octets.chunks(step).for_each(|piece| digester.push(piece));
+                digester.finish()
+            };
+            let mut whole = Digester::new(kinds);
+            whole.update(&octets);
+            let whole = whole.finish();
+            for step in [1, 3, 63, 64, 65, 100, 128, 1000] {
+                assert_eq!(digests(step), whole, "{step}");
+            }
         }
     }
 

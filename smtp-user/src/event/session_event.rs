@@ -173,9 +173,11 @@ pub struct PartRecord {
     pub encoding: String,
     /// Octets when decoded.
     pub octets: u64,
-    /// Of the decoded octets, hexadecimal.
+    /// Of the decoded octets, hexadecimal; empty if it was not asked for.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
     pub md5: String,
-    /// Of the decoded octets, hexadecimal.
+    /// The same.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
     pub sha1: String,
     /// Of the decoded octets, hexadecimal.
     pub sha256: String,

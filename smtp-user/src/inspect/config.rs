@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::engine;
+use crate::engine::hash_list::DigestKinds;
 use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::wire::mime::walk::WalkLimits;
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub limits: WalkLimits,
     /// Files of digests of what nobody wants.
     pub hash_lists: Vec<PathBuf>,
+    /// Digests of every part in the records besides SHA-256; what the lists need is made anyway.
+    pub digests: DigestKinds,
     /// Whether programs for an operating system count as infected (off by default).
     pub executables: bool,
     /// Engines in other processes; all of them are asked about every message.

@@ -37,7 +37,7 @@ const PIECE: usize = 32 << 10;
 impl Inspection {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let walker = Walker::new(shared.limits);
-        let parts = PartScanner::new(Arc::clone(&shared.lists), shared.executables);
+        let parts = PartScanner::new(Arc::clone(&shared.lists), shared.digests, shared.executables);
         Self { shared, octets: 0, sha256: Sha256::new(), raw: EicarMatcher::default(), walker, parts }
     }
 

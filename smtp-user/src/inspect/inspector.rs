@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::clamd::Clamd;
-use crate::engine::hash_list::{HashListError, HashLists};
+use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::inspect::config::{Actions, Config};
 use crate::inspect::inspection::Inspection;
 use crate::wire::mime::walk::WalkLimits;
@@ -19,6 +19,8 @@ pub struct Inspector {
 pub(crate) struct Shared {
     pub(crate) limits: WalkLimits,
     pub(crate) lists: Arc<HashLists>,
+    /// Those that the records are to have, and those that the lists are searched by.
+    pub(crate) digests: DigestKinds,
     pub(crate) executables: bool,
     pub(crate) engines: Vec<Clamd>,
     pub(crate) actions: Actions,
@@ -30,6 +32,7 @@ impl Inspector {
         let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
         let shared = Shared {
             limits: config.limits,
+            digests: config.digests.or(lists.kinds()),
             lists: Arc::new(lists),
             executables: config.executables,
             engines: config.engines.into_iter().map(Clamd::new).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
 use crate::engine::executable::{HEAD, executable};
-use crate::engine::hash_list::{Digester, HashLists, to_hex};
+use crate::engine::hash_list::{DigestKinds, Digester, HashLists, to_hex};
 use crate::event::session_event::PartRecord;
 use crate::inspect::combine::{Finding, FoundIn};
 use crate::inspect::stage::{self, ran, skipped};
@@ -15,6 +15,7 @@ use crate::wire::mime::walk::PartSink;
 #[derive(Debug)]
 pub struct PartScanner {
     lists: Arc<HashLists>,
+    digests: DigestKinds,
     executables: bool,
     open: Option<OpenPart>,
     /// Every part that has ended.
@@ -30,7 +31,7 @@ struct OpenPart {
 }
 
 /// One way to read a part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Reading {
     octets: u64,
     head: Vec<u8>,
@@ -38,13 +39,19 @@ struct Reading {
     digester: Digester,
 }
 
+impl Reading {
+    fn new(digests: DigestKinds) -> Self {
+        Self { octets: 0, head: Vec::new(), eicar: EicarMatcher::default(), digester: Digester::new(digests) }
+    }
+}
+
 /// Findings that are remembered; one is enough to decide.
 const MAX_FINDINGS: usize = 16;
 
 impl PartScanner {
     /// Nothing seen yet.
-    pub const fn new(lists: Arc<HashLists>, executables: bool) -> Self {
-        Self { lists, executables, open: None, parts: Vec::new(), findings: Vec::new() }
+    pub const fn new(lists: Arc<HashLists>, digests: DigestKinds, executables: bool) -> Self {
+        Self { lists, digests, executables, open: None, parts: Vec::new(), findings: Vec::new() }
     }
 
     fn found(&mut self, name: &str, header: &PartHeader) {
@@ -63,7 +70,7 @@ impl PartScanner {
 
 impl PartSink for PartScanner {
     fn begin(&mut self, header: PartHeader) {
-        let readings = header.encodings.iter().map(|_| Reading::default()).collect();
+        let readings = header.encodings.iter().map(|_| Reading::new(self.digests)).collect();
         self.open = Some(OpenPart { header, readings });
     }
 
@@ -101,8 +108,8 @@ impl PartSink for PartScanner {
             program = program.or_else(|| executable(&reading.head).filter(|_| self.executables));
             if index == 0 {
                 record.octets = reading.octets;
-                record.md5 = to_hex(&digests.md5);
-                record.sha1 = to_hex(&digests.sha1);
+                record.md5 = digests.md5.map(|digest| to_hex(&digest)).unwrap_or_default();
+                record.sha1 = digests.sha1.map(|digest| to_hex(&digest)).unwrap_or_default();
                 record.sha256 = to_hex(&digests.sha256);
             }
         }

@@ -35,7 +35,8 @@ pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
     inspect::Config { hash_lists, ..config.clone() }
 }
 
-const KEYS: &[&str] = &["hash_lists", "executables", "max_depth", "max_parts", "max_header", "actions"];
+const KEYS: &[&str] =
+    &["hash_lists", "digests", "executables", "max_depth", "max_parts", "max_header", "actions"];
 const ACTION_KEYS: &[&str] = &["infected", "ambiguous", "encrypted", "limit_exceeded", "unsupported"];
 const ENGINE_KEYS: &[&str] =
     &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files"];
@@ -63,6 +64,13 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             } else {
                 config.hash_lists.push(PathBuf::from(*text.get_ref()));
             }
+        }
+    }
+    for digest in reader.list("digests", DigestWord::from_str) {
+        match digest {
+            DigestWord::Sha256 => {}
+            DigestWord::Sha1 => config.digests.sha1 = true,
+            DigestWord::Md5 => config.digests.md5 = true,
         }
     }
     config.executables = flag(&mut reader, "executables").unwrap_or(config.executables);
@@ -187,6 +195,26 @@ impl FromStr for ActionWord {
             "refuse" => Ok(Self(MessageAction::Refuse)),
             "defer" => Ok(Self(MessageAction::Defer)),
             _ => Err(UnknownWord::new(text, "an action on a message", &["pass", "refuse", "defer"])),
+        }
+    }
+}
+
+/// A digest, as a word.
+enum DigestWord {
+    Sha256,
+    Sha1,
+    Md5,
+}
+
+impl FromStr for DigestWord {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "sha256" => Ok(Self::Sha256),
+            "sha1" => Ok(Self::Sha1),
+            "md5" => Ok(Self::Md5),
+            _ => Err(UnknownWord::new(text, "a digest", &["sha256", "sha1", "md5"])),
         }
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::engine::config::Address;
 use crate::engine::eicar::eicar;
+use crate::engine::hash_list::DigestKinds;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::{Config, Inspector, Judgement};
 use crate::model::decision::{MessageAction, MessageVerdict};
@@ -55,7 +56,8 @@ fn with_attachment(octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_test_string_in_an_attachment_is_refused_by_name() {
-    let judgement = judge(&with_attachment(&eicar()));
+    let config = Config { digests: DigestKinds { sha1: true, md5: true }, ..Config::default() };
+    let judgement = judge_in(config, &with_attachment(&eicar()), usize::MAX);
     assert_eq!(judgement.decision.verdict, MessageVerdict::Infected);
     assert_eq!(judgement.decision.action, MessageAction::Refuse);
     assert_eq!(judgement.decision.why, "Eicar-Test-Signature found in eicar.com (part 2)");
@@ -74,6 +76,14 @@ fn the_test_string_in_an_attachment_is_refused_by_name() {
         "executables skipped(off)",
     ];
     assert_eq!(stages, expected);
+}
+
+#[test]
+fn digests_that_nobody_asked_for_are_not_made() {
+    let judgement = judge(&with_attachment(&eicar()));
+    let file = &judgement.parts[1];
+    assert_eq!((file.md5.as_str(), file.sha1.as_str()), ("", ""));
+    assert_eq!(file.sha256, "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f");
 }
 
 #[test]

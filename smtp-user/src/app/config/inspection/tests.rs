@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::app::config::Config;
 use crate::engine::config::Address;
+use crate::engine::hash_list::DigestKinds;
 use crate::inspect;
 use crate::model::decision::MessageAction;
 
@@ -24,6 +25,7 @@ fn every_value_is_read() {
     let text = r#"
 [inspection]
 hash_lists = ["listed.txt", "/srv/listed.txt"]
+digests = ["sha256", "md5"]
 executables = true
 max_depth = 10
 max_parts = 20
@@ -47,6 +49,7 @@ address = "[::1]:3310"
     let inspection = super::within(&config.inspection, Path::new("/etc/postern/postern.toml"));
     assert_eq!(inspection.hash_lists[0], Path::new("/etc/postern/listed.txt"));
     assert_eq!(inspection.hash_lists[1], Path::new("/srv/listed.txt"));
+    assert_eq!(inspection.digests, DigestKinds { sha1: false, md5: true });
     assert!(inspection.executables);
     assert_eq!((inspection.limits.max_depth, inspection.limits.max_parts), (10, 20));
     assert_eq!(inspection.limits.max_header_octets, 64 << 10);
@@ -63,10 +66,10 @@ address = "[::1]:3310"
 
 #[test]
 fn mistakes_have_their_lines() {
-    let text = "[inspection]\nexecutables = \"on\"\nmax_header = \"1KiB\"\nactions = { infected = \"drop\" }\n\
+    let text = "[inspection]\ndigests = [\"sha512\"]\nexecutables = \"on\"\nmax_header = \"1KiB\"\nactions = { infected = \"drop\" }\n\
                 [[engine]]\nname = \"a\"\naddress = \"clamd\"\ndeadline = \"1h\"\n\
                 [[engine]]\nname = \"a\"\n";
     let found = errors(text);
     let lines: Vec<_> = found.iter().map(|error| error.split(':').next().unwrap().to_owned()).collect();
-    assert_eq!(lines, ["4", "5", "6", "9", "10", "11", "12"], "{found:#?}");
+    assert_eq!(lines, ["4", "5", "6", "7", "10", "11", "12", "13"], "{found:#?}");
 }
