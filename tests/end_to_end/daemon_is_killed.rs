@@ -1,18 +1,28 @@
 //! N1: the daemon is killed among random sessions; the account balances, and nothing arrived that was not judged.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use harness::deadline::{SOON, wait_for, wait_until};
+use harness::gateway::Gateway;
 use harness::mail;
-use harness::mail_scene::{MailConfig, Scene, play};
+use harness::mail_scene::{MailConfig, play};
 use harness::next_hop::Script;
 use harness::originator::Originator;
 use harness::records;
 use harness::requires_root;
+use harness::topology::Topology;
 
-/// Sessions of one round, by four threads.
-const SESSIONS: u32 = 240;
+/// Sessions that were opened, each with its beginning; those that find no daemon try again.
+const SESSIONS: u32 = 1_000;
+/// Sessions at a time.
+const WORKERS: u64 = 24;
+/// How often the daemon is killed among them.
+const KILLS: u32 = 6;
+/// How long a session waits for a daemon.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// `SplitMix64`.
 fn next(state: &mut u64) -> u64 {
@@ -23,21 +33,27 @@ fn next(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// One session of a few random steps; returns the subjects whose final reply was 250.
-fn random_session(scene: &Scene<'_>, number: u32, random: &mut u64) -> Vec<String> {
-    let mut taken = Vec::new();
-    let Ok(mut originator) = Originator::try_connect(&scene.topology.client, scene.next_hop.address()) else {
-        return taken;
+/// Calls until somebody greets.
+fn greeted(topology: &Topology, server: SocketAddr) -> Originator {
+    let hello = |mut originator: Originator| {
+        originator.try_reply().ok()?.filter(|reply| reply.code == 220)?;
+        originator.try_send(b"EHLO client.test\r\n").ok()?;
+        originator.try_reply().ok()?.filter(|reply| reply.code == 250)?;
+        Some(originator)
     };
+    wait_for("a session is opened", PATIENCE, || {
+        Originator::try_connect(&topology.client, server).ok().and_then(hello)
+    })
+}
+
+/// One session of a few random steps; returns the subjects whose final reply was 250.
+fn random_session(topology: &Topology, server: SocketAddr, number: u32, random: &mut u64) -> Vec<String> {
+    let mut taken = Vec::new();
+    let mut originator = greeted(topology, server);
     let say = |originator: &mut Originator, octets: &[u8]| -> Option<u16> {
         originator.try_send(octets).ok()?;
         originator.try_reply().ok()?.map(|reply| reply.code)
     };
-    if !matches!(originator.try_reply(), Ok(Some(_)))
-        || say(&mut originator, b"EHLO client.test\r\n").is_none()
-    {
-        return taken;
-    }
     for message in 0..next(random) % 4 {
         let subject = format!("m{number}-{message}");
         let infected = next(random).is_multiple_of(3);
@@ -71,56 +87,53 @@ fn random_session(scene: &Scene<'_>, number: u32, random: &mut u64) -> Vec<Strin
     taken
 }
 
+/// Kills the daemon and starts another, at random moments; ends when the sessions have.
+fn disturb(gateway: &mut Gateway<'_>, done: &AtomicU32, random: &mut u64) {
+    for kill in 0..KILLS {
+        // Somewhere in the middle of its share of the sessions.
+        let share = SESSIONS / KILLS;
+        let after = kill * share + share / 4 + (next(random) % u64::from(share / 2)) as u32;
+        wait_until("sessions come to their end", PATIENCE, || done.load(Ordering::Relaxed) >= after);
+        gateway.kill9();
+        gateway.run();
+    }
+}
+
 #[test]
-fn sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
+fn a_thousand_sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
     requires_root!();
     let seed = 0x5057_4e42;
     println!("seed {seed:#x}");
     play(&MailConfig::plain(), Script::plain(), |scene| {
-        let mut taken = Vec::new();
-        for round in 0..4_u64 {
-            let number = AtomicU32::new(0);
-            let done = AtomicU32::new(0);
-            // Killed once a random share of the round's sessions is through; the last round is not disturbed.
-            let mut random = seed ^ round;
-            let kill_after = 10 + (next(&mut random) % u64::from(SESSIONS / 2)) as u32;
-            let here = &*scene;
-            let (number, done) = (&number, &done);
-            std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..4_u64)
-                    .map(|worker| {
-                        scope.spawn(move || {
-                            let mut random = seed ^ (round << 8) ^ (worker << 16);
-                            let mut taken = Vec::new();
-                            loop {
-                                let mine = number.fetch_add(1, Ordering::Relaxed);
-                                if mine >= SESSIONS / 4 {
-                                    return taken;
-                                }
-                                let unique = round as u32 * 10_000 + mine;
-                                taken.extend(random_session(here, unique, &mut random));
-                                done.fetch_add(1, Ordering::Relaxed);
-                            }
-                        })
-                    })
-                    .collect();
-                if round < 3 {
-                    while done.load(Ordering::Relaxed) < kill_after.min(SESSIONS / 8) {
-                        std::thread::park_timeout(Duration::from_millis(1));
+        let (number, done) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (number, done) = (&number, &done);
+        let (topology, server) = (scene.topology, scene.next_hop.address());
+        let gateway = &mut scene.gateway;
+        let taken: Vec<String> = std::thread::scope(|scope| {
+            let work = |worker: u64| {
+                move || {
+                    let mut random = seed ^ (worker << 16);
+                    let mut taken = Vec::new();
+                    loop {
+                        let mine = number.fetch_add(1, Ordering::Relaxed);
+                        if mine >= SESSIONS {
+                            return taken;
+                        }
+                        taken.extend(random_session(topology, server, mine, &mut random));
+                        done.fetch_add(1, Ordering::Relaxed);
                     }
-                    here.gateway.signal(nix::sys::signal::Signal::SIGKILL);
                 }
-                for worker in workers {
-                    taken.extend(worker.join().expect("no session fails the test"));
-                }
-            });
-            if round < 3 {
-                scene.gateway.forget_killed();
-                scene.gateway.run();
-            }
+            };
+            let workers: Vec<_> = (1..=WORKERS).map(|worker| scope.spawn(work(worker))).collect();
+            disturb(gateway, done, &mut (seed ^ 1));
+            workers.into_iter().flat_map(|worker| worker.join().expect("no session fails the test")).collect()
+        });
+        for heard in scene.expect_clean_wire() {
+            // Whatever the next hop has of a message, it has from the gateway.
+            let wire = String::from_utf8_lossy(&heard.plain).into_owned();
+            let count = |field: &str| wire.lines().filter(|line| line.starts_with(field)).count();
+            assert!(count("Subject: ") <= count("X-Postern-Session: "), "{wire}");
         }
-        let clean = scene.expect_clean_wire();
-        drop(clean);
         let arrived: Vec<String> = scene
             .next_hop
             .deliveries()
@@ -142,7 +155,7 @@ fn sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
 
         // Every session that was opened has exactly one account.
         let folder = scene.config.folder().join("records");
-        harness::deadline::wait_until("an account for every session", harness::deadline::SOON, || {
+        wait_until("an account for every session", SOON, || {
             let all = records::read(&folder);
             records::of_event(&all, "opened").len() == records::of_event(&all, "account").len()
         });
@@ -155,6 +168,15 @@ fn sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
         assert!(accounts.values().all(|&count| count == 1), "two accounts of one session");
         let opened = records::of_event(&all, "opened").len();
         assert_eq!(accounts.len(), opened);
-        assert!(opened as u32 >= SESSIONS / 4, "only {opened} sessions");
+        assert!(opened as u32 >= SESSIONS, "only {opened} sessions");
+        let cut = records::of_event(&all, "account")
+            .iter()
+            .filter(|account| account["reason"] == "daemon_ended")
+            .count();
+        println!(
+            "{opened} sessions opened, {cut} of them cut by kill -9, {} messages arrived",
+            arrived.len()
+        );
+        assert!(cut > 0, "no session was open when the daemon was killed");
     });
 }

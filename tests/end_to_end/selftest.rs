@@ -23,7 +23,7 @@ fn selftest(namespace: &NetNs, arguments: &[&str]) -> (Vec<(String, bool, String
     let steps = report["steps"].as_array().expect("steps").iter().map(|step| {
         let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
         assert_eq!(step["ok"] == true, step["advice"].is_null(), "{step}");
-        (text("step"), step["ok"] == true, text("finding"))
+        (text("name"), step["ok"] == true, text("finding"))
     });
     let steps: Vec<_> = steps.collect();
     assert_eq!(report["ok"] == true, steps.iter().all(|(_, ok, _)| *ok), "{report}");

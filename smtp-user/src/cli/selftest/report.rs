@@ -24,7 +24,7 @@ pub(super) struct Report {
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Step {
-    pub(super) step: &'static str,
+    pub(super) name: &'static str,
     pub(super) ok: bool,
     /// What was found.
     pub(super) finding: String,
@@ -166,12 +166,12 @@ impl Report {
         }
     }
 
-    fn passed(&mut self, step: &'static str, finding: String) {
-        self.steps.push(Step { step, ok: true, finding, advice: None });
+    fn passed(&mut self, name: &'static str, finding: String) {
+        self.steps.push(Step { name, ok: true, finding, advice: None });
     }
 
-    fn failed(&mut self, step: &'static str, finding: String, advice: &str, code: ExitCode) {
-        self.steps.push(Step { step, ok: false, finding, advice: Some(advice.to_owned()) });
+    fn failed(&mut self, name: &'static str, finding: String, advice: &str, code: ExitCode) {
+        self.steps.push(Step { name, ok: false, finding, advice: Some(advice.to_owned()) });
         // What says most about what to do next stays: not reached, then not now, then not in order.
         let weight = |code| match code {
             ExitCode::Unavailable => 3,
@@ -191,7 +191,7 @@ impl Report {
         for step in &self.steps {
             let word = if step.ok { "ok    " } else { "NOT OK" };
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{word}  {:<11}  {}", step.step, printable(&step.finding));
+            let _ = writeln!(text, "{word}  {:<11}  {}", step.name, printable(&step.finding));
             if let Some(advice) = &step.advice {
                 let _ = writeln!(text, "{:21}{}", "", printable(advice));
             }
