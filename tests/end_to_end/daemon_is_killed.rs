@@ -1,6 +1,6 @@
 //! N1: the daemon is killed among random sessions; the account balances, and nothing arrived that was not judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -102,7 +102,7 @@ fn disturb(gateway: &mut Gateway<'_>, done: &AtomicU32, random: &mut u64) {
 #[test]
 fn a_thousand_sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
     requires_root!();
-    let seed = 0x5057_4e42;
+    let seed = 0x50574e42;
     println!("seed {seed:#x}");
     play(&MailConfig::plain(), Script::plain(), |scene| {
         let (number, done) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -168,7 +168,19 @@ fn a_thousand_sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_k
         assert!(accounts.values().all(|&count| count == 1), "two accounts of one session");
         let opened = records::of_event(&all, "opened").len();
         assert_eq!(accounts.len(), opened);
-        assert!(opened as u32 >= SESSIONS, "only {opened} sessions");
+        // What was opened within milliseconds of a kill and had nothing passed may have left no trace.
+        assert!(opened as u32 > SESSIONS * 9 / 10, "only {opened} sessions");
+        let judged: BTreeSet<String> = records::of_event(&all, "judged")
+            .iter()
+            .filter(|record| record["action"] == "pass")
+            .map(|record| format!("{}.{}", record["session"].as_str().unwrap_or_default(), record["message"]))
+            .collect();
+        for delivery in scene.next_hop.deliveries() {
+            let text = String::from_utf8_lossy(&delivery.octets).into_owned();
+            let id = text.lines().find_map(|line| line.strip_prefix("X-Postern-Session: "));
+            let id = id.unwrap_or_default();
+            assert!(judged.contains(id), "{id:?} arrived, and no record says that it was judged");
+        }
         let cut = records::of_event(&all, "account")
             .iter()
             .filter(|account| account["reason"] == "daemon_ended")

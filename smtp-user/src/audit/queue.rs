@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::event::session_event::SessionEvent;
 use crate::model::session_id::SessionId;
@@ -22,12 +25,19 @@ pub(crate) struct Queue {
     room: usize,
     state: Mutex<State>,
     filled: Condvar,
+    hurried: Condvar,
+    /// How many facts are written; all there will ever be, while nobody writes any.
+    written: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Waiting,
+    /// Facts that were put in, in all.
+    put: u64,
     lost_in_all: u64,
+    /// Somebody waits for what is yet to be written.
+    hurry: bool,
     closed: bool,
 }
 
@@ -59,7 +69,18 @@ impl Default for Queue {
 impl Queue {
     /// An empty queue with room for so many facts, and as many more first and last ones of sessions.
     pub(crate) fn with_room(room: usize) -> Self {
-        Self { room, state: Mutex::default(), filled: Condvar::new() }
+        Self {
+            room,
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            hurried: Condvar::new(),
+            written: watch::Sender::new(0),
+        }
+    }
+
+    /// An empty queue that nobody writes down, so that nobody waits for it either.
+    pub(crate) fn unwritten() -> Self {
+        Self { written: watch::Sender::new(u64::MAX), ..Self::default() }
     }
 
     /// Puts a fact in, at a time that is read when its place is certain. False: there was no room, or nobody
@@ -74,6 +95,7 @@ impl Queue {
             fact.unix_micros = now();
             waiting.facts.push(fact);
             let first = waiting.facts.len() == 1;
+            state.put += 1;
             drop(state);
             if first {
                 self.filled.notify_one();
@@ -96,7 +118,45 @@ impl Queue {
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.hurry = false;
         Some(std::mem::take(&mut state.waiting))
+    }
+
+    /// Lets facts gather for a while, unless somebody is in a hurry or no more are to come.
+    pub(crate) fn gather(&self, limit: Duration) {
+        let more = |state: &mut State| !state.hurry && !state.closed;
+        drop(self.hurried.wait_timeout_while(self.lock(), limit, more));
+    }
+
+    /// Has what was put in so far written at once.
+    pub(crate) fn hurry(&self) {
+        let mut state = self.lock();
+        if !state.hurry && !state.waiting.is_empty() {
+            state.hurry = true;
+            drop(state);
+            self.hurried.notify_one();
+        }
+    }
+
+    /// Waits until what was put in so far is written, or nobody writes.
+    pub(crate) async fn settle(&self) {
+        let put = self.lock().put;
+        if *self.written.borrow() >= put {
+            return;
+        }
+        self.hurry();
+        // The sender lives as long as this queue.
+        let _ = self.written.subscribe().wait_for(|written| *written >= put).await;
+    }
+
+    /// Says how many facts are written by now.
+    pub(crate) fn wrote(&self, written: u64) {
+        self.written.send_replace(written);
+    }
+
+    /// Says that nothing is written for now: nobody is to wait for it.
+    pub(crate) fn is_stuck(&self) {
+        self.written.send_replace(u64::MAX);
     }
 
     /// What there is to write, if anything.
@@ -108,6 +168,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();
+        self.hurried.notify_one();
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -37,7 +37,7 @@ impl Recorder {
 
     /// Records nothing; whoever holds the other half reads the facts. For tests, and for a trial run.
     pub fn collecting(clock: Arc<dyn Clock>) -> (Self, Collected) {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::unwritten());
         (Self { queue: Arc::clone(&queue), clock }, Collected { queue, sequence: 0 })
     }
 
@@ -45,6 +45,17 @@ impl Recorder {
     /// counted, and a note in the session's records says how many were.
     pub fn emit(&self, session: SessionId, message: Option<u32>, event: SessionEvent) {
         self.queue.put(|| self.clock.unix_micros(), Fact { unix_micros: 0, session, message, event });
+    }
+
+    /// Has what was handed in so far written at once; it is not waited for.
+    pub fn hurry(&self) {
+        self.queue.hurry();
+    }
+
+    /// Waits until what was handed in so far is written, so that it is known also if this process is killed; it may not
+    /// yet be on the disk. While the disk takes nothing, nothing is waited for.
+    pub async fn settle(&self) {
+        self.queue.settle().await;
     }
 
     /// A name for a session that begins now.

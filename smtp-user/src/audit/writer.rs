@@ -70,11 +70,13 @@ impl Writer {
 
     /// Writes until the queue is closed and empty.
     pub(crate) fn run(mut self, queue: &Queue) -> Result<Written> {
+        let _nobody_waits = LastWord(queue);
+        let mut written = 0;
         while let Some(waiting) = queue.take() {
+            written += waiting.facts.len() as u64;
             self.batch(waiting, queue)?;
-            if !queue.is_closed() {
-                thread::sleep(GATHER);
-            }
+            queue.wrote(written);
+            queue.gather(GATHER);
         }
         let left = self.close_all(STOPPED);
         if left > 0 {
@@ -153,6 +155,7 @@ impl Writer {
                 error!(%error, folder = %self.config.folder.display(), "records cannot be written; they wait");
                 told = true;
             }
+            queue.is_stuck();
             thread::sleep(RETRY);
         }
     }
@@ -192,6 +195,15 @@ impl Writer {
             warn!(%error, "old records cannot be removed");
         }
         Ok(())
+    }
+}
+
+/// When the thread ends, whatever ends it, nobody waits for it any more.
+struct LastWord<'a>(&'a Queue);
+
+impl Drop for LastWord<'_> {
+    fn drop(&mut self) {
+        self.0.is_stuck();
     }
 }
 

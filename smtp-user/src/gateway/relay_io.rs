@@ -21,6 +21,7 @@ use crate::gateway::setup::{Resource, Setup};
 use crate::gateway::trace_fields::{OriginatorFacts, trace_fields};
 use crate::limits::{AUTH_LINE_OCTETS, Timeout};
 use crate::model::clock::Clock;
+use crate::model::decision::MessageAction;
 use crate::model::disposition::Disposition;
 use crate::model::leg::Leg;
 use crate::model::session_id::MessageId;
@@ -496,6 +497,10 @@ impl RelayIo {
             ledger.record(number, engine);
         }
         ledger.record(number, event);
+        if judgement.decision.action == MessageAction::Pass {
+            // It is waited for before the message goes; meanwhile the next hop is asked for it.
+            ledger.hurry();
+        }
         self.input(Input::Judged(&judgement.decision));
     }
 
@@ -512,6 +517,8 @@ impl RelayIo {
             self.only_recipient.as_deref(),
             clock.unix_micros(),
         );
+        // Whatever becomes of this process, there is a record of each message that the next hop has.
+        ledger.settle().await;
         let limit = setup.timeouts.of(Timeout::DataBlock);
         match message.send(&trace, framing, &mut self.server, limit).await {
             Ok(()) => self.input(Input::MessageSent { number }),

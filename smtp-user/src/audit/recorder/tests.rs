@@ -68,6 +68,30 @@ fn a_fact_is_on_the_disk_within_a_second() {
     drop(writing);
 }
 
+#[tokio::test]
+async fn what_is_waited_for_is_written_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::within(folder.path());
+    let (recorder, writing) = Recorder::start(config.clone(), Arc::new(Wall)).unwrap();
+    let file = folder::files(&config.folder).unwrap().pop().unwrap();
+    let began = Instant::now();
+    for number in 1..=100 {
+        recorder.emit(recorder.new_session(), None, note(number));
+        recorder.settle().await;
+        let text = fs::read_to_string(&file.path).unwrap();
+        assert_eq!(text.lines().count(), number as usize);
+    }
+    // Far less than if each had been left to gather with others.
+    assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
+    // Nobody is waited for that is not there.
+    writing.finish().unwrap();
+    recorder.emit(recorder.new_session(), None, note(0));
+    recorder.settle().await;
+    let (recorder, _collected) = Recorder::collecting(Arc::new(Wall));
+    recorder.emit(recorder.new_session(), None, note(0));
+    recorder.settle().await;
+}
+
 #[test]
 fn sessions_have_names_of_their_own_that_sort_by_time() {
     let (recorder, mut collected) = Recorder::collecting(Arc::new(Wall));
