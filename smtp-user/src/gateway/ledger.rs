@@ -101,7 +101,7 @@ impl Ledger {
     }
 
     /// Closes the account.
-    pub(crate) fn close(mut self, disposition: Disposition) {
+    pub(crate) fn close(&mut self, disposition: Disposition) {
         self.account(disposition);
     }
 

@@ -44,7 +44,8 @@ pub(crate) struct RelayIo {
     server: LegIo,
     lines: LineReader,
     replies: ReplyReader,
-    message: Option<Message>,
+    /// Apart, so that a session without one is small.
+    message: Option<Box<Message>>,
     chunk: Option<ChunkProgress>,
     data: Option<DataProgress>,
     /// When the originator ended the message that is being answered.
@@ -169,13 +170,13 @@ impl RelayIo {
     }
 
     /// Ends a session that never began.
-    pub(crate) async fn give_up(mut self, disposition: Disposition) {
+    pub(crate) async fn give_up(&mut self, disposition: Disposition) {
         self.client.abandon();
         self.finish(disposition).await;
     }
 
     /// Carries the session out to its end.
-    pub(crate) async fn run(mut self, drain: impl Future<Output = ()>) {
+    pub(crate) async fn run(&mut self, drain: impl Future<Output = ()>) {
         let mut drain = std::pin::pin!(drain);
         loop {
             self.perform().await;
@@ -216,7 +217,7 @@ impl RelayIo {
         self.finish(disposition).await;
     }
 
-    async fn finish(mut self, disposition: Disposition) {
+    async fn finish(&mut self, disposition: Disposition) {
         let limit = self.context.setup.timeouts.of(Timeout::Quit);
         self.client.close_gently(limit).await;
         self.server.close(limit).await;
@@ -369,7 +370,7 @@ impl RelayIo {
             self.look_at_rate();
         } else {
             self.chunk = None;
-            let octets = self.message.as_ref().map_or(0, Message::octets);
+            let octets = self.message.as_deref().map_or(0, Message::octets);
             self.end_data(Input::ChunkEnd { octets });
         }
     }
@@ -425,13 +426,13 @@ impl RelayIo {
             Effect::StartTls(leg) => self.start_tls(leg).await,
             Effect::BeginMessage { number } => {
                 let Context { setup, resource, .. } = &self.context;
-                self.message = Some(Message::begin(
+                self.message = Some(Box::new(Message::begin(
                     number,
                     &setup.hold,
                     setup.line_ends,
                     setup.limits.max_message_octets,
                     &resource.inspector,
-                ));
+                )));
             }
             Effect::Judge { number, chunked } => self.judge(number, chunked).await,
             Effect::SendMessage { number, framing } => self.send_message(number, framing).await,
