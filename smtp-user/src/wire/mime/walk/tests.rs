@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::{PartHeader, PartKind, PartSink, WalkLimits, Walker};
+use super::{PartHeader, PartSink, WalkLimits, Walker};
 use crate::wire::mime::defect::Defect;
+use crate::wire::mime::part_header::PartKind;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts {

@@ -1,0 +1,21 @@
+//! Where a part stands: its number, and the numbers of what is within it.
+
+/// Numbers of what stands here.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Of a leaf.
+    pub(super) number: String,
+    /// Before the numbers of the parts of a multipart.
+    pub(super) prefix: String,
+}
+
+impl Place {
+    pub(super) fn child(prefix: &str, index: u32) -> Self {
+        let number = if prefix.is_empty() { index.to_string() } else { format!("{prefix}.{index}") };
+        Self { prefix: number.clone(), number }
+    }
+
+    pub(super) fn within_message(number: &str) -> Self {
+        Self { number: format!("{number}.1"), prefix: number.to_owned() }
+    }
+}
