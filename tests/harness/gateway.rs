@@ -1,75 +1,24 @@
 //! The real `postern` in the gateway's namespace.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+mod config;
+mod daemon;
+mod log;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::deadline::{self, SOON};
+use self::config::with_data_dir;
+pub use self::config::{ACCELERATE_ALL, Config};
+use self::daemon::Daemon;
 use crate::mail_scene::MailConfig;
 use crate::netns;
 use crate::pins::Pins;
 use crate::program::Program;
-use crate::topology::{CLIENT_SIDE, Hook, SERVER_SIDE, Topology};
-
-/// The line on standard error that says the data path is in place.
-const READY: &str = "postern: ready";
-
-/// Longest time for a start: the kernel checks every path through the programs, beside other tests and builds.
-const LOADED: Duration = Duration::from_secs(40);
-
-/// How a gateway is set up: the configuration file's text in pieces.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Gateway interfaces.
-    pub interfaces: Vec<String>,
-    /// Kernel hook, as the configuration spells it.
-    pub hook: String,
-    /// More lines of the `[gateway]` table.
-    pub gateway: String,
-    /// `[[rule]]` tables.
-    pub rules: String,
-}
-
-impl Config {
-    /// The two interfaces of the test network, small flow tables, and these rules.
-    pub fn new(hook: Hook, rules: &str) -> Self {
-        Self {
-            interfaces: vec![CLIENT_SIDE.to_owned(), SERVER_SIDE.to_owned()],
-            hook: hook.name().to_owned(),
-            gateway: "flows_v4 = 2048\nflows_v6 = 2048\n".to_owned(),
-            rules: rules.to_owned(),
-        }
-    }
-
-    /// The configuration file's text.
-    pub fn text(&self) -> String {
-        format!(
-            "[gateway]\ninterfaces = {:?}\nhook = {:?}\n{}\n{}\n{RESOURCE}",
-            self.interfaces, self.hook, self.gateway, self.rules
-        )
-    }
-}
-
-/// A configuration with the folder of what is kept, unless it names one.
-fn with_data_dir(config: &str, folder: &Path) -> String {
-    if config.contains("\ndata_dir") {
-        return config.to_owned();
-    }
-    config.replacen("[gateway]\n", &format!("[gateway]\ndata_dir = \"{}\"\n", folder.display()), 1)
-}
-
-/// What inspecting rules name.
-const RESOURCE: &str = "[[resource]]\nname = \"inbound\"\nmode = \"proxy\"\n";
-
-/// A rule that accelerates everything.
-pub const ACCELERATE_ALL: &str = "[[rule]]\nname = \"all\"\naction = \"accelerate\"\n";
+use crate::topology::{Hook, Topology};
 
 /// A running `postern` and its pins; both are gone after drop.
 #[derive(Debug)]
@@ -82,18 +31,6 @@ pub struct Gateway<'a> {
     daemon: Option<Daemon>,
     /// Whether the inspector is part of it; scenarios of the packet path do without.
     inspects: bool,
-}
-
-#[derive(Debug)]
-struct Daemon {
-    child: Child,
-    log: Arc<Log>,
-}
-
-#[derive(Debug, Default)]
-struct Log {
-    lines: Mutex<(Vec<String>, bool)>,
-    changed: Condvar,
 }
 
 impl<'a> Gateway<'a> {
@@ -122,59 +59,6 @@ impl<'a> Gateway<'a> {
         file.write_all(config.as_bytes()).expect("the configuration can be written");
         let pins = Pins::new(Path::new("/sys/fs/bpf").join(netns::unique_name("pins")));
         Self { topology, pins, config: file, data, daemon: None, inspects: false }
-    }
-
-    /// Starts `postern run` (again) and waits until it is ready.
-    ///
-    /// # Panics
-    ///
-    /// When it ends instead, or is not ready in time.
-    #[track_caller]
-    pub fn run(&mut self) {
-        assert!(self.daemon.is_none(), "the daemon is running");
-        let mut child = self
-            .postern(&self.run_arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("nsenter can be started");
-        let log = Arc::new(Log::default());
-        let stderr = child.stderr.take().expect("standard error is a pipe");
-        let writer = Arc::clone(&log);
-        std::thread::spawn(move || writer.fill(stderr));
-        self.daemon = Some(Daemon { child, log: Arc::clone(&log) });
-        assert!(
-            log.wait_for_line(|line| line == READY, LOADED).is_some(),
-            "the gateway did not get ready; it said:\n{}",
-            log.text()
-        );
-    }
-
-    /// Runs `postern run` where it must fail, and returns what it said and its exit code.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end in time.
-    #[track_caller]
-    pub fn run_in_vain(&self) -> Output {
-        let mut child = self
-            .postern(&self.run_arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("nsenter can be started");
-        let end = Instant::now() + SOON;
-        while child.try_wait().expect("the child can be waited for").is_none() {
-            if Instant::now() > end {
-                let _ = child.kill();
-                let output = child.wait_with_output().expect("the child can be waited for");
-                panic!("the gateway runs; it said:\n{}", String::from_utf8_lossy(&output.stderr));
-            }
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
-        child.wait_with_output().expect("the child can be waited for")
     }
 
     /// Starts it as a mail configuration says, with an inspection CA where one is needed.
@@ -208,15 +92,6 @@ impl<'a> Gateway<'a> {
     /// Its configuration file.
     pub fn config_path(&self) -> &Path {
         self.config.path()
-    }
-
-    fn run_arguments(&self) -> Vec<String> {
-        let mut arguments =
-            vec!["run".to_owned(), "--config".to_owned(), self.config.path().display().to_string()];
-        if !self.inspects {
-            arguments.push("--no-inspector".to_owned());
-        }
-        arguments
     }
 
     /// A `postern` command inside the gateway's namespace, on its pins.
@@ -304,97 +179,6 @@ impl<'a> Gateway<'a> {
     pub fn program(&self, hook: Hook) -> Program<'_> {
         Program::new(&self.topology.gateway, &self.pins, hook)
     }
-
-    /// The daemon's process.
-    ///
-    /// # Panics
-    ///
-    /// When it is not running.
-    pub fn pid(&self) -> Pid {
-        let daemon = self.daemon.as_ref().expect("the daemon is running");
-        Pid::from_raw(i32::try_from(daemon.child.id()).expect("process ids are positive"))
-    }
-
-    /// What the daemon has said so far.
-    pub fn log(&self) -> String {
-        self.daemon.as_ref().map(|daemon| daemon.log.text()).unwrap_or_default()
-    }
-
-    /// Waits for a line of the daemon.
-    ///
-    /// # Panics
-    ///
-    /// When it does not come in time.
-    #[track_caller]
-    pub fn wait_for_line(&self, wanted: impl FnMut(&str) -> bool) -> String {
-        let daemon = self.daemon.as_ref().expect("the daemon is running");
-        daemon
-            .log
-            .wait_for_line(wanted, SOON)
-            .unwrap_or_else(|| panic!("the line did not come; the gateway said:\n{}", daemon.log.text()))
-    }
-
-    /// Sends a signal to the daemon.
-    ///
-    /// # Panics
-    ///
-    /// When it is not running.
-    pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).expect("the daemon can be signalled");
-    }
-
-    /// SIGTERM: the daemon ends, the data path stays.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end in time.
-    #[track_caller]
-    pub fn terminate(&mut self) -> ExitStatus {
-        self.signal(Signal::SIGTERM);
-        self.wait_for_end()
-    }
-
-    /// SIGKILL.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end in time.
-    #[track_caller]
-    pub fn kill9(&mut self) {
-        self.signal(Signal::SIGKILL);
-        self.wait_for_end();
-    }
-
-    /// Takes note that the daemon was killed.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end in time.
-    #[track_caller]
-    pub fn forget_killed(&mut self) {
-        self.wait_for_end();
-    }
-
-    /// `postern stop`: detaches and cleans up.
-    ///
-    /// # Panics
-    ///
-    /// When the command fails or a running daemon does not end in time.
-    #[track_caller]
-    pub fn stop(&mut self) {
-        self.command(&["stop"]);
-        if self.daemon.is_some() {
-            self.wait_for_end();
-        }
-    }
-
-    #[track_caller]
-    fn wait_for_end(&mut self) -> ExitStatus {
-        let mut daemon = self.daemon.take().expect("the daemon is running");
-        deadline::wait_for("the daemon ends", SOON, || {
-            daemon.child.try_wait().expect("the daemon can be waited for")
-        })
-    }
 }
 
 impl Drop for Gateway<'_> {
@@ -410,41 +194,6 @@ impl Drop for Gateway<'_> {
             let _ = daemon.child.wait();
         }
         let _ = std::fs::remove_dir_all(self.pins.folder());
-    }
-}
-
-impl Log {
-    fn fill(&self, stderr: impl std::io::Read) {
-        for line in BufReader::new(stderr).lines() {
-            let Ok(line) = line else { break };
-            self.lines.lock().expect("no reader panics").0.push(line);
-            self.changed.notify_all();
-        }
-        self.lines.lock().expect("no reader panics").1 = true;
-        self.changed.notify_all();
-    }
-
-    fn text(&self) -> String {
-        self.lines.lock().map(|lines| lines.0.join("\n")).unwrap_or_default()
-    }
-
-    fn wait_for_line(&self, mut wanted: impl FnMut(&str) -> bool, limit: Duration) -> Option<String> {
-        let end = Instant::now() + limit;
-        let mut seen = 0;
-        let mut lines = self.lines.lock().expect("no reader panics");
-        loop {
-            while seen < lines.0.len() {
-                if wanted(&lines.0[seen]) {
-                    return Some(lines.0[seen].clone());
-                }
-                seen += 1;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if lines.1 || left.is_zero() {
-                return None;
-            }
-            lines = self.changed.wait_timeout(lines, left).expect("no reader panics").0;
-        }
     }
 }
 

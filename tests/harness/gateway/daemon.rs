@@ -1,0 +1,179 @@
+//! The daemon's life: from `postern run` to its end, however it ends.
+
+use std::process::{Child, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Gateway;
+use super::log::Log;
+use crate::deadline::{self, SOON};
+
+/// The line on standard error that says the data path is in place.
+const READY: &str = "postern: ready";
+
+/// Longest time for a start: the kernel checks every path through the programs, beside other tests and builds.
+const LOADED: Duration = Duration::from_secs(40);
+
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) child: Child,
+    log: Arc<Log>,
+}
+
+impl Gateway<'_> {
+    /// Starts `postern run` (again) and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead, or is not ready in time.
+    #[track_caller]
+    pub fn run(&mut self) {
+        assert!(self.daemon.is_none(), "the daemon is running");
+        let mut child = self
+            .postern(&self.run_arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter can be started");
+        let log = Arc::new(Log::default());
+        let stderr = child.stderr.take().expect("standard error is a pipe");
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || writer.fill(stderr));
+        self.daemon = Some(Daemon { child, log: Arc::clone(&log) });
+        assert!(
+            log.wait_for_line(|line| line == READY, LOADED).is_some(),
+            "the gateway did not get ready; it said:\n{}",
+            log.text()
+        );
+    }
+
+    /// Runs `postern run` where it must fail, and returns what it said and its exit code.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn run_in_vain(&self) -> Output {
+        let mut child = self
+            .postern(&self.run_arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nsenter can be started");
+        let end = Instant::now() + SOON;
+        while child.try_wait().expect("the child can be waited for").is_none() {
+            if Instant::now() > end {
+                let _ = child.kill();
+                let output = child.wait_with_output().expect("the child can be waited for");
+                panic!("the gateway runs; it said:\n{}", String::from_utf8_lossy(&output.stderr));
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        child.wait_with_output().expect("the child can be waited for")
+    }
+
+    fn run_arguments(&self) -> Vec<String> {
+        let mut arguments =
+            vec!["run".to_owned(), "--config".to_owned(), self.config.path().display().to_string()];
+        if !self.inspects {
+            arguments.push("--no-inspector".to_owned());
+        }
+        arguments
+    }
+
+    /// The daemon's process.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn pid(&self) -> Pid {
+        let daemon = self.daemon.as_ref().expect("the daemon is running");
+        Pid::from_raw(i32::try_from(daemon.child.id()).expect("process ids are positive"))
+    }
+
+    /// What the daemon has said so far.
+    pub fn log(&self) -> String {
+        self.daemon.as_ref().map(|daemon| daemon.log.text()).unwrap_or_default()
+    }
+
+    /// Waits for a line of the daemon.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come in time.
+    #[track_caller]
+    pub fn wait_for_line(&self, wanted: impl FnMut(&str) -> bool) -> String {
+        let daemon = self.daemon.as_ref().expect("the daemon is running");
+        daemon
+            .log
+            .wait_for_line(wanted, SOON)
+            .unwrap_or_else(|| panic!("the line did not come; the gateway said:\n{}", daemon.log.text()))
+    }
+
+    /// Sends a signal to the daemon.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("the daemon can be signalled");
+    }
+
+    /// SIGTERM: the daemon ends, the data path stays.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.wait_for_end()
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn kill9(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait_for_end();
+    }
+
+    /// Takes note that the daemon was killed.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn forget_killed(&mut self) {
+        self.wait_for_end();
+    }
+
+    /// `postern stop`: detaches and cleans up.
+    ///
+    /// # Panics
+    ///
+    /// When the command fails or a running daemon does not end in time.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.command(&["stop"]);
+        if self.daemon.is_some() {
+            self.wait_for_end();
+        }
+    }
+
+    #[track_caller]
+    fn wait_for_end(&mut self) -> ExitStatus {
+        let mut daemon = self.daemon.take().expect("the daemon is running");
+        deadline::wait_for("the daemon ends", SOON, || {
+            daemon.child.try_wait().expect("the daemon can be waited for")
+        })
+    }
+}
