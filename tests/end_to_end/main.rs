@@ -9,6 +9,8 @@ mod daemon_is_killed;
 mod disconnects;
 mod dot_stuffing;
 mod eicar_is_refused;
+#[path = "../corpus/ends_of_data.rs"]
+mod ends_of_data;
 mod engine_down;
 mod exim;
 mod malformed_input;

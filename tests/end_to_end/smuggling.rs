@@ -8,25 +8,13 @@ use harness::originator::Originator;
 use harness::requires_root;
 use std::time::Duration;
 
-/// What stands between the two messages: an end of data for somebody, somewhere.
-const TERMINATORS: [(&str, &[u8]); 16] = [
-    ("LF.LF", b"\n.\n"),
-    ("LF.CRLF", b"\n.\r\n"),
-    ("CRLF.LF", b"\r\n.\n"),
-    ("CR.CR", b"\r.\r"),
-    ("CR.CRLF", b"\r.\r\n"),
-    ("CRLF.CR", b"\r\n.\r"),
-    ("LF.CR", b"\n.\r"),
-    ("CR.LF", b"\r.\n"),
-    ("CRLF.CRCRLF", b"\r\n.\r\r\n"),
-    ("CRCRLF.CRCRLF", b"\r\r\n.\r\r\n"),
-    ("CRLF NUL.CRLF", b"\r\n\0.\r\n"),
-    ("CRLF.NUL CRLF", b"\r\n.\0\r\n"),
-    ("CRLF NUL.NUL CRLF", b"\r\n\0.\0\r\n"),
-    ("CR NUL LF.CRLF", b"\r\0\n.\r\n"),
-    ("CRLF.space CRLF", b"\r\n. \r\n"),
-    ("LFLF.LF", b"\n\n.\n"),
-];
+use crate::ends_of_data::BROKEN_ENDS;
+
+/// What stands between the two messages, and how it is called: an end of data for somebody, somewhere.
+fn terminators() -> impl Iterator<Item = (String, &'static [u8])> {
+    let with_space: &[u8] = b"\r\n. \r\n";
+    BROKEN_ENDS.into_iter().chain([with_space]).map(|octets| (octets.escape_ascii().to_string(), octets))
+}
 
 const SMUGGLED: &[u8] = b"MAIL FROM:<evil@client.test>\r\nRCPT TO:<victim@server.test>\r\nDATA\r\n\
                           From: <evil@client.test>\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n";
@@ -77,7 +65,7 @@ fn inside_tls(scene: &Scene<'_>) -> Originator {
 }
 
 fn every_way(scene: &Scene<'_>, call: fn(&Scene<'_>) -> Originator) {
-    for (name, terminator) in TERMINATORS {
+    for (name, terminator) in terminators() {
         let data = data(terminator);
         attempt(scene, call(scene), &format!("{name} in one write"), |originator| originator.try_send(&data));
         attempt(scene, call(scene), &format!("{name} octet by octet"), |originator| {
@@ -112,7 +100,7 @@ fn a_tolerant_next_hop_gets_one_message_or_none_inside_tls() {
 fn chunks_hide_no_second_message_from_a_next_hop_without_chunking() {
     requires_root!();
     play(&MailConfig::plain(), Script::plain().tolerant(), |scene| {
-        for (name, terminator) in TERMINATORS {
+        for (name, terminator) in terminators() {
             scene.next_hop.forget_deliveries();
             let mut originator = scene.greeted();
             originator.envelope("a@client.test", "b@server.test");

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::deadline::SOON;
 use crate::netns::NetNs;
+use crate::topology::{Family, Topology};
 
 /// A server that sends back whatever it gets; it ends on drop.
 #[derive(Debug)]
@@ -137,6 +138,31 @@ pub fn connect_from(
         socket.set_write_timeout(Some(SOON))?;
         Ok(socket.into())
     })
+}
+
+/// An echo server, and a TCP connection from the client to it that has carried octets both ways.
+///
+/// # Panics
+///
+/// When it cannot be connected, or something is lost.
+#[track_caller]
+pub fn tcp_flow(topology: &Topology, server: SocketAddr) -> (EchoServer, TcpStream) {
+    let echo = EchoServer::tcp(&topology.server, server);
+    let stream = connect(&topology.client, server, SOON).expect("TCP connects");
+    exchange(&stream, 1_000);
+    (echo, stream)
+}
+
+/// An echo server, and a UDP socket of the client's that is connected to it and has sent nothing yet.
+///
+/// # Panics
+///
+/// When an address cannot be bound.
+#[track_caller]
+pub fn udp_flow(topology: &Topology, server: SocketAddr) -> (EchoServer, UdpProbe) {
+    let echo = EchoServer::udp(&topology.server, server);
+    let family = if server.is_ipv4() { Family::V4 } else { Family::V6 };
+    (echo, UdpProbe::new(&topology.client, SocketAddr::new(family.client(), 0), server))
 }
 
 /// Sends a pattern over a TCP connection to an echo server and checks what comes back.

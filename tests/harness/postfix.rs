@@ -82,7 +82,8 @@ impl Postfix {
             log.display()
         );
         fs::write(etc.join("main.cf"), common + main).expect("main.cf can be written");
-        fs::write(etc.join("master.cf"), inet.to_owned() + MASTER).expect("master.cf can be written");
+        fs::write(etc.join("master.cf"), format!("{inet}{SERVICES}{OWN_SERVICES}"))
+            .expect("master.cf can be written");
         let arguments = ["-c", etc.to_str().expect("a path in UTF-8"), "start-fg"];
         let mut daemon = Daemon::start(namespace, "postfix", &arguments, &log);
         wait_for("Postfix", SOON, || {
@@ -133,9 +134,9 @@ impl Postfix {
     }
 }
 
-const MASTER: &str = "pickup unix n - n 60 1 pickup
+/// Services that every Postfix here needs, as master.cf has them; each adds its own qmgr and what listens.
+pub const SERVICES: &str = "pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -149,9 +150,13 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
-virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
+";
+
+/// A queue that is looked through often, mailboxes, and a log in a file.
+const OWN_SERVICES: &str = "qmgr unix n - n 1 1 qmgr
+virtual unix - n n - - virtual
 postlog unix-dgram n - n - 1 postlogd
 ";

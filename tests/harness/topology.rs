@@ -125,6 +125,19 @@ impl Topology {
         topology
     }
 
+    /// As [`Self::new`], with neighbours that are known and a stack that forwards nothing: what arrives was forwarded
+    /// by a kernel program.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel refuses.
+    pub fn with_closed_stack(hook: Hook) -> Self {
+        let topology = Self::new(hook);
+        topology.fix_neighbours();
+        topology.close_stack();
+        topology
+    }
+
     /// Joins the gateway's `pgw1` to the server's `eth0`; for a link that was removed before.
     ///
     /// # Panics

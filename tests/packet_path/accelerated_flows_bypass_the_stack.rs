@@ -12,9 +12,7 @@ use harness::topology::{Family, GATEWAY_CLIENT_MAC, Hook, Topology};
 use smtp_common::packet_path::PathReason;
 
 fn tcp_and_udp_with_the_stack_closed(hook: Hook, family: Family) {
-    let topology = Topology::new(hook);
-    topology.fix_neighbours();
-    topology.close_stack();
+    let topology = Topology::with_closed_stack(hook);
     let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
     let server = SocketAddr::new(family.server(), 7000);
     let _tcp = EchoServer::tcp(&topology.server, server);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use harness::deadline::{SOON, wait_until};
-use harness::flow_probe::{EchoServer, UdpProbe};
+use harness::flow_probe::udp_flow;
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::packets::{Extension, Packet, SYN};
 use harness::program::Action;
@@ -16,14 +16,11 @@ use smtp_common::packet_path::PathReason;
 fn a_ban_holds_at_once_and_ends_by_itself() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         for family in Family::BOTH {
             let server = SocketAddr::new(family.server(), 7000);
-            let _echo = EchoServer::udp(&topology.server, server);
-            let probe = UdpProbe::new(&topology.client, SocketAddr::new(family.client(), 0), server);
+            let (_echo, probe) = udp_flow(&topology, server);
             assert!(probe.echoes(b"before", SOON), "{hook:?} {family:?}");
 
             let stopped = gateway.pins().packets(PathReason::BANNED);
@@ -41,13 +38,10 @@ fn a_ban_holds_at_once_and_ends_by_itself() {
 fn a_ban_can_be_taken_back() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::udp(&topology.server, server);
-        let probe = UdpProbe::new(&topology.client, SocketAddr::new(Family::V4.client(), 0), server);
+        let (_echo, probe) = udp_flow(&topology, server);
         gateway.command(&["ban", "add", "10.77.1.0/24"]);
         assert!(!probe.echoes(b"banned", Duration::from_millis(50)), "{hook:?}");
         let list = gateway.json(&["ban", "list"]);

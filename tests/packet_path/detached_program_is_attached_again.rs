@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use aya::programs::ProgramInfo;
 use harness::command;
 use harness::deadline::{SOON, wait_until};
-use harness::flow_probe::{EchoServer, connect, exchange};
+use harness::flow_probe::{exchange, tcp_flow};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::requires_root;
 use harness::topology::{CLIENT_SIDE, Family, Hook, Topology};
@@ -31,9 +31,7 @@ fn a_detached_link_is_made_again() {
         topology.fix_neighbours();
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let before = topology.attached_programs();
         for kind in kinds {
             let links: Vec<_> =
@@ -68,9 +66,7 @@ fn an_interface_that_went_and_came_back_is_attached_again() {
         wait_until_attached(&topology, &before, begin);
         topology.close_stack();
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, _stream) = tcp_flow(&topology, server);
         let reasons = gateway.pins().reasons();
         assert_eq!(topology.frames_in_stack(), 0, "{hook:?}: {reasons:?}");
     }
@@ -99,14 +95,10 @@ fn a_walk_that_takes_long_does_not_delay_it() {
 fn other_ways_to_take_a_program_off_are_refused_or_do_nothing() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let before = topology.attached_programs();
         let try_in_gateway = |words: &[&str]| {
             let enter = topology.gateway.nsenter_argument();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use harness::deadline::SOON;
-use harness::flow_probe::{EchoServer, UdpProbe};
+use harness::flow_probe::udp_flow;
 use harness::gateway::{Config, Gateway};
 use harness::packets::Packet;
 use harness::program::Action;
@@ -44,9 +44,7 @@ fn rules() -> String {
 fn the_first_of_a_thousand_rules_decides() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, &rules()));
         let program = gateway.program(hook);
         for family in Family::BOTH {
@@ -69,8 +67,7 @@ fn the_first_of_a_thousand_rules_decides() {
         // And so for real datagrams: 498 is the last that accelerates.
         for (i, comes_back) in [(0, true), (498, true), (1, false), (499, false)] {
             let server = SocketAddr::new(Family::V4.server(), FIRST_PORT + i);
-            let _echo = EchoServer::udp(&topology.server, server);
-            let probe = UdpProbe::new(&topology.client, SocketAddr::new(Family::V4.client(), 0), server);
+            let (_echo, probe) = udp_flow(&topology, server);
             let limit = if comes_back { SOON } else { std::time::Duration::from_millis(50) };
             assert_eq!(probe.echoes(b"probe", limit), comes_back, "{hook:?} rule {i}");
         }

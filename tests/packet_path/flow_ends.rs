@@ -4,7 +4,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use harness::deadline::{SOON, wait_until};
-use harness::flow_probe::{EchoServer, UdpProbe, connect, exchange};
+use harness::flow_probe::{tcp_flow, udp_flow};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::packets::{Packet, SYN};
 use harness::requires_root;
@@ -36,9 +36,7 @@ fn fin_from_both_sides_frees_the_entry() {
         let gateway = start(&topology, hook);
         for (closed, family) in (1..).zip(Family::BOTH) {
             let server = SocketAddr::new(family.server(), 7000);
-            let _echo = EchoServer::tcp(&topology.server, server);
-            let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-            exchange(&stream, 1_000);
+            let (_echo, stream) = tcp_flow(&topology, server);
             let local = stream.local_addr().expect("an address");
             let flow = gateway.pins().flow_of(local).expect("an entry");
             assert_eq!(flow.state.life, FlowLife::STEADY, "{hook:?} {family:?}");
@@ -59,9 +57,7 @@ fn rst_frees_the_entry() {
         let topology = Topology::new(hook);
         let gateway = start(&topology, hook);
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let local = stream.local_addr().expect("an address");
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("closing can be abrupt");
         drop(stream);
@@ -77,8 +73,7 @@ fn idle_udp_and_half_open_tcp_are_freed() {
         let topology = Topology::new(hook);
         let gateway = start(&topology, hook);
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::udp(&topology.server, server);
-        let probe = UdpProbe::new(&topology.client, SocketAddr::new(Family::V4.client(), 0), server);
+        let (_echo, probe) = udp_flow(&topology, server);
         assert!(probe.echoes(b"probe", SOON), "{hook:?}");
         let half_open = SocketAddr::new(Family::V4.client(), 40_000);
         gateway.program(hook).run(CLIENT_SIDE, &Packet::tcp(half_open, server, SYN).build());
@@ -96,8 +91,7 @@ fn a_busy_flow_is_not_freed() {
         let topology = Topology::new(hook);
         let gateway = start(&topology, hook);
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::udp(&topology.server, server);
-        let probe = UdpProbe::new(&topology.client, SocketAddr::new(Family::V4.client(), 0), server);
+        let (_echo, probe) = udp_flow(&topology, server);
         assert!(probe.echoes(b"probe", SOON), "{hook:?}");
         let first = gateway.pins().flow_of(probe.local()).expect("an entry");
         let always = harness::deadline::never(Duration::from_millis(1_500), || !probe.echoes(b"probe", SOON));

@@ -11,18 +11,19 @@ use smtp_common::abi::MIN_FLOW_SLOTS;
 use smtp_common::packet_path::PathReason;
 use smtp_common::stats::Counter;
 
-/// Asks for the smallest tables there are.
-const SMALLEST: &str = "flows_v4 = 1\nflows_v6 = 1\n";
+/// A gateway that accelerates everything, with the smallest tables there are.
+fn start(topology: &Topology, hook: Hook) -> Gateway<'_> {
+    topology.make_still();
+    let smallest = "flows_v4 = 1\nflows_v6 = 1\n".to_owned();
+    Gateway::start(topology, &Config { gateway: smallest, ..Config::new(hook, ACCELERATE_ALL) })
+}
 
 #[test]
 fn flows_without_room_go_to_the_stack_and_established_ones_stay() {
     requires_root!();
     for hook in Hook::BOTH {
         let topology = Topology::new(hook);
-        topology.make_still();
-        let mut config = Config::new(hook, ACCELERATE_ALL);
-        config.gateway = SMALLEST.to_owned();
-        let gateway = Gateway::start(&topology, &config);
+        let gateway = start(&topology, hook);
         let program = gateway.program(hook);
         for family in Family::BOTH {
             let full = gateway.pins().packets(PathReason::FLOW_TABLE_FULL);
@@ -81,10 +82,7 @@ fn as_many_flows_as_the_table_is_made_for_all_have_room() {
     requires_root!();
     let hook = Hook::Tc;
     let topology = Topology::new(hook);
-    topology.make_still();
-    let mut config = Config::new(hook, ACCELERATE_ALL);
-    config.gateway = SMALLEST.to_owned();
-    let gateway = Gateway::start(&topology, &config);
+    let gateway = start(&topology, hook);
     let program = gateway.program(hook);
     for family in Family::BOTH {
         // Half of the slots. Some group of sixteen is over-full in most tables; its flows stand in another one.
@@ -110,10 +108,7 @@ fn half_open_flows_make_room_for_others() {
     requires_root!();
     for hook in Hook::BOTH {
         let topology = Topology::new(hook);
-        topology.make_still();
-        let mut config = Config::new(hook, ACCELERATE_ALL);
-        config.gateway = SMALLEST.to_owned();
-        let gateway = Gateway::start(&topology, &config);
+        let gateway = start(&topology, hook);
         let program = gateway.program(hook);
         let server = SocketAddr::new(Family::V4.server(), 7000);
         let flood: Vec<_> = (20_000..21_000)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness::deadline::{SOON, never};
-use harness::flow_probe::{EchoServer, connect, exchange, try_exchange};
+use harness::flow_probe::{connect, exchange, tcp_flow, try_exchange};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::requires_root;
 use harness::topology::{Family, Hook, Topology};
@@ -15,13 +15,10 @@ use smtp_common::heartbeat::STALE_NS;
 fn accelerated_flows_go_on_while_the_daemon_is_frozen() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
+        let (_echo, stream) = tcp_flow(&topology, server);
         exchange(&stream, 10_000);
 
         gateway.signal(Signal::SIGSTOP);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use harness::capture::Wire;
 use harness::deadline::SOON;
-use harness::flow_probe::{EchoServer, connect, connect_from, exchange};
+use harness::flow_probe::{EchoServer, connect, connect_from, exchange, tcp_flow};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::packets::{ACK, Packet, SYN, read_segment};
 use harness::program::Action;
@@ -58,14 +58,11 @@ fn a_new_connection_is_accelerated_and_counted_where_the_rule_says_so() {
     requires_root!();
     for hook in Hook::BOTH {
         for action in ["inspect", "watch"] {
-            let topology = Topology::new(hook);
-            topology.fix_neighbours();
-            topology.close_stack();
+            let topology = Topology::with_closed_stack(hook);
             let gateway = Gateway::start(&topology, &Config::new(hook, &rules(action, "accelerate")));
             for family in Family::BOTH {
                 let server = SocketAddr::new(family.server(), MAIL);
-                let _echo = EchoServer::tcp(&topology.server, server);
-                let stream = connect(&topology.client, server, SOON).expect("mail passes unseen");
+                let (_echo, stream) = tcp_flow(&topology, server);
                 exchange(&stream, 10_000);
                 let flow =
                     gateway.pins().flow_of(stream.local_addr().expect("an address")).expect("an entry");
@@ -140,9 +137,7 @@ fn a_flow_that_a_new_policy_inspects_is_refused() {
         topology.open_stack();
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), MAIL);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let mut stream = connect(&topology.client, server, SOON).expect("mail is accelerated");
-        exchange(&stream, 1_000);
+        let (_echo, mut stream) = tcp_flow(&topology, server);
 
         gateway.load_rules(&rules("inspect", "refuse"));
         let _ = std::io::Write::write_all(&mut stream, b"RSET\r\n");

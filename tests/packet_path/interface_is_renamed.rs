@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use harness::deadline::{SOON, wait_until};
-use harness::flow_probe::{EchoServer, connect, exchange};
+use harness::flow_probe::{exchange, tcp_flow};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::requires_root;
 use harness::topology::{CLIENT_SIDE, Family, Hook, SERVER_SIDE, Topology};
@@ -35,14 +35,10 @@ fn programs(topology: &Topology) -> Vec<String> {
 fn the_programs_stay_and_the_port_follows() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let before = programs(&topology);
 
         rename(&topology, SERVER_SIDE, RENAMED);
@@ -73,14 +69,10 @@ fn the_programs_stay_and_the_port_follows() {
 fn two_interfaces_can_change_names() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let mut gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let before = programs(&topology);
         let index = topology.gateway.ifindex(SERVER_SIDE);
 
@@ -108,15 +100,11 @@ fn two_interfaces_can_change_names() {
 fn a_start_under_the_old_name_is_refused_and_under_the_new_one_takes_over() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let mut config = Config::new(hook, ACCELERATE_ALL);
         let mut gateway = Gateway::start(&topology, &config);
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::tcp(&topology.server, server);
-        let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-        exchange(&stream, 1_000);
+        let (_echo, stream) = tcp_flow(&topology, server);
         let before = programs(&topology);
         gateway.terminate();
         rename(&topology, SERVER_SIDE, RENAMED);

@@ -13,9 +13,7 @@ use harness::topology::{Family, Hook, SECOND_SERVER_SIDE, Topology};
 fn a_flow_follows_the_next_hops_new_mac_address() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let _gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let flows = Family::BOTH.map(|family| {
             let server = SocketAddr::new(family.server(), 7000);

@@ -3,8 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use harness::deadline::SOON;
-use harness::flow_probe::{EchoServer, connect, exchange};
+use harness::flow_probe::{exchange, tcp_flow};
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::packets::{Packet, SYN};
 use harness::requires_root;
@@ -61,9 +60,7 @@ fn a_live_flow_is_shown_as_it_is() {
         for daemon in ["up", "down"] {
             for family in Family::BOTH {
                 let server = SocketAddr::new(family.server(), 7000);
-                let _echo = EchoServer::tcp(&topology.server, server);
-                let stream = connect(&topology.client, server, SOON).expect("TCP connects");
-                exchange(&stream, 1_000);
+                let (_echo, stream) = tcp_flow(&topology, server);
                 let client = stream.local_addr().expect("an address");
                 // Either end can be named first; who opened it is known.
                 for (one, other) in [(client, server), (server, client)] {

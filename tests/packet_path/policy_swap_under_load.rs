@@ -116,9 +116,7 @@ fn one_port_open(open: u16, closed: u16) -> String {
 fn a_loaded_policy_holds_at_once_and_a_long_flow_loses_nothing() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, &one_port_open(7001, 7002)));
         let at_server = |port| SocketAddr::new(Family::V4.server(), port);
         let _servers = [

@@ -10,9 +10,7 @@ use harness::topology::{Family, Hook, Topology};
 use smtp_common::packet_path::PathReason;
 
 fn flows_outlive(hook: Hook, end: impl Fn(&mut Gateway<'_>)) {
-    let topology = Topology::new(hook);
-    topology.fix_neighbours();
-    topology.close_stack();
+    let topology = Topology::with_closed_stack(hook);
     let mut gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
     let streams: Vec<_> = Family::BOTH
         .into_iter()
@@ -84,9 +82,7 @@ fn flows_outlive_a_killed_daemon_on_tc() {
 fn stop_leaves_nothing_behind() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let mut gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         assert!(!topology.attached_programs().is_empty(), "{hook:?}");
         gateway.stop();

@@ -29,9 +29,7 @@ fn wait_for_stage(gateway: &Gateway<'_>, endpoint: SocketAddr, stage: SmtpStage)
 fn the_entry_follows_the_dialogue_up_to_tls() {
     requires_root!();
     for hook in Hook::BOTH {
-        let topology = Topology::new(hook);
-        topology.fix_neighbours();
-        topology.close_stack();
+        let topology = Topology::with_closed_stack(hook);
         let gateway = Gateway::start(&topology, &Config::new(hook, &rules()));
         for (encrypted, family) in (1..).zip(Family::BOTH) {
             let address = SocketAddr::new(family.server(), 25);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use harness::deadline::SOON;
-use harness::flow_probe::{EchoServer, UdpProbe};
+use harness::flow_probe::udp_flow;
 use harness::gateway::{ACCELERATE_ALL, Config, Gateway};
 use harness::requires_root;
 use harness::topology::{Family, Hook, Topology};
@@ -97,8 +97,7 @@ fn acceleration_is_switched_off_and_on_under_a_running_flow() {
         topology.open_stack();
         let mut gateway = Gateway::start(&topology, &Config::new(hook, ACCELERATE_ALL));
         let server = SocketAddr::new(Family::V4.server(), 7000);
-        let _echo = EchoServer::udp(&topology.server, server);
-        let probe = UdpProbe::new(&topology.client, SocketAddr::new(Family::V4.client(), 0), server);
+        let (_echo, probe) = udp_flow(&topology, server);
         for daemon in ["up", "down"] {
             assert!(probe.echoes(b"accelerated", SOON), "{hook:?} {daemon}");
             let (in_stack, off) =

@@ -1,5 +1,7 @@
 //! Whole sessions in memory: octets from the originator, a next hop that answers, and what got through.
 
+#[path = "../corpus/ends_of_data.rs"]
+mod ends_of_data;
 #[expect(unreachable_pub, reason = "it is a crate of its own elsewhere")]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use harness::postfix::SERVICES;
 use nix::unistd::{User, chown};
 
 use super::cpu_group::CpuGroup;
@@ -137,7 +138,8 @@ fn postfix(group: &CpuGroup, gateway: &NetNs, folder: &Path, filter: SocketAddr)
     );
     fs::write(etc.join("main.cf"), main)?;
     let master = format!(
-        "10.201.0.1:{PORT} inet n - n - - smtpd -o smtpd_proxy_filter={filter} -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n{MASTER}"
+        "10.201.0.1:{PORT} inet n - n - - smtpd -o smtpd_proxy_filter={filter} -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n\
+         qmgr unix n - n 300 1 qmgr\n{SERVICES}"
     );
     fs::write(etc.join("master.cf"), master)?;
     let mut command = group.command("postfix");
@@ -197,23 +199,3 @@ fn signatures() -> String {
 }
 
 const FILTER_PORT: u16 = 2527;
-const MASTER: &str = "pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-tlsmgr unix - - n 1000? 1 tlsmgr
-";

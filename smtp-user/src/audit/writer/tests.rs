@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::audit::fixture::opened;
 use crate::model::disposition::Disposition;
-use crate::model::peers::Peers;
 
 /// Moves on by a millisecond whenever somebody looks.
 #[derive(Debug)]
@@ -27,21 +27,6 @@ fn clock() -> Arc<dyn Clock> {
 
 fn config(folder: &Path) -> Config {
     Config { folder: folder.join("records"), max_file: 8 << 10, keep: 1 << 30 }
-}
-
-fn opened() -> SessionEvent {
-    SessionEvent::Opened {
-        peers: Peers {
-            originator: "10.77.1.2:40000".parse().unwrap(),
-            next_hop: "10.77.2.2:25".parse().unwrap(),
-            interface: Some("pgw0".to_owned()),
-            interface_index: 0,
-            rule: 3,
-            rule_name: "inbound mail".to_owned(),
-            policy: 1,
-            resource: "inbound".to_owned(),
-        },
-    }
 }
 
 fn account(disposition: Disposition) -> SessionEvent {

@@ -2,7 +2,7 @@
 
 use super::dialogue::Dialogue;
 use super::next_hop::{Manner, NextHop};
-use super::rig::Plan;
+use super::rig::{Plan, begun};
 use crate::event::session_event::SessionEvent;
 use crate::model::disposition::Disposition;
 
@@ -55,12 +55,8 @@ async fn it_arrives_octet_for_octet() {
 
 #[tokio::test]
 async fn chunks_arrive_as_one() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
-    client.ask("MAIL FROM:<a@client.example>", "250").await;
-    client.ask("RCPT TO:<b@hop.example>", "250").await;
+    let (hop, _rig, mut client) = begun().await;
+    client.envelope().await;
     client.send("BDAT 11\r\nSubject: x\r").await;
     client.expect("250").await;
     client.send("BDAT 9 LAST\r\n\n\r\n.\r\n..z").await;
@@ -75,10 +71,7 @@ async fn chunks_arrive_as_one() {
 
 #[tokio::test]
 async fn a_message_larger_than_memory_takes_the_way_over_a_file() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
+    let (hop, _rig, mut client) = begun().await;
     let message = format!("Subject: x\r\n\r\n{}end", ".a line of many\r\n".repeat(50_000));
     assert_eq!(client.mail(&message).await, "250 2.0.0 taken as 4711\r\n");
     let mail = hop.mail();
@@ -103,10 +96,7 @@ async fn the_next_hop_sees_the_originators_own_port() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_replaced_and_recorded() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
+    let (hop, rig, client) = begun().await;
     let [seen] = hop.peers()[..] else { panic!() };
     let originator = client.stream.local_addr().unwrap();
     assert_eq!(seen.ip(), originator.ip());

@@ -69,10 +69,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         self.ask("EHLO client.example", "250").await
     }
 
-    /// A whole message; gives the final reply.
-    pub(super) async fn mail(&mut self, message: &str) -> String {
+    /// MAIL and RCPT, both accepted.
+    pub(super) async fn envelope(&mut self) {
         self.ask("MAIL FROM:<a@client.example>", "250").await;
         self.ask("RCPT TO:<b@hop.example>", "250").await;
+    }
+
+    /// A whole message; gives the final reply.
+    pub(super) async fn mail(&mut self, message: &str) -> String {
+        self.envelope().await;
         self.ask("DATA", "354").await;
         self.send(format!("{}\r\n.\r\n", message.replace("\r\n.", "\r\n.."))).await;
         self.reply().await

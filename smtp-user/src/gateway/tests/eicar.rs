@@ -1,16 +1,12 @@
 //! What is refused never reaches the next hop, and the connection goes on.
 
-use super::dialogue::{Dialogue, eicar};
-use super::next_hop::{Manner, NextHop};
-use super::rig::Plan;
+use super::dialogue::eicar;
+use super::rig::begun;
 use crate::model::disposition::Disposition;
 
 #[tokio::test]
 async fn eicar_is_refused_and_the_connection_goes_on() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
+    let (hop, rig, mut client) = begun().await;
     let infected = format!("Subject: x\r\n\r\n{}", eicar());
     let reply = client.mail(&infected).await;
     assert!(reply.starts_with("554 5.7.1 "), "{reply}");
@@ -27,12 +23,8 @@ async fn eicar_is_refused_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn eicar_in_chunks_is_refused_too() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
-    client.ask("MAIL FROM:<a@client.example>", "250").await;
-    client.ask("RCPT TO:<b@hop.example>", "250").await;
+    let (hop, _rig, mut client) = begun().await;
+    client.envelope().await;
     let infected = format!("Subject: x\r\n\r\n{}\r\n", eicar());
     let (head, tail) = infected.split_at(40);
     client.send(format!("BDAT {}\r\n{head}", head.len())).await;

@@ -1,15 +1,10 @@
 //! Commands that come together travel together, and their replies come in order.
 
-use super::dialogue::Dialogue;
-use super::next_hop::{Manner, NextHop};
-use super::rig::Plan;
+use super::rig::begun;
 
 #[tokio::test]
 async fn a_group_of_commands_gets_its_replies_in_order() {
-    let hop = NextHop::start(Manner::default()).await;
-    let rig = Plan::to(hop.address).build();
-    let mut client = Dialogue::call(rig.address).await;
-    client.begin().await;
+    let (hop, _rig, mut client) = begun().await;
     client
         .send(
             "MAIL FROM:<a@client.example>\r\nRCPT TO:<nobody@hop.example>\r\nRCPT TO:<b@hop.example>\r\n\

@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::net::TcpStream;
+
+use super::dialogue::Dialogue;
+use super::next_hop::{Manner, NextHop};
 use crate::audit::recorder::{Collected, Recorder};
 use crate::event::session_event::{Record, SessionEvent};
 use crate::gateway::admission::Bounds;
@@ -41,6 +45,15 @@ pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) collected: Mutex<(Collected, Vec<Record>)>,
     _held: tempfile::TempDir,
+}
+
+/// A next hop with good manners, the inspector before it, and an originator that has said EHLO.
+pub(super) async fn begun() -> (NextHop, Rig, Dialogue<TcpStream>) {
+    let hop = NextHop::start(Manner::default()).await;
+    let rig = Plan::to(hop.address).build();
+    let mut client = Dialogue::call(rig.address).await;
+    client.begin().await;
+    (hop, rig, client)
 }
 
 /// What can be said of a rig before it is built.

@@ -16,8 +16,7 @@ async fn a_message_in_flight_is_brought_to_its_end() {
     idle.begin().await;
     let mut busy = Dialogue::call(address).await;
     busy.begin().await;
-    busy.ask("MAIL FROM:<a@client.example>", "250").await;
-    busy.ask("RCPT TO:<b@hop.example>", "250").await;
+    busy.envelope().await;
     busy.ask("DATA", "354").await;
     let super::rig::Rig { service, collected, .. } = rig;
     let stopping = tokio::spawn(service.stop());
@@ -38,8 +37,7 @@ async fn a_session_that_does_not_end_is_cut() {
     let rig = Plan { drain: Duration::from_millis(200), ..Plan::to(hop.address) }.build();
     let mut client = Dialogue::call(rig.address).await;
     client.begin().await;
-    client.ask("MAIL FROM:<a@client.example>", "250").await;
-    client.ask("RCPT TO:<b@hop.example>", "250").await;
+    client.envelope().await;
     client.ask("DATA", "354").await;
     let super::rig::Rig { service, collected, .. } = rig;
     service.stop().await;

@@ -35,8 +35,7 @@ async fn slow_data_is_cut() {
     let rig = Plan { timeouts: short(Timeout::Data), ..Plan::to(hop.address) }.build();
     let mut client = Dialogue::call(rig.address).await;
     client.begin().await;
-    client.ask("MAIL FROM:<a@client.example>", "250").await;
-    client.ask("RCPT TO:<b@hop.example>", "250").await;
+    client.envelope().await;
     client.ask("DATA", "354").await;
     client.expect("421 ").await;
     rig.accounts(1).await;
@@ -52,8 +51,7 @@ async fn data_that_only_drips_is_cut_by_its_rate() {
     let rig = Plan { timeouts, ..Plan::to(hop.address) }.build();
     let mut client = Dialogue::call(rig.address).await;
     client.begin().await;
-    client.ask("MAIL FROM:<a@client.example>", "250").await;
-    client.ask("RCPT TO:<b@hop.example>", "250").await;
+    client.envelope().await;
     client.ask("DATA", "354").await;
     for _ in 0..60 {
         let _ = client.stream.try_write(b"x\r\n");

@@ -1,8 +1,12 @@
 //! Every string of up to eight octets over the alphabet that matters, against a reference that is slow and plain,
 //! in every way to cut it.
 
+#[path = "../../../../../tests/corpus/ends_of_data.rs"]
+mod ends_of_data;
+
 use proptest::prelude::*;
 
+use self::ends_of_data::BROKEN_ENDS;
 use super::{DataDefect, DataReceiver, DotStuffer, LineEnds};
 
 /// What came out of a receiver.
@@ -158,25 +162,7 @@ fn dots_at_the_edges_of_buffers_survive_both_ways() {
 
 #[test]
 fn smuggling_sequences_never_make_two_messages() {
-    // Threat S1: what one server or another takes for the end.
-    let ends: [&[u8]; 15] = [
-        b"\n.\n",
-        b"\n.\r\n",
-        b"\r\n.\n",
-        b"\r.\r",
-        b"\r.\r\n",
-        b"\r\n.\r",
-        b"\n.\r",
-        b"\r.\n",
-        b"\r\n.\r\r\n",
-        b"\r\r\n.\r\r\n",
-        b"\r\n\0.\r\n",
-        b"\r\n.\0\r\n",
-        b"\r\n\0.\0\r\n",
-        b"\0\r\n.\r\0\n",
-        b"\r\n.\r\0\n",
-    ];
-    for end in ends {
+    for end in BROKEN_ENDS {
         let input =
             [b"Subject: one\r\n\r\nbody".as_slice(), end, b"MAIL FROM:<a@b.example>\r\nDATA\r\nx\r\n.\r\n"]
                 .concat();
