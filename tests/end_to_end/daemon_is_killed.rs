@@ -102,7 +102,7 @@ fn disturb(gateway: &mut Gateway<'_>, done: &AtomicU32, random: &mut u64) {
 #[test]
 fn a_thousand_sessions_balance_and_nothing_unjudged_arrives_when_the_daemon_is_killed() {
     requires_root!();
-    let seed = 0x50574e42;
+    let seed = 0x5057_4e42;
     println!("seed {seed:#x}");
     play(&MailConfig::plain(), Script::plain(), |scene| {
         let (number, done) = (AtomicU32::new(0), AtomicU32::new(0));

@@ -21,6 +21,7 @@ mod postfix;
 mod real_clamd;
 mod real_clients;
 mod selftest;
+mod slow_clients;
 mod smuggling;
 mod starttls_injection;
 mod starttls_stripping;

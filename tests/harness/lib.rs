@@ -7,6 +7,7 @@ pub mod capture;
 pub mod certificate;
 pub mod channel;
 pub mod command;
+pub mod crowd;
 pub mod daemon;
 pub mod deadline;
 pub mod exim;

@@ -22,6 +22,7 @@ pub struct MailConfig {
     folder: TempDir,
     resource: String,
     tables: String,
+    flows: u32,
     hook: Hook,
 }
 
@@ -58,7 +59,7 @@ impl MailConfig {
 
     fn new(resource: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("postern-mail-").tempdir().expect("a folder");
-        Self { folder, resource: resource.to_owned(), tables: String::new(), hook: Hook::Tc }
+        Self { folder, resource: resource.to_owned(), tables: String::new(), flows: 2048, hook: Hook::Tc }
     }
 
     /// Adds lines to the resource.
@@ -84,6 +85,17 @@ impl MailConfig {
         self
     }
 
+    /// Makes room for so many flows of each family.
+    #[must_use]
+    pub fn with_flows(self, flows: u32) -> Self {
+        Self { flows, ..self }
+    }
+
+    /// The hook it is for.
+    pub fn hook(&self) -> Hook {
+        self.hook
+    }
+
     /// Whether it needs an inspection CA.
     pub fn is_minting(&self) -> bool {
         self.resource.contains("\"mint\"")
@@ -98,10 +110,11 @@ impl MailConfig {
     pub fn text(&self) -> String {
         let mut text = format!(
             "[gateway]\ninterfaces = [\"{CLIENT_SIDE}\", \"{SERVER_SIDE}\"]\nhook = \"{}\"\ndata_dir = \"{}\"\n\
-             flows_v4 = 2048\nflows_v6 = 2048\n\n{}\n",
+             flows_v4 = {flows}\nflows_v6 = {flows}\n\n{}\n",
             self.hook.name(),
             self.folder.path().display(),
-            self.tables
+            self.tables,
+            flows = self.flows
         );
         for (name, service) in [("mail", "\"smtp\", \"smtps\""), ("submission", "\"tcp/587\"")] {
             let _ = write!(

@@ -275,10 +275,11 @@ fn poll_write_all(
 
 /// Reads and throws away what the peer still sends.
 async fn drain(stream: &mut Stream) {
-    let mut buffer = Buffer::lend();
     let mut left = LINGER_OCTETS;
     while left > 0 {
         let octets = poll_fn(|cx| {
+            // Only for as long as it is read into: thousands may be ended at the same moment.
+            let mut buffer = Buffer::lend();
             let mut read = ReadBuf::new(buffer.room());
             let outcome = ready!(Pin::new(&mut *stream).poll_read(cx, &mut read));
             Poll::Ready(outcome.map(|()| read.filled().len()))

@@ -151,12 +151,18 @@ impl RelayIo {
         server: tokio::net::TcpStream,
     ) -> Result<(), Disposition> {
         self.server.connect(Stream::Plain(server));
-        for (leg, reason) in [(Leg::Server, "server_tls_failed"), (Leg::Client, "client_tls_failed")] {
+        for leg in [Leg::Server, Leg::Client] {
             if let Err(why) = self.handshake(leg).await {
+                let disposition = match (leg, why.as_str()) {
+                    (Leg::Server, TIME_OUT) => Disposition::Failed("time_out_server_handshake".to_owned()),
+                    (Leg::Server, _) => Disposition::Failed("server_tls_failed".to_owned()),
+                    (Leg::Client, TIME_OUT) => Disposition::Refused("time_out_client_handshake".to_owned()),
+                    (Leg::Client, _) => Disposition::Failed("client_tls_failed".to_owned()),
+                };
                 self.context.ledger.record(None, SessionEvent::TlsFailed { leg, why });
                 self.client.abandon();
                 self.server.abandon();
-                return Err(Disposition::Failed(reason.to_owned()));
+                return Err(disposition);
             }
         }
         self.input(Input::NextHopConnected);
@@ -286,12 +292,17 @@ impl RelayIo {
 
     /// Tells the relay, once, that a leg has ended.
     fn tell_closed(&mut self, leg: Leg) -> bool {
-        let index = usize::from(leg == Leg::Server);
-        let told = self.told_closed.get_mut(index).is_none_or(|told| std::mem::replace(told, true));
+        let told = self.mark_told(leg);
         if !told {
             self.input(Input::Closed(leg));
         }
         !told
+    }
+
+    /// Takes note that the relay knows of a leg's end; says whether it did before.
+    fn mark_told(&mut self, leg: Leg) -> bool {
+        let index = usize::from(leg == Leg::Server);
+        self.told_closed.get_mut(index).is_none_or(|told| std::mem::replace(told, true))
     }
 
     fn take_reply(&mut self) {
@@ -448,9 +459,7 @@ impl RelayIo {
                     Leg::Server => self.server.close(limit).await,
                 }
                 // Whoever asked for it need not be told.
-                if let Some(told) = self.told_closed.get_mut(usize::from(leg == Leg::Server)) {
-                    *told = true;
-                }
+                self.mark_told(leg);
             }
         }
     }
@@ -554,11 +563,16 @@ impl RelayIo {
             Leg::Server => Timeout::Reply,
         };
         let limit = self.context.setup.timeouts.of(which);
-        let Err(failure) = self.leg(leg).flush(limit).await else { return };
-        if failure == WriteFailure::TimedOut {
-            self.context.ledger.note(leg, "time_out_write", None);
+        match self.leg(leg).flush(limit).await {
+            Ok(()) => {}
+            Err(WriteFailure::Broken) => self.abandon(leg),
+            Err(WriteFailure::TimedOut) => {
+                self.leg(leg).abandon();
+                if !self.mark_told(leg) {
+                    self.input(Input::Stuck(leg));
+                }
+            }
         }
-        self.abandon(leg);
     }
 
     fn leg(&mut self, leg: Leg) -> &mut LegIo {
@@ -592,9 +606,14 @@ impl RelayIo {
         match self.handshake(leg).await {
             Ok(()) => self.input(Input::Upgraded(leg)),
             Err(why) => {
+                let input = match (leg, why.as_str()) {
+                    (Leg::Server, TIME_OUT) => Input::Expired(Timeout::ServerHandshake),
+                    (Leg::Client, TIME_OUT) => Input::Expired(Timeout::ClientHandshake),
+                    _ => Input::UpgradeFailed(leg),
+                };
                 self.context.ledger.record(None, SessionEvent::TlsFailed { leg, why });
                 self.leg(leg).abandon();
-                self.input(Input::UpgradeFailed(leg));
+                self.input(input);
             }
         }
     }
@@ -664,6 +683,9 @@ impl RelayIo {
 fn in_time<T>(handshake: Result<Result<T, TlsError>, tokio::time::error::Elapsed>) -> Result<T, String> {
     match handshake {
         Ok(outcome) => outcome.map_err(|error| error.reason().to_owned()),
-        Err(_) => Err("time_out".to_owned()),
+        Err(_) => Err(TIME_OUT.to_owned()),
     }
 }
+
+/// Why there is no TLS on a leg whose handshake took too long.
+const TIME_OUT: &str = "time_out";

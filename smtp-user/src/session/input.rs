@@ -54,6 +54,8 @@ pub enum Input<'a> {
     Judged(&'a Decision),
     /// A leg's peer sent the end of its octets, or the connection broke.
     Closed(Leg),
+    /// A leg's peer did not take in time what it was sent; the connection is given up.
+    Stuck(Leg),
     /// A wait that [`Relay::waiting`](super::relay::Relay::waiting) named came to its end.
     Expired(Timeout),
     /// The gateway is to stop: no new mail transactions.

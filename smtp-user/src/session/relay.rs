@@ -129,6 +129,7 @@ impl Relay {
             Input::Judged(decision) => self.judged(decision),
             Input::Closed(Leg::Client) => self.originator_closed(),
             Input::Closed(Leg::Server) => self.next_hop_closed(),
+            Input::Stuck(leg) => self.stuck(leg),
             Input::Expired(timeout) => self.expired(timeout),
             Input::Drain => self.drain(),
         }
@@ -335,6 +336,22 @@ impl Relay {
                 self.note(Leg::Client, "originator_closed", None);
                 self.close(Disposition::Failed("originator_closed".to_owned()));
             }
+        }
+    }
+
+    /// A peer does not read what it is told.
+    fn stuck(&mut self, leg: Leg) {
+        const WHAT: &str = "time_out_write";
+        if leg == Leg::Server && matches!(self.client, Client::Closed) {
+            return;
+        }
+        self.note(leg, WHAT, None);
+        match (leg, &mut self.server) {
+            (Leg::Client, Server::Sending { gone, .. }) if self.owed.front() == Some(&Owed::Final) => {
+                *gone = true;
+            }
+            (Leg::Client, _) => self.close(Disposition::Refused(WHAT.to_owned())),
+            (Leg::Server, _) => self.lost(Refusal::NextHopLost, Disposition::Failed(WHAT.to_owned())),
         }
     }
 

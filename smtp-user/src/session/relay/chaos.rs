@@ -28,6 +28,7 @@ enum Step {
     Extra(Leg),
     Fail(Leg),
     Close(Leg),
+    Stick(Leg),
     Expire(usize),
     Drain,
 }
@@ -87,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => leg().prop_map(Step::Extra),
         1 => leg().prop_map(Step::Fail),
         1 => leg().prop_map(Step::Close),
+        1 => leg().prop_map(Step::Stick),
         1 => (0..TIMEOUTS.len()).prop_map(Step::Expire),
         1 => Just(Step::Drain),
     ]
@@ -244,6 +246,7 @@ fn run(config: RelayConfig, steps: Vec<Step>) {
             Step::Extra(leg) => Input::Extra(leg),
             Step::Fail(leg) => Input::UpgradeFailed(leg),
             Step::Close(leg) => Input::Closed(leg),
+            Step::Stick(leg) => Input::Stuck(leg),
             Step::Expire(timeout) => Input::Expired(TIMEOUTS[timeout]),
             Step::Drain => Input::Drain,
         };

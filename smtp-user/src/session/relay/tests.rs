@@ -140,6 +140,7 @@ fn happen(relay: &mut Relay, line: &str, effects: &mut Vec<Effect>) {
         "upgrade_failed" => Input::UpgradeFailed(leg),
         "extra" => Input::Extra(leg),
         "closed" => Input::Closed(leg),
+        "stuck" => Input::Stuck(leg),
         "drain" => Input::Drain,
         "expired" => Input::Expired(*TIMEOUTS.iter().find(|timeout| timeout.name() == rest).unwrap()),
         "bad_line" => Input::BadLine(match rest {

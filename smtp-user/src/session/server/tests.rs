@@ -126,6 +126,7 @@ fn others(decision: &Decision) -> Vec<Input<'_>> {
             Input::Upgraded(leg),
             Input::UpgradeFailed(leg),
             Input::Closed(leg),
+            Input::Stuck(leg),
         ]);
     }
     inputs.extend(TIMEOUTS.map(Input::Expired));
