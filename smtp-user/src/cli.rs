@@ -31,6 +31,9 @@ pub mod uninspected;
 pub mod unlisted;
 pub mod word;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 use std::process;
 
 use clap::Parser as _;

@@ -1,29 +1,10 @@
 //! Probes of servers on the loopback address that say what the test tells them to.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::thread;
 
 use super::dialogue::Report;
 use super::*;
-
-/// Says the first line, then one after each thing it hears; gives what it heard.
-fn server(lines: &'static [&'static str]) -> (String, thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let talk = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut heard = String::new();
-        for line in lines {
-            stream.write_all(line.as_bytes()).unwrap();
-            let mut octets = [0; 1024];
-            let count = stream.read(&mut octets).unwrap_or(0);
-            heard.push_str(&String::from_utf8_lossy(&octets[..count]));
-        }
-        heard
-    });
-    (address, talk)
-}
+use crate::cli::fixture::server;
 
 fn ask(server: &str, implicit_tls: bool) -> Report {
     let target = Target { server, implicit_tls, name: None, step: Duration::from_secs(5) };

@@ -1,9 +1,7 @@
 //! Trials of servers on the loopback address that say what the test tells them to.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::thread;
 
 use clap::Parser as _;
 
@@ -13,6 +11,7 @@ use super::*;
 use crate::audit::fixture::{self, judged, opened, replied, session};
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::fixture::server;
 use crate::engine::eicar::eicar;
 use crate::model::decision::{MessageAction, MessageVerdict};
 
@@ -24,24 +23,6 @@ const DIALOGUE: [&str; 5] = [
     "354 go on\r\n",
 ];
 
-/// Says the first line, then one after each thing it hears; gives what it heard.
-fn server(lines: Vec<String>) -> (String, thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let talk = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut heard = String::new();
-        for line in lines {
-            stream.write_all(line.as_bytes()).unwrap();
-            let mut octets = [0; 4096];
-            let count = stream.read(&mut octets).unwrap_or(0);
-            heard.push_str(&String::from_utf8_lossy(&octets[..count]));
-        }
-        heard
-    });
-    (address, talk)
-}
-
 fn seen(server: &str, security: Security) -> Seen {
     let target = Target { server, implicit_tls: false, name: None, step: Duration::from_secs(5) };
     let trial = Trial { target, security, from: "", to: None };
@@ -52,7 +33,7 @@ fn seen(server: &str, security: Security) -> Seen {
 /// Sends EICAR to a server that answers it so.
 fn answered(final_reply: &str) -> (Report, Seen, String) {
     let lines = DIALOGUE.iter().map(|line| (*line).to_owned()).chain([format!("{final_reply}\r\n")]);
-    let (address, talk) = server(lines.collect());
+    let (address, talk) = server(lines);
     let seen = seen(&address, Security::None);
     let mut report = Report::new(&address);
     report.reached(&seen);
@@ -109,7 +90,7 @@ fn other_answers_say_what_to_do() {
 #[test]
 fn a_server_that_wants_no_such_recipient_gets_no_eicar() {
     let lines = [DIALOGUE[0], DIALOGUE[1], DIALOGUE[2], "550 no such user\r\n", "221 bye\r\n"];
-    let (address, talk) = server(lines.map(str::to_owned).to_vec());
+    let (address, talk) = server(lines);
     let seen = seen(&address, Security::Starttls);
     let mut report = Report::new(&address);
     report.certificate(&seen, &Ours::default());
