@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -105,11 +105,6 @@ impl Drop for FakeClamd {
             let _ = thread.join();
         }
     }
-}
-
-/// A socket that does not exist, for an engine that is down.
-pub fn missing_socket(folder: &Path) -> PathBuf {
-    folder.join("no-clamd.sock")
 }
 
 impl Shared {

@@ -1,4 +1,4 @@
-//! Whose fault an error is, and whether trying again may help.
+//! Whose fault an error is.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +14,4 @@ pub enum Party {
     Engine,
     /// The gateway itself, its configuration or its machine.
     Local,
-}
-
-/// Whether trying again may help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Persistence {
-    /// Later it may be otherwise: a 4yz reply.
-    Transient,
-    /// The same will happen again: a 5yz reply.
-    Permanent,
 }

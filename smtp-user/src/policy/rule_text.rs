@@ -29,7 +29,7 @@ pub fn write(rules: &PacketRules) -> Result<String, RuleTextError> {
     Ok(text)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(text: &str) -> Result<PacketRules, RuleTextError> {
     check_length(text)?;
     let document = DeTable::parse(text).map_err(|error| {

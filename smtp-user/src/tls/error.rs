@@ -4,7 +4,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
-use crate::model::fault::{Party, Persistence};
+use crate::model::fault::Party;
 use crate::model::leg::Leg;
 
 /// Why a leg has no TLS.
@@ -223,17 +223,6 @@ impl TlsError {
                 Leg::Client => Party::Originator,
                 Leg::Server => Party::NextHop,
             },
-        }
-    }
-
-    /// Whether trying again may help. Certificates are renewed and servers are mended, so mail waits for them.
-    pub const fn persistence(&self) -> Persistence {
-        match self {
-            Self::NotTls { leg: Leg::Client }
-            | Self::NoSharedVersion { leg: Leg::Client }
-            | Self::NoSharedCipher { leg: Leg::Client }
-            | Self::Handshake { leg: Leg::Client, .. } => Persistence::Permanent,
-            _ => Persistence::Transient,
         }
     }
 

@@ -1,7 +1,7 @@
 //! RFC 5321 and its extensions: command and reply lines, mail data, chunks.
 //!
 //! Everything that arrives in pieces has a receiver that is fed slices cut anywhere and holds a bounded
-//! number of octets: [`line`], [`data`], [`bdat`], [`reply`]. The other modules read whole lines.
+//! number of octets: [`mod@line`], [`data`], [`bdat`], [`reply`]. The other modules read whole lines.
 
 pub mod bdat;
 pub mod command;

@@ -42,11 +42,6 @@ impl ReplyReader {
         Self { reader: LineReader::new(REPLY_LINE_OCTETS), begun: None, text: String::new() }
     }
 
-    /// Whether octets of an incomplete reply were taken.
-    pub const fn is_inside(&self) -> bool {
-        self.begun.is_some()
-    }
-
     /// Takes octets up to the end of a reply, or all of them. Call again with the rest.
     pub fn feed(&mut self, input: &[u8]) -> ReplyStep {
         let mut consumed = 0;
