@@ -5,7 +5,6 @@
 pub mod clamd;
 pub mod config;
 pub mod eicar;
-pub mod executable;
 pub mod hash_list;
 pub mod outcome;
 pub mod slots;

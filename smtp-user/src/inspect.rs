@@ -6,6 +6,8 @@
 
 pub mod combine;
 pub mod config;
+mod content_scan;
+mod contents;
 pub mod inspection;
 pub mod inspector;
 pub mod judgement;

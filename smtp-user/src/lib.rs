@@ -14,6 +14,7 @@
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
 //! | 1 | `wire`, `limits` | grammar: octets to values and back; every bound, with its source |
+//! | 1 | `content` | types by content, and one bounded walk over archives and documents |
 //! | 0 | `smtp_common` | the contract with the kernel programs |
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -24,6 +25,7 @@
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod content;
 pub mod engine;
 pub mod event;
 pub mod gateway;

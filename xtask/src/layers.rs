@@ -17,13 +17,15 @@ const LAYERS: &[(u8, &[&str])] = &[
     (4, &["transport", "tls", "dns", "engine", "worker", "spool", "audit", "metrics", "packet_path"]),
     (3, &["session", "policy", "action"]),
     (2, &["model", "event"]),
-    (1, &["wire", "limits"]),
+    (1, &["wire", "limits", "content"]),
 ];
 
 /// Imports within one layer that are meant: from, to, and the one sub-module if not all of it.
 const EXCEPTIONS: &[(&str, &str, Option<&str>)] = &[
     ("transport", "tls", None),
     ("wire", "limits", None),
+    ("content", "wire", None),
+    ("content", "limits", None),
     ("event", "model", None),
     ("cli", "app", Some("config")),
     ("cli", "app", Some("run")),

@@ -13,7 +13,7 @@ use crate::app::config::{Config, DEFAULT_CONFIG_PATH, inspection};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output;
 use crate::engine::hash_list::DigestKinds;
-use crate::event::sentence::printable;
+use crate::event::sentence::{printable, type_text};
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::inspect::inspector::InspectorError;
 use crate::inspect::{Inspector, Judgement};
@@ -178,8 +178,9 @@ impl Report {
         for part in &self.parts {
             let names: Vec<_> = part.names.iter().map(|name| format!(" \"{}\"", printable(name))).collect();
             let names = names.concat();
-            let PartRecord { part: number, media_type, encoding, octets, .. } = part;
-            let _ = writeln!(text, "  part {number}{names}: {media_type}, {encoding}, {octets} octets");
+            let PartRecord { part: number, encoding, octets, .. } = part;
+            let (number, what) = (printable(number), type_text(part));
+            let _ = writeln!(text, "  part {number}{names}: {what}, {encoding}, {octets} octets");
             if !part.sha256.is_empty() {
                 let _ = writeln!(text, "    sha256 {}", part.sha256);
             }

@@ -131,7 +131,7 @@ fn envelope(from: &str, to: &[String], refused: &[(String, u16)]) -> String {
 }
 
 fn part(part: &PartRecord) -> String {
-    let mut text = format!("part {}: {}", part.part, part.media_type);
+    let mut text = format!("part {}: {}", part.part, type_text(part));
     if !part.names.is_empty() {
         let names: Vec<String> = part.names.iter().map(|name| format!("\"{name}\"")).collect();
         let _ = write!(text, " {}", names.join(" "));
@@ -141,6 +141,17 @@ fn part(part: &PartRecord) -> String {
         let _ = write!(text, ", {stage} {result}");
     }
     text
+}
+
+/// What a part is: as declared, and as its octets say.
+pub fn type_text(part: &PartRecord) -> String {
+    let kinds = part.kinds.join(", ");
+    match (part.media_type.as_str(), kinds.as_str()) {
+        ("", "") => "unread".to_owned(),
+        ("", kinds) => kinds.to_owned(),
+        (declared, "") => declared.to_owned(),
+        (declared, kinds) => format!("{declared} ({kinds})"),
+    }
 }
 
 /// Microseconds as milliseconds.

@@ -162,14 +162,17 @@ pub enum SessionEvent {
 /// What was found out about one part of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartRecord {
-    /// MIME part number, as in `1.2`.
+    /// MIME part number, as in `1.2`; within an archive or document the way to it behind it, as in `1.2/docs/a.exe`.
     pub part: String,
     /// File names given for it, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub names: Vec<String>,
-    /// Declared media type.
+    /// Declared media type; empty within an archive.
     pub media_type: String,
-    /// Transfer encoding as it was taken.
+    /// What it is by its octets: every kind, the likeliest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub kinds: Vec<String>,
+    /// Transfer encoding as it was taken; within an archive its packing.
     pub encoding: String,
     /// Octets when decoded.
     pub octets: u64,

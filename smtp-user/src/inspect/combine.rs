@@ -5,10 +5,10 @@
 //! | what was seen | verdict | action |
 //! |---|---|---|
 //! | the test string, a listed digest, an executable if those count, a finding of an engine | infected | `infected` |
-//! | more, deeper or longer than the limits; an engine's limit | limit exceeded | `limit_exceeded` |
-//! | a transfer encoding that nothing here decodes, a piece of a divided message | unsupported | `unsupported` |
-//! | two readings | ambiguous | `ambiguous` |
-//! | an engine met something that needs a key | encrypted | `encrypted` |
+//! | more, deeper or longer than the limits, of messages and of what is in archives; an engine's limit | limit exceeded | `limit_exceeded` |
+//! | an encoding, archive or document that nothing here reads, a piece of a divided one | unsupported | `unsupported` |
+//! | two readings, of a message or of an archive | ambiguous | `ambiguous` |
+//! | something needs a key that the message does not name; an engine met such a thing | encrypted | `encrypted` |
 //! | an engine could not be asked | engine error | that engine's `when_down` |
 //! | nothing of this | clean | pass |
 //!
@@ -16,6 +16,7 @@
 //! that action the verdict is the one that stands first. So a finding counts whatever else failed, an engine
 //! that is away never refuses for good unless it is told to, and a message passes only if every line says so.
 
+use crate::content;
 use crate::engine::outcome::{EngineOutcome, EngineReport};
 use crate::inspect::config::Actions;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
@@ -46,6 +47,8 @@ pub struct Seen<'s> {
     pub findings: &'s [Finding],
     /// What is wrong with the form, and in which part.
     pub defects: &'s [(Defect, String)],
+    /// What was come upon in archives and documents, and where.
+    pub contents: &'s [(content::Finding, String)],
     /// What each engine said, and what follows if it could not be asked.
     pub engines: &'s [(EngineReport, MessageAction)],
 }
@@ -66,6 +69,25 @@ pub fn combine(seen: Seen<'_>, actions: &Actions) -> Decision {
         };
         let place = if part.is_empty() { String::new() } else { format!(" (part {part})") };
         line(verdict, actions.of(verdict), format!("{what}: {defect}{place}"));
+    }
+    for (finding, part) in seen.contents {
+        let (verdict, what) = match finding {
+            content::Finding::Encrypted => {
+                (MessageVerdict::Encrypted, "encrypted content that cannot be inspected".to_owned())
+            }
+            content::Finding::LimitExceeded(limit) => {
+                (MessageVerdict::LimitExceeded, format!("over a limit of inspection: {limit}"))
+            }
+            content::Finding::Unsupported(why) => {
+                (MessageVerdict::Unsupported, format!("content that cannot be inspected: {why}"))
+            }
+            content::Finding::Ambiguous(technique) => {
+                (MessageVerdict::Ambiguous, format!("ambiguous content: {technique}"))
+            }
+            content::Finding::Trait(_) => continue,
+        };
+        let place = shorten(part, MAX_FILE_NAME);
+        line(verdict, actions.of(verdict), format!("{what} (part {place})"));
     }
     for (report, when_down) in seen.engines {
         match &report.outcome {

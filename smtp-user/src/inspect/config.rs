@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::content::ContentLimits;
 use crate::engine;
 use crate::engine::hash_list::DigestKinds;
 use crate::model::decision::{MessageAction, MessageVerdict};
@@ -12,6 +13,8 @@ use crate::wire::mime::walk::WalkLimits;
 pub struct Config {
     /// How far the parts of a message are followed.
     pub limits: WalkLimits,
+    /// How far what is in a part is followed.
+    pub contents: ContentLimits,
     /// Files of digests of what nobody wants.
     pub hash_lists: Vec<PathBuf>,
     /// Digests of every part in the records besides SHA-256; what the lists need is made anyway.
@@ -33,7 +36,7 @@ pub struct Actions {
     /// It can be read in more than one way. Default: refuse, because passing it means that the reader may
     /// see what nothing here saw.
     pub ambiguous: MessageAction,
-    /// It cannot be read without a key. Default: refuse; it is told only where an engine was set up to.
+    /// It cannot be read without a key, and the message names none. Default: refuse.
     pub encrypted: MessageAction,
     /// Larger or deeper than what is looked at. Default: refuse; a later attempt would be as large.
     pub limit_exceeded: MessageAction,

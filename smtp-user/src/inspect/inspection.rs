@@ -10,6 +10,7 @@ use crate::engine::hash_list::to_hex;
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::event::session_event::PartRecord;
 use crate::inspect::combine::{Finding, Seen, combine};
+use crate::inspect::contents;
 use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::part_scan::PartScanner;
@@ -62,14 +63,22 @@ impl Inspection {
             (if whole { report } else { mismatch(report) }, when_down)
         }))
         .await;
-        let mut findings = self.parts.findings;
+        let PartScanner { mut parts, mut findings, worth_a_look, .. } = self.parts;
+        let looked = contents::look(&self.shared, message, &worth_a_look).await;
+        let mut engines = engines;
+        let within = match looked {
+            Ok(looked) => contents::enter(looked, &mut parts, &mut findings),
+            Err(error) => {
+                engines.push((contents::unreadable(&error), MessageAction::Defer));
+                Vec::new()
+            }
+        };
         if self.raw.found() && findings.is_empty() {
             findings.push(Finding { name: EICAR_NAME.to_owned(), part: None });
         }
         let defects = self.walker.defects();
-        let seen = Seen { findings: &findings, defects, engines: &engines };
+        let seen = Seen { findings: &findings, defects, contents: &within, engines: &engines };
         let decision = combine(seen, &self.shared.actions);
-        let mut parts = self.parts.parts;
         add_structure(&mut parts, defects);
         add_engines(&mut parts, &engines);
         Judgement {
@@ -95,9 +104,8 @@ fn add_structure(parts: &mut [PartRecord], defects: &[(Defect, String)]) {
             .filter(|(_, number)| *number == part.part)
             .map(|(defect, _)| defect.name())
             .collect();
-        let structure = part.stages.iter_mut().find(|(name, _)| name == stage::STRUCTURE);
-        if let Some((_, result)) = structure.filter(|_| !names.is_empty()) {
-            *result = ran(&names.join(", "));
+        if !names.is_empty() {
+            stage::set(&mut part.stages, stage::STRUCTURE, ran(&names.join(", ")));
         }
     }
 }

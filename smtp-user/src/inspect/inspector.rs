@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
+use crate::content::ContentLimits;
 use crate::engine::clamd::Clamd;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::inspect::config::{Actions, Config};
@@ -18,6 +21,9 @@ pub struct Inspector {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) limits: WalkLimits,
+    pub(crate) contents: ContentLimits,
+    /// Parts that are unpacked at a time: each may take memory up to its limits.
+    pub(crate) unpacking: Arc<Semaphore>,
     pub(crate) lists: Arc<HashLists>,
     /// Those that the records are to have, and those that the lists are searched by.
     pub(crate) digests: DigestKinds,
@@ -33,6 +39,8 @@ impl Inspector {
         let shared = Shared {
             limits: config.limits,
             digests: config.digests.or(lists.kinds()),
+            contents: config.contents,
+            unpacking: Arc::new(Semaphore::new(processors())),
             lists: Arc::new(lists),
             executables: config.executables,
             engines: config.engines.into_iter().map(Clamd::new).collect(),
@@ -45,6 +53,10 @@ impl Inspector {
     pub fn begin(&self) -> Inspection {
         Inspection::new(Arc::clone(&self.shared))
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Why an inspector cannot be built: everything that is wrong with its lists.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
-use crate::engine::executable::{HEAD, executable};
-use crate::engine::hash_list::{DigestKinds, Digester, HashLists, to_hex};
+use crate::content::detect::{HEAD, detect, is_worth_a_look};
+use crate::content::marker::MarkMatcher;
+use crate::engine::eicar::EicarMatcher;
+use crate::engine::hash_list::{DigestKinds, Digester, HashLists};
 use crate::event::session_event::PartRecord;
 use crate::inspect::combine::{Finding, FoundIn};
-use crate::inspect::stage::{self, ran, skipped};
+use crate::inspect::content_scan::{Looks, Scanned};
+use crate::inspect::stage;
 use crate::wire::mime::part_header::{PartHeader, PartKind};
 use crate::wire::mime::walk::PartSink;
 
@@ -22,6 +24,8 @@ pub struct PartScanner {
     pub parts: Vec<PartRecord>,
     /// What was found in them.
     pub findings: Vec<Finding>,
+    /// Parts, as places in [`parts`](Self::parts), in which there may be something.
+    pub worth_a_look: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -36,12 +40,19 @@ struct Reading {
     octets: u64,
     head: Vec<u8>,
     eicar: EicarMatcher,
+    marks: MarkMatcher,
     digester: Digester,
 }
 
 impl Reading {
     fn new(digests: DigestKinds) -> Self {
-        Self { octets: 0, head: Vec::new(), eicar: EicarMatcher::default(), digester: Digester::new(digests) }
+        Self {
+            octets: 0,
+            head: Vec::new(),
+            eicar: EicarMatcher::default(),
+            marks: MarkMatcher::default(),
+            digester: Digester::new(digests),
+        }
     }
 }
 
@@ -50,22 +61,25 @@ const MAX_FINDINGS: usize = 16;
 
 impl PartScanner {
     /// Nothing seen yet.
-    pub const fn new(lists: Arc<HashLists>, digests: DigestKinds, executables: bool) -> Self {
-        Self { lists, digests, executables, open: None, parts: Vec::new(), findings: Vec::new() }
+    pub fn new(lists: Arc<HashLists>, digests: DigestKinds, executables: bool) -> Self {
+        let (parts, findings, worth_a_look) = (Vec::new(), Vec::new(), Vec::new());
+        Self { lists, digests, executables, open: None, parts, findings, worth_a_look }
     }
 
     fn found(&mut self, name: &str, header: &PartHeader) {
-        // The decoded form of an encoded word tells more.
-        let readable = header.names.iter().find(|name| !name.contains("=?"));
-        let file = readable.or(header.names.first()).cloned();
         let finding = Finding {
             name: name.to_owned(),
-            part: Some(FoundIn { number: header.number.clone(), name: file }),
+            part: Some(FoundIn { number: header.number.clone(), name: file_name(&header.names) }),
         };
         if self.findings.len() < MAX_FINDINGS && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
+}
+
+/// The name of several that tells most: the decoded form of an encoded word tells more than the word.
+pub(super) fn file_name(names: &[String]) -> Option<String> {
+    names.iter().find(|name| !name.contains("=?")).or(names.first()).cloned()
 }
 
 impl PartSink for PartScanner {
@@ -82,6 +96,7 @@ impl PartSink for PartScanner {
         let missing = HEAD - reading.head.len();
         reading.head.extend_from_slice(octets.get(..octets.len().min(missing)).unwrap_or_default());
         reading.eicar.push(octets);
+        reading.marks.push(octets);
         reading.digester.push(octets);
     }
 
@@ -95,37 +110,33 @@ impl PartSink for PartScanner {
             ..PartRecord::default()
         };
         if header.kind == PartKind::Message {
-            let stages = stage::STAGES.iter().map(|name| ((*name).to_owned(), skipped("container")));
-            record.stages = stages.collect();
+            record.stages = stage::all_skipped("container");
             self.parts.push(record);
             return;
         }
-        let (mut signature, mut listed, mut program) = (None, None, None);
-        for (index, reading) in readings.into_iter().enumerate() {
+        let (mut has_eicar, mut listed, mut is_worth) = (false, None, false);
+        let (mut kinds, mut first) = (Vec::new(), None);
+        for reading in readings {
             let digests = reading.digester.finish();
-            signature = signature.or_else(|| reading.eicar.found().then_some(EICAR_NAME));
+            has_eicar |= reading.eicar.found();
             listed = listed.or_else(|| self.lists.find(&digests).map(str::to_owned));
-            program = program.or_else(|| executable(&reading.head).filter(|_| self.executables));
-            if index == 0 {
-                record.octets = reading.octets;
-                record.md5 = digests.md5.map(|digest| to_hex(&digest)).unwrap_or_default();
-                record.sha1 = digests.sha1.map(|digest| to_hex(&digest)).unwrap_or_default();
-                record.sha256 = to_hex(&digests.sha256);
+            for kind in detect(&reading.head) {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
             }
+            let marked = reading.marks.found();
+            is_worth |= is_worth_a_look(&kinds, &header.media_type, &header.names, marked);
+            first.get_or_insert((reading.octets, digests));
         }
-        let result =
-            |found: Option<&str>| ran(&found.map_or("clean".to_owned(), |name| format!("infected: {name}")));
-        let on =
-            |on: bool, reason: &str, found: Option<&str>| if on { result(found) } else { skipped(reason) };
-        let stages = [
-            (stage::STRUCTURE, ran("sound")),
-            (stage::SIGNATURE, result(signature)),
-            (stage::REPUTATION, on(!self.lists.is_empty(), "no list", listed.as_deref())),
-            (stage::EXECUTABLES, on(self.executables, "off", program)),
-        ];
-        record.stages = stages.into_iter().map(|(name, result)| (name.to_owned(), result)).collect();
-        for name in [signature, listed.as_deref(), program].into_iter().flatten() {
-            self.found(name, &header);
+        let Some((octets, digests)) = &first else { return };
+        let looks = Looks { lists: &self.lists, digests: self.digests, executables: self.executables };
+        let scanned = Scanned { octets: *octets, digests, kinds: &kinds, has_eicar, listed };
+        for name in looks.fill(&mut record, scanned) {
+            self.found(&name, &header);
+        }
+        if is_worth && *octets > 0 {
+            self.worth_a_look.push(self.parts.len());
         }
         self.parts.push(record);
     }

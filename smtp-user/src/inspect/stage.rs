@@ -1,13 +1,17 @@
 //! What is done with every part, in one order, and the words of its record.
 //!
-//! Content types, archives, a cache, links, extraction and policy take their places between these when
-//! they come: each is one more constant and one more line in [`PartScanner`](crate::inspect::part_scan).
+//! A cache, links, extraction and policy take their places between these when they come: each is one more
+//! constant and one more line in [`Rows`].
 
 /// Stages of this process, in their order.
-pub const STAGES: [&str; 4] = [STRUCTURE, SIGNATURE, REPUTATION, EXECUTABLES];
+pub const STAGES: [&str; 6] = [STRUCTURE, TYPE, ARCHIVE, SIGNATURE, REPUTATION, EXECUTABLES];
 
 /// Form, nesting, transfer encoding.
 pub const STRUCTURE: &str = "structure";
+/// What it is, by its octets.
+pub const TYPE: &str = "type";
+/// What is in it.
+pub const ARCHIVE: &str = "archive";
 /// Known octets.
 pub const SIGNATURE: &str = "signature";
 /// Lists of digests.
@@ -28,4 +32,16 @@ pub fn ran(result: &str) -> String {
 /// It did not run, for this reason.
 pub fn skipped(reason: &str) -> String {
     format!("skipped({reason})")
+}
+
+/// A row for every stage, all of them for the same reason skipped.
+pub fn all_skipped(reason: &str) -> Vec<(String, String)> {
+    STAGES.iter().map(|name| ((*name).to_owned(), skipped(reason))).collect()
+}
+
+/// Writes what a stage did into the rows of a part.
+pub fn set(rows: &mut [(String, String)], stage: &str, result: String) {
+    if let Some((_, place)) = rows.iter_mut().find(|(name, _)| name == stage) {
+        *place = result;
+    }
 }

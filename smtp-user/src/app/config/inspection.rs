@@ -12,6 +12,7 @@ use crate::app::config::document::Notes;
 use crate::app::config::duration::parse_duration;
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::size::parse_size;
+use crate::content::ContentLimits;
 use crate::engine;
 use crate::engine::config::Address;
 use crate::inspect;
@@ -36,7 +37,17 @@ pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
 }
 
 const KEYS: &[&str] =
-    &["hash_lists", "digests", "executables", "max_depth", "max_parts", "max_header", "actions"];
+    &["hash_lists", "digests", "executables", "max_depth", "max_parts", "max_header", "archives", "actions"];
+const ARCHIVE_KEYS: &[&str] = &[
+    "max_part",
+    "max_member",
+    "max_octets",
+    "max_ratio",
+    "max_members",
+    "max_depth",
+    "deadline",
+    "max_passwords",
+];
 const ACTION_KEYS: &[&str] = &["infected", "ambiguous", "encrypted", "limit_exceeded", "unsupported"];
 const ENGINE_KEYS: &[&str] =
     &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files"];
@@ -47,6 +58,15 @@ const MAX_DEPTH: u64 = 100;
 const MAX_PARTS: u64 = 100_000;
 /// Shortest and longest header section that can be asked for.
 const HEADER: [u64; 2] = [16 << 10, 16 << 20];
+/// Smallest and largest bound of octets that are unpacked: it is memory, once for each processor.
+const UNPACKED: [u64; 2] = [64 << 10, 4 << 30];
+/// Largest ratio: no compression in use makes more of one octet than this.
+const MAX_RATIO: u64 = 100_000;
+/// Most archives within each other: each is a level of calls.
+const MAX_ARCHIVE_DEPTH: u64 = 32;
+/// Most members, and most passwords that are tried.
+const MAX_MEMBERS: u64 = 1_000_000;
+const MAX_PASSWORDS: u64 = 1000;
 /// Shortest and longest time for an engine: clients give up after 10 minutes, RFC 5321 §4.5.3.2.6.
 const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
 /// Most messages at an engine at a time, and most that wait.
@@ -88,6 +108,13 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             Err(problem) => notes.error(text.span(), problem),
         }
     }
+    if let Some(value) = reader.value("archives") {
+        if let DeValue::Table(archives) = value.get_ref() {
+            read_archives(archives, value.span(), &mut config.contents, notes);
+        } else {
+            reader.wrong_type("archives", "a table", value, Some("[inspection.archives]".to_owned()));
+        }
+    }
     if let Some(value) = reader.value("actions") {
         if let DeValue::Table(actions) = value.get_ref() {
             read_actions(actions, value.span(), &mut config.actions, notes);
@@ -97,6 +124,48 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     }
     notes.adopt(reader.finish());
     config
+}
+
+fn read_archives(table: &DeTable<'_>, span: Range<usize>, limits: &mut ContentLimits, notes: &mut Notes) {
+    let mut reader = TableReader::new(table, span, "[inspection.archives]", ARCHIVE_KEYS);
+    let sizes: [(&'static str, &mut u64); 3] = [
+        ("max_part", &mut limits.max_part),
+        ("max_member", &mut limits.max_member),
+        ("max_octets", &mut limits.max_octets),
+    ];
+    for (key, place) in sizes {
+        let Some(text) = reader.text(key) else { continue };
+        let [min, max] = UNPACKED;
+        match parse_size(text.get_ref()) {
+            Ok(octets) if (min..=max).contains(&octets) => *place = octets,
+            Ok(_) => notes.error(text.span(), ConfigProblem::SizeOutOfRange { key, min, max }),
+            Err(problem) => notes.error(text.span(), problem),
+        }
+    }
+    if let Some(ratio) = reader.integer("max_ratio", 1..=MAX_RATIO) {
+        limits.max_ratio = ratio;
+    }
+    let counts: [(&'static str, &mut usize, u64, u64); 3] = [
+        ("max_members", &mut limits.max_members, 1, MAX_MEMBERS),
+        ("max_depth", &mut limits.max_depth, 1, MAX_ARCHIVE_DEPTH),
+        ("max_passwords", &mut limits.max_passwords, 0, MAX_PASSWORDS),
+    ];
+    for (key, place, min, max) in counts {
+        if let Some(count) = reader.integer(key, min..=max) {
+            *place = count as usize;
+        }
+    }
+    if let Some(text) = reader.text("deadline") {
+        let [min, max] = DEADLINE;
+        match parse_duration(text.get_ref()) {
+            Ok(deadline) if (min..=max).contains(&deadline) => limits.deadline = deadline,
+            Ok(_) => {
+                notes.error(text.span(), ConfigProblem::DurationOutOfRange { key: "deadline", min, max });
+            }
+            Err(problem) => notes.error(text.span(), problem),
+        }
+    }
+    notes.adopt(reader.finish());
 }
 
 fn read_actions(

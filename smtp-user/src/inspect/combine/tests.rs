@@ -25,7 +25,7 @@ fn decide(
     let findings: Vec<_> =
         names.iter().map(|name| Finding { name: (*name).to_owned(), part: None }).collect();
     let defects: Vec<_> = defects.iter().map(|defect| (*defect, "1".to_owned())).collect();
-    let decision = combine(Seen { findings: &findings, defects: &defects, engines }, actions);
+    let decision = combine(Seen { findings: &findings, defects: &defects, contents: &[], engines }, actions);
     assert!(!decision.why.contains("secret-engine") && !decision.why.is_empty());
     (decision.verdict, decision.action, decision.why)
 }
@@ -74,7 +74,8 @@ fn reasons_are_one_short_line() {
     let why = |name: &str, file: Option<&str>| {
         let part = Some(FoundIn { number: "2".into(), name: file.map(str::to_owned) });
         let findings = [Finding { name: name.to_owned(), part }];
-        combine(Seen { findings: &findings, defects: &[], engines: &[] }, &Actions::default()).why
+        combine(Seen { findings: &findings, defects: &[], contents: &[], engines: &[] }, &Actions::default())
+            .why
     };
     assert_eq!(
         why("Eicar-Test-Signature", Some("eicar.com")),

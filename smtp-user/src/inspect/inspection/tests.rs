@@ -71,6 +71,8 @@ fn the_test_string_in_an_attachment_is_refused_by_name() {
     let stages: Vec<_> = file.stages.iter().map(|(name, result)| format!("{name} {result}")).collect();
     let expected = [
         "structure ran(sound)",
+        "type ran(text)",
+        "archive skipped(no container)",
         "signature ran(infected: Eicar-Test-Signature)",
         "reputation skipped(no list)",
         "executables skipped(off)",
@@ -112,7 +114,7 @@ fn clean_mail_passes_with_a_row_for_every_stage() {
     let judgement = judge(&with_attachment(b"nothing"));
     assert_eq!(judgement.decision.verdict, MessageVerdict::Clean);
     assert_eq!(judgement.decision.action, MessageAction::Pass);
-    assert!(judgement.parts.iter().all(|part| part.stages.len() == 4));
+    assert!(judgement.parts.iter().all(|part| part.stages.len() == 6));
     assert!(judgement.engines.is_empty());
 }
 
@@ -145,7 +147,7 @@ fn an_engine_that_is_away_defers_and_does_not_hide_findings() {
     assert_eq!(judgement.decision.action, MessageAction::Defer);
     assert_eq!(judgement.decision.why, "inspection is not available");
     assert!(matches!(&judgement.engines[..], [SessionEvent::Engine { engine, .. }] if engine == "av"));
-    assert_eq!(judgement.parts[0].stages[4].0, "engine:av");
+    assert_eq!(judgement.parts[0].stages[6].0, "engine:av");
     assert_eq!(judge_in(away(), &eicar(), 5).decision.action, MessageAction::Refuse);
 }
 

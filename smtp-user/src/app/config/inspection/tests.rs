@@ -30,6 +30,7 @@ executables = true
 max_depth = 10
 max_parts = 20
 max_header = "64KiB"
+archives = { max_part = "1MiB", max_member = "2MiB", max_octets = "3MiB", max_ratio = 4, max_members = 5, max_depth = 6, deadline = "7s", max_passwords = 0 }
 actions = { infected = "pass", ambiguous = "defer" }
 
 [[engine]]
@@ -53,6 +54,17 @@ address = "[::1]:3310"
     assert!(inspection.executables);
     assert_eq!((inspection.limits.max_depth, inspection.limits.max_parts), (10, 20));
     assert_eq!(inspection.limits.max_header_octets, 64 << 10);
+    let contents = crate::content::ContentLimits {
+        max_part: 1 << 20,
+        max_member: 2 << 20,
+        max_octets: 3 << 20,
+        max_ratio: 4,
+        max_members: 5,
+        max_depth: 6,
+        deadline: Duration::from_secs(7),
+        max_passwords: 0,
+    };
+    assert_eq!(inspection.contents, contents);
     assert_eq!(inspection.actions.infected, MessageAction::Pass);
     assert_eq!(inspection.actions.ambiguous, MessageAction::Defer);
     assert_eq!(inspection.actions.unsupported, MessageAction::Refuse);
@@ -62,6 +74,15 @@ address = "[::1]:3310"
     assert_eq!((one.when_down.clone(), one.pass_files), (MessageAction::Refuse, false));
     assert_eq!(two.address, Address::Tcp("[::1]:3310".to_owned()));
     assert_eq!(two.when_down, MessageAction::Defer);
+}
+
+#[test]
+fn mistakes_about_archives_have_their_lines() {
+    let text = "[inspection.archives]\nmax_part = \"1KiB\"\nmax_depth = 33\nmax_ratio = 0\ndeadline = \"1h\"\nmax_size = 1\n";
+    let found = errors(text);
+    let lines: Vec<_> = found.iter().map(|error| error.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(lines.len(), 5, "{found:#?}");
+    assert_eq!(errors("[inspection]\narchives = 1\n").len(), 1);
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! Microsoft's compound files, MS-CFB: documents before 2007, Outlook messages, installer packages.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use cfb::CompoundFile;
+
+use crate::content::container::place::Level;
+use crate::content::container::{Unpacked, Walk};
+use crate::content::finding::{Finding, Trait, Unsupported};
+use crate::content::kind::Kind;
+
+/// What a compound file is more exactly, by names that stand in its directory.
+pub(crate) fn finer(octets: &[u8]) -> Vec<Kind> {
+    let has = |name: &str| {
+        let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        memchr::memmem::find(octets, &wide).is_some()
+    };
+    let installer = b"\x84\x10\x0c\0\0\0\0\0\xc0\0\0\0\0\0\0\x46";
+    let kinds = [
+        (has("WordDocument"), Kind::Doc),
+        (has("Workbook") || has("Book\0"), Kind::Xls),
+        (has("PowerPoint Document"), Kind::Ppt),
+        (has("__properties_version1.0"), Kind::Msg),
+        (memchr::memmem::find(octets, installer).is_some(), Kind::Msi),
+    ];
+    kinds.into_iter().filter_map(|(is, kind)| is.then_some(kind)).collect()
+}
+
+/// Streams of a file at most; those of an installer package are a few hundred.
+const MAX_STREAMS: usize = 20_000;
+
+/// Reads a compound file.
+pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &[u8]) {
+    let Ok(mut file) = CompoundFile::open(Cursor::new(octets)) else { return walk.damaged(level) };
+    let part = level.part.clone();
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in file.walk().take(MAX_STREAMS) {
+        let name = entry.name();
+        if matches!(name, "_VBA_PROJECT" | "_VBA_PROJECT_CUR" | "VBA" | "Macros") {
+            walk.has(Trait::Macros, &part);
+        }
+        if matches!(name, "EncryptedPackage" | "EncryptedSummary") {
+            walk.note(Finding::Encrypted, &part);
+        }
+        if name == "ObjectPool" && entry.is_storage() {
+            walk.has(Trait::EmbeddedObject, &part);
+        }
+        if entry.is_stream() {
+            paths.push(entry.path().to_owned());
+        }
+    }
+    for path in paths {
+        if !walk.may_go_on(&part) {
+            return;
+        }
+        let Ok(mut stream) = file.open_stream(&path) else {
+            walk.unread(level, &[shown(&path)], "ole", Finding::Unsupported(Unsupported::Damaged));
+            continue;
+        };
+        let unpacked = walk.unpack(&mut stream, octets.len() as u64, &part);
+        drop(stream);
+        if is_encrypted(&path, &unpacked.octets) {
+            walk.note(Finding::Encrypted, &part);
+        }
+        let mut names = vec![shown(&path)];
+        if kind == Kind::Msg {
+            names.splice(0..0, attachment_names(&mut file, &path));
+        }
+        stream_of(walk, level, &path, &names, &unpacked);
+    }
+}
+
+/// Tells of a stream, or of the file that is packed into it.
+fn stream_of(walk: &mut Walk<'_>, level: &mut Level, path: &Path, names: &[String], unpacked: &Unpacked) {
+    let is_package = path.file_name().is_some_and(|name| name == "\u{1}Ole10Native");
+    if is_package && let Some((name, content)) = unpacked.octets.get(4..).and_then(package) {
+        walk.has(Trait::EmbeddedObject, &level.part);
+        walk.member_of_octets(level, &[name], "ole", content, unpacked.cut);
+    }
+    walk.member(level, names, "ole", unpacked);
+}
+
+/// A file in a package: names and places before it, its length, its octets.
+pub(super) fn package(octets: &[u8]) -> Option<(String, &[u8])> {
+    let text = |octets: &'_ [u8]| -> Option<(String, usize)> {
+        let end = memchr::memchr(0, octets.get(..octets.len().min(1024))?)?;
+        Some((String::from_utf8_lossy(octets.get(..end)?).into_owned(), end + 1))
+    };
+    let mut at = 2;
+    let (label, length) = text(octets.get(at..)?)?;
+    at += length;
+    let (_, length) = text(octets.get(at..)?)?;
+    at += length + 4;
+    let number = |at: usize| -> Option<usize> {
+        Some(u32::from_le_bytes(octets.get(at..at + 4)?.try_into().ok()?) as usize)
+    };
+    at += 4 + number(at)?;
+    let length = number(at)?;
+    Some((label, octets.get(at + 4..)?.get(..length)?))
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().trim_start_matches('/').to_owned()
+}
+
+/// Whether a stream says that a document needs a password: MS-DOC 2.5.2, MS-XLS 2.4.117.
+fn is_encrypted(path: &Path, octets: &[u8]) -> bool {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("WordDocument") => octets.get(11).is_some_and(|flags| flags & 1 != 0),
+        Some("Workbook" | "Book") => {
+            // The record stands right behind the one that begins the stream.
+            let first =
+                octets.get(2..4).and_then(|length| length.try_into().ok()).map_or(0, u16::from_le_bytes);
+            octets.get(4 + usize::from(first)..).is_some_and(|rest| rest.starts_with(b"\x2f\0"))
+        }
+        _ => false,
+    }
+}
+
+/// Names of an attachment of an Outlook message, which stand in streams beside its octets.
+fn attachment_names(file: &mut CompoundFile<Cursor<&[u8]>>, path: &Path) -> Vec<String> {
+    let is_content = path.file_name().is_some_and(|name| name == "__substg1.0_37010102");
+    let Some(folder) = path.parent().filter(|_| is_content) else { return Vec::new() };
+    let mut names = Vec::new();
+    for property in ["__substg1.0_3707001F", "__substg1.0_3704001F", "__substg1.0_3001001F"] {
+        let mut octets = Vec::new();
+        let stream = file.open_stream(folder.join(property));
+        let read = stream.and_then(|stream| {
+            std::io::Read::read_to_end(&mut std::io::Read::take(stream, 2048), &mut octets)
+        });
+        if read.is_ok() {
+            let units: Vec<u16> =
+                octets.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+            let name = String::from_utf16_lossy(&units).trim_end_matches('\0').to_owned();
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}

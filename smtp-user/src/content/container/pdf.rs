@@ -1,0 +1,130 @@
+//! Portable Document Format: embedded files are taken out, scripts and actions are told.
+
+use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId};
+
+use crate::content::container::place::Level;
+use crate::content::container::{Unpacked, Walk};
+use crate::content::finding::{Finding, Limit, Trait, Unsupported};
+
+/// Reads a document.
+pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
+    // Readers look for the start of a document in the first 1024 octets.
+    let start = memchr::memmem::find(octets, b"%PDF-").unwrap_or_default();
+    let octets = octets.get(start..).unwrap_or_default();
+    let part = level.part.clone();
+    let max = usize::try_from(walk.limits.max_member).unwrap_or(usize::MAX);
+    let options = LoadOptions { max_decompressed_size: Some(max), ..LoadOptions::default() };
+    let is_encrypted = memchr::memmem::find(octets, b"/Encrypt").is_some();
+    let Ok(document) = Document::load_mem_with_options(octets, options) else {
+        if is_encrypted {
+            walk.note(Finding::Encrypted, &part);
+        } else {
+            walk.damaged(level);
+        }
+        return;
+    };
+    // What everybody can open without a password has been decrypted already.
+    if document.is_encrypted() && !document.was_encrypted() {
+        walk.note(Finding::Encrypted, &part);
+    }
+    let mut embedded: Vec<(ObjectId, Vec<String>)> = Vec::new();
+    for object in document.objects.values() {
+        if !walk.may_go_on(&part) {
+            return;
+        }
+        traits(walk, &part, object, 0);
+        files(object, 0, &mut embedded);
+    }
+    for (id, object) in &document.objects {
+        let is_file = object.as_stream().is_ok_and(|stream| stream.dict.has_type(b"EmbeddedFile"));
+        if is_file && !embedded.iter().any(|(known, _)| known == id) {
+            embedded.push((*id, Vec::new()));
+        }
+    }
+    for (id, names) in embedded {
+        let Ok(stream) = document.get_object(id).and_then(Object::as_stream) else { continue };
+        walk.has(Trait::EmbeddedFile, &part);
+        let unpacked = match stream.decompressed_content_with_limit(max) {
+            Ok(content) => walk.unpack(&mut content.as_slice(), stream.content.len() as u64, &part),
+            Err(lopdf::Error::Decompress(_)) => {
+                Unpacked { octets: stream.content.clone(), cut: Some(Finding::LimitExceeded(Limit::Member)) }
+            }
+            Err(_) => {
+                let cut = Some(Finding::Unsupported(Unsupported::Method));
+                Unpacked { octets: stream.content.clone(), cut }
+            }
+        };
+        walk.member(level, &names, "pdf", &unpacked);
+    }
+}
+
+/// Objects within each other that are looked into.
+const MAX_DEPTH: usize = 32;
+
+/// Tells what a document does by itself.
+fn traits(walk: &mut Walk<'_>, part: &str, object: &Object, depth: usize) {
+    if depth == MAX_DEPTH {
+        return;
+    }
+    if let Object::Array(items) = object {
+        items.iter().for_each(|item| traits(walk, part, item, depth + 1));
+    }
+    let Some(dictionary) = dictionary(object) else { return };
+    for (key, what) in [
+        (b"JS".as_slice(), Trait::Javascript),
+        (b"JavaScript", Trait::Javascript),
+        (b"OpenAction", Trait::OpenAction),
+        (b"AA", Trait::OpenAction),
+    ] {
+        if dictionary.has(key) {
+            walk.has(what, part);
+        }
+    }
+    if dictionary.get(b"S").and_then(Object::as_name).is_ok_and(|name| name == b"Launch") {
+        walk.has(Trait::LaunchAction, part);
+    }
+    dictionary.iter().for_each(|(_, value)| traits(walk, part, value, depth + 1));
+}
+
+/// Finds the files that a document names.
+fn files(object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>) {
+    if depth == MAX_DEPTH {
+        return;
+    }
+    if let Object::Array(items) = object {
+        items.iter().for_each(|item| files(item, depth + 1, found));
+    }
+    let Some(dictionary) = dictionary(object) else { return };
+    if let Ok(Object::Dictionary(contents)) = dictionary.get(b"EF") {
+        let names: Vec<String> = [b"UF".as_slice(), b"F"]
+            .into_iter()
+            .filter_map(|key| dictionary.get(key).and_then(Object::as_str).ok())
+            .map(text)
+            .collect();
+        for (_, target) in contents {
+            if let Ok(id) = target.as_reference()
+                && !found.iter().any(|(known, _)| *known == id)
+            {
+                found.push((id, names.clone()));
+            }
+        }
+    }
+    dictionary.iter().for_each(|(_, value)| files(value, depth + 1, found));
+}
+
+fn dictionary(object: &Object) -> Option<&Dictionary> {
+    match object {
+        Object::Dictionary(dictionary) => Some(dictionary),
+        Object::Stream(stream) => Some(&stream.dict),
+        _ => None,
+    }
+}
+
+/// A string of a document, in one of its two codes.
+fn text(octets: &[u8]) -> String {
+    if let Some(wide) = octets.strip_prefix(b"\xfe\xff") {
+        let units: Vec<u16> = wide.as_chunks::<2>().0.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
+        return String::from_utf16_lossy(&units);
+    }
+    octets.iter().map(|octet| char::from(*octet)).collect()
+}

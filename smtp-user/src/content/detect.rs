@@ -1,0 +1,265 @@
+//! Tells kinds by octets. Content that is several things at once has all of its kinds.
+
+pub mod text;
+
+use crate::content::kind::Kind;
+
+/// Octets of the start of content that are enough for most kinds.
+pub const HEAD: usize = 1024;
+
+/// Every kind that octets are, the most likely one first; never none. `octets` are all of the content, or
+/// its first [`HEAD`] octets: what is told by the end or by something further in is found in the whole only.
+pub fn detect(octets: &[u8]) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    if octets.is_empty() {
+        return vec![Kind::Empty];
+    }
+    let head = octets.get(..octets.len().min(HEAD)).unwrap_or_default();
+    let first = by_table(octets).or_else(|| executable(octets)).or_else(|| by_structure(octets));
+    kinds.extend(first);
+    let is_text = kinds.is_empty() && text::is_text(head);
+    let pdf = memchr::memmem::find(head, b"%PDF-").is_some();
+    if is_text && !pdf {
+        kinds.extend(text::kinds(head));
+        kinds.extend(kinds.is_empty().then_some(Kind::Text));
+    }
+    kinds.extend((pdf && first != Some(Kind::Pdf)).then_some(Kind::Pdf));
+    if first.is_none() {
+        kinds.extend(text::embedded(octets));
+    }
+    kinds.extend(image_of_medium(octets).filter(|kind| first != Some(*kind)));
+    let begins_with_archive = kinds.first().is_some_and(|kind| kind.is_container());
+    for kind in archive_within(octets, begins_with_archive) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    if kinds.is_empty() {
+        let media = media(head);
+        kinds.push(media);
+        kinds.extend((media == Kind::Image && is_image_and_script(head)).then_some(Kind::Script));
+    }
+    refine(&mut kinds, octets);
+    kinds
+}
+
+/// Whether content should be looked at whole: something in it may be taken out, or only the whole tells.
+/// `kinds` are those of its first octets.
+pub fn is_worth_a_look(kinds: &[Kind], media_type: &str, names: &[String], has_mark: bool) -> bool {
+    has_mark
+        || kinds.iter().any(|kind| kind.is_container())
+        || CONTAINER_TYPES.iter().any(|start| media_type.starts_with(start))
+        || names.iter().any(|name| has_container_extension(name))
+}
+
+/// Declared types of which some reader takes something out.
+const CONTAINER_TYPES: &[&str] = &[
+    "application/zip",
+    "application/x-zip",
+    "application/gzip",
+    "application/x-gzip",
+    "application/x-tar",
+    "application/x-7z",
+    "application/x-rar",
+    "application/vnd.rar",
+    "application/vnd.ms-",
+    "application/vnd.openxml",
+    "application/vnd.oasis",
+    "application/msword",
+    "application/pdf",
+    "application/rtf",
+    "application/ms-tnef",
+    "application/vnd.ms-tnef",
+    "application/pkcs7-mime",
+    "application/x-pkcs7-mime",
+    "application/pgp-encrypted",
+    "application/x-iso9660",
+    "application/java-archive",
+];
+
+fn has_container_extension(name: &str) -> bool {
+    let Some((_, extension)) = name.trim_end_matches(['.', ' ']).rsplit_once('.') else { return false };
+    CONTAINER_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+const CONTAINER_EXTENSIONS: &[&str] = &[
+    "zip", "jar", "7z", "rar", "gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz", "zst", "lz", "lzma", "z",
+    "tar", "cab", "lzh", "lha", "arj", "ace", "iso", "img", "udf", "vhd", "vhdx", "doc", "xls", "ppt",
+    "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "odt", "ods", "odp", "pdf", "rtf", "msg", "msi",
+    "eml", "p7m", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi", "epub",
+];
+
+/// Octets that begin a kind, and where.
+const TABLE: &[(usize, &[u8], Kind)] = &[
+    (0, b"PK\x03\x04", Kind::Zip),
+    (0, b"PK\x05\x06", Kind::Zip),
+    (0, b"PK\x07\x08", Kind::Zip),
+    (0, b"\x1f\x8b", Kind::Gzip),
+    (0, b"BZh", Kind::Bzip2),
+    (0, b"\xfd7zXZ\0", Kind::Xz),
+    (0, b"LZIP\x01", Kind::Lzip),
+    (0, b"\x28\xb5\x2f\xfd", Kind::Zstd),
+    (0, b"\x1f\x9d", Kind::Compress),
+    (0, b"\x1f\xa0", Kind::Compress),
+    (0, b"\x04\x22\x4d\x18", Kind::Lz4),
+    (0, b"7z\xbc\xaf\x27\x1c", Kind::SevenZip),
+    (0, b"Rar!\x1a\x07", Kind::Rar),
+    (0, b"RE\x7e\x5e", Kind::Rar),
+    (0, b"MSCF", Kind::Cab),
+    (0, b"\x60\xea", Kind::Arj),
+    (7, b"**ACE**", Kind::Ace),
+    (0, b"!<arch>\n", Kind::Ar),
+    (0, b"070701", Kind::Cpio),
+    (0, b"070702", Kind::Cpio),
+    (0, b"070707", Kind::Cpio),
+    (0, b"\xed\xab\xee\xdb", Kind::Rpm),
+    (0, b"xar!", Kind::Xar),
+    (0, b"vhdxfile", Kind::Vhdx),
+    (0, b"conectix", Kind::Vhd),
+    (0, b"KDMV", Kind::Vmdk),
+    (0, b"QFI\xfb", Kind::Qcow),
+    (0, b"MSWIM\0\0\0", Kind::Wim),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::Ole),
+    (0, b"{\\rt", Kind::Rtf),
+    (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", Kind::OneNote),
+    (0, b"ITSF", Kind::Chm),
+    (0, b"%!PS", Kind::PostScript),
+    (0, b"\x4c\0\0\0\x01\x14\x02\0", Kind::Lnk),
+    (0, b"\x78\x9f\x3e\x22", Kind::Tnef),
+    (0, b"\x7fELF", Kind::Elf),
+    (0, b"\xfe\xed\xfa\xce", Kind::MachO),
+    (0, b"\xfe\xed\xfa\xcf", Kind::MachO),
+    (0, b"\xce\xfa\xed\xfe", Kind::MachO),
+    (0, b"\xcf\xfa\xed\xfe", Kind::MachO),
+    (0, b"dex\n0", Kind::Dex),
+    (0, b"\0asm", Kind::Wasm),
+    (257, b"ustar", Kind::Tar),
+];
+
+fn by_table(octets: &[u8]) -> Option<Kind> {
+    let found = TABLE.iter().find(|(at, magic, _)| has_at(octets, *at, magic));
+    found.map(|(_, _, kind)| *kind)
+}
+
+fn has_at(octets: &[u8], at: usize, magic: &[u8]) -> bool {
+    octets.get(at..).is_some_and(|rest| rest.starts_with(magic))
+}
+
+/// Programs whose first octets alone do not tell.
+fn executable(octets: &[u8]) -> Option<Kind> {
+    // A text may begin with these two letters; a header of DOS has zeros in its first 64 octets.
+    if octets.starts_with(b"MZ") && octets.get(..64).is_some_and(|head| head.contains(&0)) {
+        let place = octets.get(60..64).and_then(|place| place.try_into().ok()).map(u32::from_le_bytes);
+        let is_pe = place.is_some_and(|place| has_at(octets, place as usize, b"PE\0\0"));
+        return Some(if is_pe { Kind::Pe } else { Kind::DosExecutable });
+    }
+    if octets.starts_with(b"\xca\xfe\xba\xbe") || octets.starts_with(b"\xca\xfe\xba\xbf") {
+        // The same four octets: versions of Java begin at 45, and nobody has as many processors.
+        let count = octets.get(4..8).and_then(|count| count.try_into().ok()).map(u32::from_be_bytes);
+        return count.map(|count| if count < 45 { Kind::MachO } else { Kind::JavaClass });
+    }
+    None
+}
+
+fn by_structure(octets: &[u8]) -> Option<Kind> {
+    if let Some([b'-', b'l' | b'p', _, _, b'-']) = octets.get(2..7)
+        && octets.get(20).is_some_and(|level| *level < 4)
+    {
+        return Some(Kind::Lha);
+    }
+    if is_old_tar(octets) {
+        return Some(Kind::Tar);
+    }
+    // A sequence with an object identifier of PKCS #7 at its start.
+    let head = octets.get(..octets.len().min(32)).unwrap_or_default();
+    let is_cms = head.first() == Some(&0x30)
+        && [
+            b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07".as_slice(),
+            b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01",
+        ]
+        .iter()
+        .any(|object| memchr::memmem::find(head, object).is_some());
+    is_cms.then_some(Kind::Pkcs7)
+}
+
+/// A tar header of before POSIX: it has no magic, but a checksum.
+fn is_old_tar(octets: &[u8]) -> bool {
+    let Some(header) = octets.get(..512) else { return false };
+    let Some(field) = header.get(148..156) else { return false };
+    let digits: String =
+        field.iter().map(|octet| char::from(*octet)).skip_while(|c| *c == ' ').collect::<String>();
+    let digits = digits.trim_end_matches(['\0', ' ']);
+    let Ok(stated) = u32::from_str_radix(digits, 8) else { return false };
+    let sum: u32 = header.iter().map(|octet| u32::from(*octet)).sum();
+    let field: u32 = field.iter().map(|octet| u32::from(*octet)).sum();
+    stated > 0 && header.first() != Some(&0) && sum - field + 8 * u32::from(b' ') == stated
+}
+
+/// Images of disks, told by descriptors behind their system area, or at their end.
+fn image_of_medium(octets: &[u8]) -> impl Iterator<Item = Kind> {
+    let descriptor = |index: usize| octets.get(SYSTEM_AREA + index * SECTOR + 1..).unwrap_or_default();
+    let iso = (0..4).any(|index| descriptor(index).starts_with(b"CD001\x01"));
+    let udf = (0..8).any(|index| {
+        let descriptor = descriptor(index);
+        descriptor.starts_with(b"NSR02") || descriptor.starts_with(b"NSR03")
+    });
+    let footer = octets.len().checked_sub(512).and_then(|at| octets.get(at..)).unwrap_or_default();
+    let vhd = footer.starts_with(b"conectix");
+    let dmg = footer.starts_with(b"koly");
+    [(iso, Kind::Iso), (udf, Kind::Udf), (vhd, Kind::Vhd), (dmg, Kind::Dmg)]
+        .into_iter()
+        .filter_map(|(is, kind)| is.then_some(kind))
+}
+
+const SYSTEM_AREA: usize = 32 << 10;
+const SECTOR: usize = 2048;
+
+/// Archives behind something else. Their readers look for these marks too. What an archive holds is its own
+/// affair, except that a zip is read from its end, whatever it begins with.
+fn archive_within(octets: &[u8], begins_with_archive: bool) -> impl Iterator<Item = Kind> {
+    let within = |mark: &[u8]| !begins_with_archive && memchr::memmem::find(octets, mark).is_some();
+    let zip = crate::content::container::zip::has_directory(octets, begins_with_archive);
+    [
+        (zip, Kind::Zip),
+        (within(b"Rar!\x1a\x07"), Kind::Rar),
+        (within(b"7z\xbc\xaf\x27\x1c"), Kind::SevenZip),
+        (within(b"MSCF\0\0\0\0"), Kind::Cab),
+    ]
+    .into_iter()
+    .filter_map(|(is, kind)| is.then_some(kind))
+}
+
+fn media(head: &[u8]) -> Kind {
+    use infer::MatcherType;
+    match infer::get(head).map(|found| found.matcher_type()) {
+        Some(MatcherType::Image) => Kind::Image,
+        Some(MatcherType::Audio) => Kind::Audio,
+        Some(MatcherType::Video) => Kind::Video,
+        Some(MatcherType::Font) => Kind::Font,
+        _ => Kind::Data,
+    }
+}
+
+/// A picture that is a script too: its magic is a name, and something is assigned to it.
+fn is_image_and_script(head: &[u8]) -> bool {
+    let rest = head.strip_prefix(b"GIF89a").or_else(|| head.strip_prefix(b"GIF87a"));
+    rest.is_some_and(|rest| rest.starts_with(b"=") || rest.starts_with(b"/*"))
+}
+
+/// Says what a zip or a compound file is more exactly.
+fn refine(kinds: &mut Vec<Kind>, octets: &[u8]) {
+    let finer = match () {
+        () if kinds.contains(&Kind::Zip) => (Kind::Zip, crate::content::container::zip::finer(octets)),
+        () if kinds.contains(&Kind::Ole) => (Kind::Ole, crate::content::container::ole::finer(octets)),
+        () => return,
+    };
+    let (coarse, finer) = finer;
+    if let Some(at) = kinds.iter().position(|kind| *kind == coarse)
+        && !finer.is_empty()
+    {
+        kinds.splice(at..=at, finer);
+    }
+}
+
+#[cfg(test)]
+mod tests;

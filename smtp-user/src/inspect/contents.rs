@@ -1,0 +1,335 @@
+//! Looks into the parts in which there may be something: archives, documents, messages in other content.
+//!
+//! While a message comes in, its parts are only looked at as they stream by. Those that are worth it are
+//! decoded a second time, from where the message is held, and unpacked one after the other on a thread of
+//! their own. So a message without any costs nothing for it, and one with many no more memory than one part.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::content::container::Terms;
+use crate::content::finding::{Limit, Unsupported};
+use crate::content::{self, Member, MemberContent, Subject, password};
+use crate::engine::eicar::EicarMatcher;
+use crate::engine::hash_list::Digester;
+use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
+use crate::event::session_event::PartRecord;
+use crate::inspect::combine::{Finding, FoundIn};
+use crate::inspect::content_scan::{Looks, Scanned};
+use crate::inspect::inspector::Shared;
+use crate::inspect::part_scan::file_name;
+use crate::inspect::stage::{self, ran};
+use crate::model::message_octets::MessageOctets;
+use crate::wire::mime::part_header::PartHeader;
+use crate::wire::mime::walk::{PartSink, Walker};
+
+/// What came of a look into one part.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Its place among the parts.
+    index: usize,
+    /// Every kind that it is.
+    kinds: Vec<content::Kind>,
+    /// How many members there are.
+    members: usize,
+    /// Members, as far as they are recorded.
+    records: Vec<PartRecord>,
+    /// What was found in them.
+    found: Vec<Finding>,
+    /// What was come upon, and where.
+    findings: Vec<(content::Finding, String)>,
+}
+
+/// Members of a part that are recorded; more are counted, and what is found in them is told.
+const MAX_RECORDS: usize = 1000;
+/// Findings of a part that are remembered.
+const MAX_FOUND: usize = 16;
+/// Octets of the message that are read at a time.
+const PIECE: usize = 64 << 10;
+/// Octets of text in which passwords are looked for.
+const MAX_TEXT: usize = 64 << 10;
+
+/// Looks into some parts of a message, by their places.
+pub(super) async fn look(
+    shared: &Arc<Shared>,
+    message: &dyn MessageOctets,
+    wanted: &[usize],
+) -> io::Result<Vec<Looked>> {
+    let mut all = Vec::new();
+    if wanted.is_empty() {
+        return Ok(all);
+    }
+    let max = usize::try_from(shared.contents.max_part).unwrap_or(usize::MAX);
+    let mut collector = Collector { wanted: wanted.iter().copied().collect(), max, ..Collector::default() };
+    let mut walker = Walker::new(shared.limits);
+    let (mut offset, mut room) = (0, vec![0; PIECE]);
+    let mut passwords: Option<Vec<String>> = None;
+    loop {
+        let count = message.read_at(offset, &mut room)?;
+        offset += count as u64;
+        walker.push(room.get(..count).unwrap_or_default(), &mut collector);
+        if count == 0 {
+            walker.finish(&mut collector);
+        }
+        for part in std::mem::take(&mut collector.done) {
+            let part = Arc::new(part);
+            let known = passwords.clone().unwrap_or_default();
+            let mut looked = unpack_aside(shared, &part, known).await;
+            if passwords.is_none() && looked.is_encrypted() {
+                let named = passwords_of(shared, message)?;
+                if !named.is_empty() {
+                    looked = unpack_aside(shared, &part, named.clone()).await;
+                }
+                passwords = Some(named);
+            }
+            all.push(looked);
+        }
+        if count == 0 {
+            return Ok(all);
+        }
+    }
+}
+
+/// Unpacks a part on a thread where it disturbs nobody.
+async fn unpack_aside(shared: &Arc<Shared>, part: &Arc<Collected>, passwords: Vec<String>) -> Looked {
+    let (index, number) = (part.index, part.header.number.clone());
+    // The semaphore is never closed.
+    let permit = Arc::clone(&shared.unpacking).acquire_owned().await;
+    let (shared, part) = (Arc::clone(shared), Arc::clone(part));
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let looked = unpack(&shared, &part, &passwords);
+        drop(permit);
+        looked
+    });
+    unpacked.await.unwrap_or_else(|error| {
+        // A decoder that gives up on octets has not read them.
+        tracing::error!(%error, part = number, "a part could not be unpacked");
+        let damaged = content::Finding::Unsupported(Unsupported::Damaged);
+        Looked { index, findings: vec![(damaged, number)], ..Looked::default() }
+    })
+}
+
+fn unpack(shared: &Shared, part: &Collected, passwords: &[String]) -> Looked {
+    let mut looked = Looked { index: part.index, ..Looked::default() };
+    let number = part.header.number.as_str();
+    if part.is_too_large {
+        let limit = content::Finding::LimitExceeded(Limit::Part);
+        looked.findings.push((limit, number.to_owned()));
+        return looked;
+    }
+    let start = Instant::now();
+    let has_time = || start.elapsed() < shared.contents.deadline;
+    let terms = Terms { limits: &shared.contents, passwords, has_time: &has_time };
+    let looks = Looks { lists: &shared.lists, digests: shared.digests, executables: shared.executables };
+    for octets in &part.readings {
+        let subject = Subject { part: number, media_type: &part.header.media_type, octets };
+        let contents = content::walk(subject, terms, &mut |member| looked.enter(looks, member));
+        looked.members += contents.members;
+        looked.kinds.extend(contents.kinds);
+        looked.findings.extend(contents.findings);
+    }
+    looked
+}
+
+impl Looked {
+    fn is_encrypted(&self) -> bool {
+        self.findings.iter().any(|(finding, _)| *finding == content::Finding::Encrypted)
+    }
+
+    /// Takes one member.
+    fn enter(&mut self, looks: Looks<'_>, member: Member<'_>) {
+        let mut record = PartRecord {
+            part: member.part.to_owned(),
+            names: member.names.to_vec(),
+            encoding: member.encoding.to_owned(),
+            ..PartRecord::default()
+        };
+        let octets = match member.content {
+            MemberContent::Whole(octets) | MemberContent::Cut(octets, _) => octets,
+            MemberContent::Unread(why) => {
+                record.stages = stage::all_skipped(&why.name());
+                self.keep(record);
+                return;
+            }
+        };
+        let (mut digester, mut eicar) = (Digester::new(looks.digests), EicarMatcher::default());
+        digester.push(octets);
+        eicar.push(octets);
+        let digests = digester.finish();
+        let listed = looks.lists.find(&digests).map(str::to_owned);
+        let (octets, has_eicar) = (octets.len() as u64, eicar.found());
+        let scanned = Scanned { octets, digests: &digests, kinds: member.kinds, has_eicar, listed };
+        for name in looks.fill(&mut record, scanned) {
+            let place = FoundIn { number: member.part.to_owned(), name: file_name(member.names) };
+            let finding = Finding { name, part: Some(place) };
+            if self.found.len() < MAX_FOUND {
+                self.found.push(finding);
+            }
+        }
+        self.keep(record);
+    }
+
+    fn keep(&mut self, record: PartRecord) {
+        if self.records.len() < MAX_RECORDS {
+            self.records.push(record);
+        }
+    }
+}
+
+/// Enters what was found into the records, and gives what a decision needs to know.
+pub(super) fn enter(
+    looked: Vec<Looked>,
+    parts: &mut Vec<PartRecord>,
+    found: &mut Vec<Finding>,
+) -> Vec<(content::Finding, String)> {
+    let mut all = Vec::new();
+    // From the last to the first, so that places stay true.
+    for mut looked in looked.into_iter().rev() {
+        let Some(part) = parts.get_mut(looked.index) else { continue };
+        let kinds = looked.kinds.iter().map(|kind| kind.name().to_owned());
+        for kind in kinds.collect::<Vec<_>>() {
+            if !part.kinds.contains(&kind) {
+                part.kinds.push(kind);
+            }
+        }
+        // Text is what remains where nothing better is known.
+        if part.kinds.len() > 1 {
+            part.kinds.retain(|kind| kind != content::Kind::Data.name());
+        }
+        stage::set(&mut part.stages, stage::TYPE, ran(&part.kinds.join(", ")));
+        if looked.members > 0 || looked.kinds.iter().any(|kind| kind.is_container()) {
+            stage::set(&mut part.stages, stage::ARCHIVE, ran(&members_text(&looked)));
+        }
+        rows_of_findings(part, &looked.findings);
+        for record in &mut looked.records {
+            rows_of_findings(record, &looked.findings);
+        }
+        let at = looked.index + 1;
+        parts.splice(at..at, looked.records);
+        found.splice(0..0, looked.found);
+        all.splice(0..0, looked.findings);
+    }
+    all
+}
+
+fn members_text(looked: &Looked) -> String {
+    match looked.members {
+        1 => "1 member".to_owned(),
+        count if looked.records.len() < count => {
+            format!("{count} members, the first {} are recorded", looked.records.len())
+        }
+        count => format!("{count} members"),
+    }
+}
+
+/// Writes what was come upon in a container into its rows.
+fn rows_of_findings(record: &mut PartRecord, findings: &[(content::Finding, String)]) {
+    let names: Vec<String> = findings
+        .iter()
+        .filter(|(_, place)| *place == record.part)
+        .map(|(finding, _)| finding.name())
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    let row = record.stages.iter_mut().find(|(name, _)| name == stage::ARCHIVE);
+    let Some((_, result)) = row else { return };
+    let so_far = result.strip_prefix("ran(").and_then(|result| result.strip_suffix(')'));
+    let so_far: Vec<&str> = so_far.into_iter().collect();
+    *result = ran(&so_far.into_iter().map(str::to_owned).chain(names).collect::<Vec<_>>().join("; "));
+}
+
+/// The message could not be read where it is held. That is nobody's fault but ours.
+pub(super) fn unreadable(error: &io::Error) -> EngineReport {
+    let outcome = EngineOutcome::Error(EngineError::Unreadable { cause: error.to_string() });
+    EngineReport { engine: "contents".to_owned(), version: None, outcome, micros: 0 }
+}
+
+/// Words of a message's texts that may be passwords.
+fn passwords_of(shared: &Shared, message: &dyn MessageOctets) -> io::Result<Vec<String>> {
+    let mut texts = Texts::default();
+    let mut walker = Walker::new(shared.limits);
+    let (mut offset, mut room) = (0, vec![0; PIECE]);
+    loop {
+        let count = message.read_at(offset, &mut room)?;
+        if count == 0 {
+            walker.finish(&mut texts);
+            let text = String::from_utf8_lossy(&texts.text);
+            return Ok(password::candidates(&text, shared.contents.max_passwords));
+        }
+        offset += count as u64;
+        walker.push(room.get(..count).unwrap_or_default(), &mut texts);
+    }
+}
+
+/// Takes the texts of a message.
+#[derive(Debug, Default)]
+struct Texts {
+    text: Vec<u8>,
+    is_text: bool,
+}
+
+impl PartSink for Texts {
+    fn begin(&mut self, part: PartHeader) {
+        self.is_text = part.media_type.starts_with("text/");
+    }
+
+    fn data(&mut self, reading: usize, octets: &[u8]) {
+        if self.is_text && reading == 0 {
+            let room = MAX_TEXT.saturating_sub(self.text.len());
+            self.text.extend_from_slice(octets.get(..octets.len().min(room)).unwrap_or_default());
+        }
+    }
+
+    fn end(&mut self) {
+        self.text.push(b'\n');
+    }
+}
+
+/// A part, decoded.
+#[derive(Debug)]
+struct Collected {
+    index: usize,
+    header: PartHeader,
+    readings: Vec<Vec<u8>>,
+    is_too_large: bool,
+}
+
+/// Takes the octets of some parts.
+#[derive(Debug, Default)]
+struct Collector {
+    wanted: HashSet<usize>,
+    max: usize,
+    /// Parts that have begun.
+    begun: usize,
+    open: Option<Collected>,
+    done: Vec<Collected>,
+}
+
+impl PartSink for Collector {
+    fn begin(&mut self, header: PartHeader) {
+        let index = self.begun;
+        self.begun += 1;
+        self.open = self.wanted.contains(&index).then(|| {
+            let readings = header.encodings.iter().map(|_| Vec::new()).collect();
+            Collected { index, header, readings, is_too_large: false }
+        });
+    }
+
+    fn data(&mut self, reading: usize, octets: &[u8]) {
+        let Some(open) = &mut self.open else { return };
+        let Some(content) = open.readings.get_mut(reading).filter(|_| !open.is_too_large) else { return };
+        if content.len() + octets.len() > self.max {
+            open.is_too_large = true;
+            open.readings.iter_mut().for_each(|reading| *reading = Vec::new());
+        } else {
+            content.extend_from_slice(octets);
+        }
+    }
+
+    fn end(&mut self) {
+        self.done.extend(self.open.take());
+    }
+}
