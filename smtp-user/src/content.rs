@@ -8,6 +8,8 @@
 pub mod container;
 pub mod detect;
 pub mod finding;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod kind;
 pub mod limits;
 pub mod marker;

@@ -17,31 +17,38 @@ pub fn detect(octets: &[u8]) -> Vec<Kind> {
     let head = octets.get(..octets.len().min(HEAD)).unwrap_or_default();
     let first = by_table(octets).or_else(|| executable(octets)).or_else(|| by_structure(octets));
     kinds.extend(first);
-    let is_text = kinds.is_empty() && text::is_text(head);
+    // Browsers and interpreters go by how it begins, whatever follows.
+    let readable = text::readable(head);
+    let is_text = kinds.is_empty() && readable.len() == head.len();
     let pdf = memchr::memmem::find(head, b"%PDF-").is_some();
-    if is_text && !pdf {
-        kinds.extend(text::kinds(head));
-        kinds.extend(kinds.is_empty().then_some(Kind::Text));
+    if first.is_none() && !pdf && readable.len() >= MIN_TEXT.min(head.len()) {
+        kinds.extend(text::kinds(readable));
+        kinds.extend((is_text && kinds.is_empty()).then_some(Kind::Text));
     }
     kinds.extend((pdf && first != Some(Kind::Pdf)).then_some(Kind::Pdf));
     if first.is_none() {
         kinds.extend(text::embedded(octets));
     }
     kinds.extend(image_of_medium(octets).filter(|kind| first != Some(*kind)));
+    if kinds.is_empty()
+        && let Some(media) = media(head)
+    {
+        kinds.push(media);
+        kinds.extend((media == Kind::Image && is_image_and_script(head)).then_some(Kind::Script));
+    }
     let begins_with_archive = kinds.first().is_some_and(|kind| kind.is_container());
     for kind in archive_within(octets, begins_with_archive) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
     }
-    if kinds.is_empty() {
-        let media = media(head);
-        kinds.push(media);
-        kinds.extend((media == Kind::Image && is_image_and_script(head)).then_some(Kind::Script));
-    }
+    kinds.extend(kinds.is_empty().then_some(Kind::Data));
     refine(&mut kinds, octets);
     kinds
 }
+
+/// Octets of text before something else that are worth reading as text.
+const MIN_TEXT: usize = 6;
 
 /// Whether content should be looked at whole: something in it may be taken out, or only the whole tells.
 /// `kinds` are those of its first octets.
@@ -229,14 +236,15 @@ fn archive_within(octets: &[u8], begins_with_archive: bool) -> impl Iterator<Ite
     .filter_map(|(is, kind)| is.then_some(kind))
 }
 
-fn media(head: &[u8]) -> Kind {
+/// Pictures, sound and the like.
+fn media(head: &[u8]) -> Option<Kind> {
     use infer::MatcherType;
-    match infer::get(head).map(|found| found.matcher_type()) {
-        Some(MatcherType::Image) => Kind::Image,
-        Some(MatcherType::Audio) => Kind::Audio,
-        Some(MatcherType::Video) => Kind::Video,
-        Some(MatcherType::Font) => Kind::Font,
-        _ => Kind::Data,
+    match infer::get(head)?.matcher_type() {
+        MatcherType::Image => Some(Kind::Image),
+        MatcherType::Audio => Some(Kind::Audio),
+        MatcherType::Video => Some(Kind::Video),
+        MatcherType::Font => Some(Kind::Font),
+        _ => None,
     }
 }
 

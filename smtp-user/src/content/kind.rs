@@ -115,7 +115,7 @@ pub enum Kind {
     Doc,
     /// Excel before 2007.
     Xls,
-    /// PowerPoint before 2007.
+    /// `PowerPoint` before 2007.
     Ppt,
     /// An Outlook message.
     Msg,
@@ -125,7 +125,7 @@ pub enum Kind {
     Docx,
     /// Excel since 2007.
     Xlsx,
-    /// PowerPoint since 2007.
+    /// `PowerPoint` since 2007.
     Pptx,
     /// Another package of Open Packaging Conventions.
     Ooxml,

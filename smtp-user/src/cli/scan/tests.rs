@@ -20,7 +20,7 @@ fn a_clean_message_gives_zero_and_every_stage() {
     assert_eq!(report.exit_code(), ExitCode::Ok);
     let text = report.text();
     assert!(text.starts_with("m.eml: clean, pass: nothing found\n  45 octets, sha256 "), "{text}");
-    assert!(text.contains("\n  part 1: text/html, identity, 9 octets\n"), "{text}");
+    assert!(text.contains("\n  part 1: text/html (html), identity, 9 octets\n"), "{text}");
     assert!(text.contains("\n    reputation: skipped(no list)\n"), "{text}");
 }
 

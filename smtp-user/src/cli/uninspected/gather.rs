@@ -153,7 +153,9 @@ fn unseen(part: &PartRecord) -> Option<String> {
         .any(|kind| part.media_type.to_ascii_lowercase().starts_with(kind));
     // Form is not content.
     let is_look = |(stage, result): &(String, String)| stage != STRUCTURE && result.starts_with("ran");
-    if contains_others || part.octets == 0 || part.stages.iter().any(is_look) {
+    // What is in an archive and could not be read has no octets, and no digest of them.
+    let is_empty = part.octets == 0 && !(part.media_type.is_empty() && part.sha256.is_empty());
+    if contains_others || is_empty || part.stages.iter().any(is_look) {
         return None;
     }
     let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE);

@@ -97,7 +97,7 @@ fn gzip_names(octets: &[u8]) -> Vec<String> {
 
 /// An xz, whatever it asks for in memory up to a bound.
 pub(super) fn xz_reader(octets: &[u8]) -> impl Read + '_ {
-    lzma_rust2::XzReader::new_mem_limit(octets, true, (2 * MAX_WINDOW >> 10) as u32)
+    lzma_rust2::XzReader::new_mem_limit(octets, true, (MAX_WINDOW >> 9) as u32)
 }
 
 /// A zstd.

@@ -75,8 +75,10 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &
 fn stream_of(walk: &mut Walk<'_>, level: &mut Level, path: &Path, names: &[String], unpacked: &Unpacked) {
     let is_package = path.file_name().is_some_and(|name| name == "\u{1}Ole10Native");
     if is_package && let Some((name, content)) = unpacked.octets.get(4..).and_then(package) {
+        // The stream is the file and its names, and nothing else.
         walk.has(Trait::EmbeddedObject, &level.part);
         walk.member_of_octets(level, &[name], "ole", content, unpacked.cut);
+        return;
     }
     walk.member(level, names, "ole", unpacked);
 }

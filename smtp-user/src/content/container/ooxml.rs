@@ -16,7 +16,8 @@ pub(super) fn member(walk: &mut Walk<'_>, part: &str, name: &str, octets: &[u8])
     if lower.contains("/embeddings/") {
         walk.has(Trait::EmbeddedObject, part);
     }
-    if lower.ends_with(".rels") && has(b"TargetMode=\"External\"") {
+    let is_relations = lower.rsplit_once('.').is_some_and(|(_, extension)| extension == "rels");
+    if is_relations && has(b"TargetMode=\"External\"") {
         let fetched = [b"/attachedTemplate".as_slice(), b"/frame\"", b"/oleObject", b"/subDocument"];
         if fetched.iter().any(|kind| has(kind)) {
             walk.has(Trait::ExternalTemplate, part);

@@ -67,7 +67,9 @@ fn traits(walk: &mut Walk<'_>, part: &str, object: &Object, depth: usize) {
         return;
     }
     if let Object::Array(items) = object {
-        items.iter().for_each(|item| traits(walk, part, item, depth + 1));
+        for item in items {
+            traits(walk, part, item, depth + 1);
+        }
     }
     let Some(dictionary) = dictionary(object) else { return };
     for (key, what) in [
@@ -83,7 +85,9 @@ fn traits(walk: &mut Walk<'_>, part: &str, object: &Object, depth: usize) {
     if dictionary.get(b"S").and_then(Object::as_name).is_ok_and(|name| name == b"Launch") {
         walk.has(Trait::LaunchAction, part);
     }
-    dictionary.iter().for_each(|(_, value)| traits(walk, part, value, depth + 1));
+    for (_, value) in dictionary {
+        traits(walk, part, value, depth + 1);
+    }
 }
 
 /// Finds the files that a document names.
@@ -92,7 +96,9 @@ fn files(object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>
         return;
     }
     if let Object::Array(items) = object {
-        items.iter().for_each(|item| files(item, depth + 1, found));
+        for item in items {
+            files(item, depth + 1, found);
+        }
     }
     let Some(dictionary) = dictionary(object) else { return };
     if let Ok(Object::Dictionary(contents)) = dictionary.get(b"EF") {
@@ -109,7 +115,9 @@ fn files(object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>
             }
         }
     }
-    dictionary.iter().for_each(|(_, value)| files(value, depth + 1, found));
+    for (_, value) in dictionary {
+        files(value, depth + 1, found);
+    }
 }
 
 fn dictionary(object: &Object) -> Option<&Dictionary> {

@@ -24,12 +24,12 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
     };
     match kind {
         (SIGNED, rest) => match signed(rest) {
-            Some(Some(content)) => {
+            Some(Inner::Here(content)) => {
                 walk.has(Trait::Signed, &part);
                 let unpacked = walk.unpack(&mut content.as_slice(), octets.len() as u64, &part);
                 walk.member(level, &[], "signed", &unpacked);
             }
-            Some(None) => walk.has(Trait::Signed, &part),
+            Some(Inner::Elsewhere) => walk.has(Trait::Signed, &part),
             None => walk.damaged(level),
         },
         (DATA, rest) => match explicit(rest).and_then(|inner| octet_string(inner, 0)) {
@@ -121,8 +121,14 @@ fn octet_string(octets: &[u8], depth: usize) -> Option<Vec<u8>> {
     Some(all)
 }
 
-/// The content that is signed; `Some(None)` if it is elsewhere.
-fn signed(rest: &[u8]) -> Option<Option<Vec<u8>>> {
+/// Content that is within, or only spoken of.
+enum Inner {
+    Here(Vec<u8>),
+    Elsewhere,
+}
+
+/// The content that is signed.
+fn signed(rest: &[u8]) -> Option<Inner> {
     let (SEQUENCE, data, _) = element(explicit(rest)?, 0)? else { return None };
     let (INTEGER, _, data) = element(data, 0)? else { return None };
     let (SET, _, data) = element(data, 0)? else { return None };
@@ -134,16 +140,19 @@ fn compressed(rest: &[u8]) -> Option<Vec<u8>> {
     let (SEQUENCE, data, _) = element(explicit(rest)?, 0)? else { return None };
     let (INTEGER, _, data) = element(data, 0)? else { return None };
     let (SEQUENCE, _, data) = element(data, 0)? else { return None };
-    encapsulated(data)?
+    match encapsulated(data)? {
+        Inner::Here(content) => Some(content),
+        Inner::Elsewhere => None,
+    }
 }
 
-fn encapsulated(data: &[u8]) -> Option<Option<Vec<u8>>> {
+fn encapsulated(data: &[u8]) -> Option<Inner> {
     let (SEQUENCE, info, _) = element(data, 0)? else { return None };
     let (OBJECT, _, info) = element(info, 0)? else { return None };
     if info.is_empty() {
-        return Some(None);
+        return Some(Inner::Elsewhere);
     }
-    octet_string(explicit(info)?, 0).map(Some)
+    octet_string(explicit(info)?, 0).map(Inner::Here)
 }
 
 /// The octets between the lines that begin and end them.

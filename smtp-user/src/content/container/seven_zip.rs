@@ -53,7 +53,7 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
     for (index, file) in archive.files.iter().enumerate() {
         let has_block = archive.stream_map.file_block_index.get(index).is_some_and(Option::is_some);
         if !has_block && !file.is_directory {
-            walk.member_of_octets(level, &[file.name.clone()], "7z", &[], None);
+            walk.member_of_octets(level, std::slice::from_ref(&file.name), "7z", &[], None);
         }
     }
 }
@@ -82,8 +82,7 @@ fn block(
     if block.coders.iter().any(|coder| window(coder.encoder_method_id(), coder.properties()) > MAX_WINDOW) {
         return walk.note(Finding::LimitExceeded(Limit::Window), &level.part);
     }
-    loop {
-        let Some(password) = passwords.last().cloned() else { break };
+    while let Some(password) = passwords.last().cloned() {
         if !walk.may_go_on(&level.part) {
             return;
         }
@@ -129,7 +128,7 @@ fn block(
     }
     let first = archive.stream_map.file_block_index.iter().zip(&archive.files);
     for (_, file) in first.filter(|(block, _)| **block == Some(index)) {
-        walk.unread(level, &[file.name.clone()], "7z", Finding::Encrypted);
+        walk.unread(level, std::slice::from_ref(&file.name), "7z", Finding::Encrypted);
     }
 }
 

@@ -45,11 +45,10 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         let mut names = std::mem::take(&mut given);
         match header.get(156).copied().unwrap_or_default() {
             b'L' => given.push(text(content)),
-            b'K' => {}
             b'x' => {
                 (given, given_size) = pax(content);
             }
-            b'g' => {}
+            b'g' | b'K' => {}
             b'5' if content.is_empty() => {}
             kind => {
                 names.push(name(header));

@@ -3,12 +3,14 @@
 use crate::content::detect::HEAD;
 use crate::content::kind::Kind;
 
-/// Whether octets are text: none that no text has.
-pub(super) fn is_text(head: &[u8]) -> bool {
+/// As much of the start as is text: before the first octet that no text has.
+pub(super) fn readable(head: &[u8]) -> &[u8] {
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return true;
+        return head;
     }
-    head.iter().all(|octet| !matches!(octet, 0..=8 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f))
+    let is_of_text = |octet: &u8| !matches!(octet, 0..=8 | 0x0e..=0x1a | 0x1c..=0x1f | 0x7f);
+    let length = head.iter().position(|octet| !is_of_text(octet)).unwrap_or(head.len());
+    head.get(..length).unwrap_or_default()
 }
 
 /// What a text is beside text.

@@ -1,3 +1,7 @@
+//! Messages from their first octet to the decision.
+
+mod contents;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Instant;

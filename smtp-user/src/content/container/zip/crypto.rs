@@ -116,7 +116,9 @@ struct Keys(u32, u32, u32);
 impl Keys {
     fn new(password: &[u8]) -> Self {
         let mut keys = Self(0x1234_5678, 0x2345_6789, 0x3456_7890);
-        password.iter().for_each(|octet| keys.update(*octet));
+        for octet in password {
+            keys.update(*octet);
+        }
         keys
     }
 
