@@ -9,6 +9,8 @@ pub mod leg;
 pub mod message_octets;
 pub mod peers;
 pub mod pulse;
+pub mod queued_message;
+pub mod queued_recipient;
 pub mod server_tls;
 pub mod session_id;
 pub mod tls_facts;
