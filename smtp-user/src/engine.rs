@@ -2,9 +2,13 @@
 //!
 //! Engines see octets and say what they are; what follows from it is decided above.
 
-pub mod clamd;
+mod breaker;
+mod clamd;
 pub mod config;
 pub mod eicar;
 pub mod hash_list;
+mod icap;
+mod known_version;
 pub mod outcome;
+pub mod remote;
 pub mod slots;

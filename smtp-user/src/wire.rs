@@ -1,5 +1,6 @@
 //! Grammar: octets to values and back. Nothing in here knows a socket, a clock or a policy, and nothing panics.
 
 pub mod clamd;
+pub mod icap;
 pub mod mime;
 pub mod smtp;

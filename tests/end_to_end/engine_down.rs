@@ -1,5 +1,7 @@
 //! A mail that an engine should have seen and did not is put off, whatever the engine does instead.
 
+use std::time::{Duration, Instant};
+
 use harness::fake_clamd::{Answer, FakeClamd};
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
@@ -16,14 +18,7 @@ fn an_engine_that_is_down_or_talks_nonsense_defers_mail() {
         let message = mail::note("judged");
         let mut originator = scene.greeted();
         originator.mail(&message).expect(250);
-        assert_eq!(clamd.scans(), 1);
-        for answer in
-            [Answer::Close, Answer::Cut, Answer::Line(""), Answer::Line("stream: OKAY"), Answer::Line("OK")]
-        {
-            clamd.answer(answer.clone());
-            let reply = originator.mail(&mail::note("unjudged"));
-            assert_eq!(reply.code, 451, "{answer:?}: {reply:?}");
-        }
+        assert_eq!(clamd.scans(), 2, "it was shown the test file first");
         clamd.answer(Answer::Line("stream: Some.Thing FOUND"));
         let reply = originator.mail(&mail::note("found"));
         assert!(reply.expect(554).text().contains("Some.Thing"), "{reply:?}");
@@ -32,8 +27,21 @@ fn an_engine_that_is_down_or_talks_nonsense_defers_mail() {
         originator.mail(&mail::note("too much")).expect(554);
         clamd.answer(Answer::Line("stream: INSTREAM size limit exceeded. ERROR"));
         originator.mail(&mail::note("too large")).expect(554);
+        for answer in
+            [Answer::Close, Answer::Cut, Answer::Line(""), Answer::Line("stream: OKAY"), Answer::Line("OK")]
+        {
+            clamd.answer(answer.clone());
+            let reply = originator.mail(&mail::note("unjudged"));
+            assert_eq!(reply.code, 451, "{answer:?}: {reply:?}");
+        }
+        // It has failed often enough to be left alone for a moment, and is back within five seconds.
         clamd.answer(Answer::Honest);
-        originator.mail(&message).expect(250);
+        let (back, mut deferred) = (Instant::now(), 5);
+        while originator.mail(&message).code != 250 {
+            deferred += 1;
+            assert!(back.elapsed() < Duration::from_secs(5), "it is not asked any more");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
         drop(clamd);
         let reply = originator.mail(&mail::note("nobody"));
         assert_eq!(reply.code, 451, "{reply:?}");
@@ -41,7 +49,11 @@ fn an_engine_that_is_down_or_talks_nonsense_defers_mail() {
         scene.expect_arrived(&[&message, &message]);
         let all = scene.accounts(1);
         let account = records::of_event(&all, "account")[0];
-        assert_eq!((&account["delivered"], &account["deferred"]), (&2.into(), &6.into()), "{account}");
+        assert_eq!(
+            (&account["delivered"], &account["deferred"]),
+            (&2.into(), &(deferred + 1).into()),
+            "{account}"
+        );
         assert_eq!(account["disposition"], "inspected");
     });
 }

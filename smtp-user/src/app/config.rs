@@ -4,6 +4,7 @@
 
 pub mod diagnostic;
 pub mod duration;
+pub(crate) mod engine;
 pub mod gateway;
 pub mod inspection;
 pub mod inspection_ca;

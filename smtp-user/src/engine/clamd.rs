@@ -6,68 +6,46 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::pin::pin;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::engine::config::{Address, Config};
-use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
-use crate::engine::slots::Slots;
+use crate::engine::config::Address;
+use crate::engine::known_version::KnownVersion;
+use crate::engine::outcome::{EngineError, EngineOutcome};
 use crate::model::message_octets::MessageOctets;
 use crate::wire::clamd::{self, ClamdReply};
 
 /// A clamd.
 #[derive(Debug)]
-pub struct Clamd {
-    config: Config,
-    slots: Slots,
-    version: Mutex<Option<(Instant, Option<String>)>>,
+pub(super) struct Clamd {
+    address: Address,
+    pass_files: bool,
+    version: KnownVersion,
 }
 
 /// Octets of a message given at a time.
 const CHUNK: usize = 64 << 10;
-/// How long a version is believed; signatures change a few times a day.
-const VERSION_AGE: Duration = Duration::from_secs(30);
 /// How long a version is waited for.
 const VERSION_WAIT: Duration = Duration::from_secs(2);
 
 impl Clamd {
-    /// Nobody is called yet.
-    pub fn new(config: Config) -> Self {
-        let slots = Slots::new(config.concurrency, config.queue);
-        Self { config, slots, version: Mutex::new(None) }
-    }
-
-    /// What it was made from.
-    pub const fn config(&self) -> &Config {
-        &self.config
+    pub(super) fn new(address: Address, pass_files: bool) -> Self {
+        Self { address, pass_files, version: KnownVersion::default() }
     }
 
     /// Asks about a message.
-    pub async fn scan(&self, message: &dyn MessageOctets) -> EngineReport {
-        let start = Instant::now();
-        let question = async {
-            let _slot = self.slots.take().await?;
-            let (reply, version) = tokio::join!(self.ask(message), self.version());
-            Ok((reply?, version))
-        };
-        let answer = timeout(self.config.deadline, question).await.unwrap_or(Err(EngineError::TimedOut));
-        let (outcome, version) = match answer {
-            Ok((reply, version)) => (outcome(reply), version),
-            Err(error) => (EngineOutcome::Error(error), self.known_version()),
-        };
-        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        EngineReport { engine: self.config.name.clone(), version, outcome, micros }
+    pub(super) async fn ask(&self, message: &dyn MessageOctets) -> Result<EngineOutcome, EngineError> {
+        self.reply(message).await.map(outcome)
     }
 
-    async fn ask(&self, message: &dyn MessageOctets) -> Result<ClamdReply, EngineError> {
-        match &self.config.address {
+    async fn reply(&self, message: &dyn MessageOctets) -> Result<ClamdReply, EngineError> {
+        match &self.address {
             Address::Unix(path) => {
-                if self.config.pass_files
+                if self.pass_files
                     && let Some(file) = message.as_file().and_then(read_only)
                 {
                     let reply = ask_about_file(path, file.as_fd()).await?;
@@ -89,15 +67,12 @@ impl Clamd {
     }
 
     /// Version of engine and signatures, which is for the record only: not to know it is no error.
-    async fn version(&self) -> Option<String> {
-        let known = self.version.lock().ok().and_then(|version| version.clone());
-        if let Some((since, version)) = known
-            && since.elapsed() < VERSION_AGE
-        {
-            return version;
+    pub(super) async fn version(&self) -> Option<String> {
+        if self.version.is_fresh() {
+            return self.version.last();
         }
         let ask = async {
-            match &self.config.address {
+            match &self.address {
                 Address::Unix(path) => ask_for_version(UnixStream::connect(path).await.ok()?).await,
                 Address::Tcp(address) => ask_for_version(TcpStream::connect(address).await.ok()?).await,
             }
@@ -105,14 +80,12 @@ impl Clamd {
         // It must not hold up an answer that is there.
         let reply = timeout(VERSION_WAIT, ask).await.ok().flatten();
         let version = reply.map(|reply| clamd::excerpt(&reply));
-        if let Ok(mut known) = self.version.lock() {
-            *known = Some((Instant::now(), version.clone()));
-        }
+        self.version.set(version.clone());
         version
     }
 
-    fn known_version(&self) -> Option<String> {
-        self.version.lock().ok()?.as_ref()?.1.clone()
+    pub(super) fn known_version(&self) -> Option<String> {
+        self.version.last()
     }
 }
 

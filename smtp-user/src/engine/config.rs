@@ -11,8 +11,8 @@ use crate::model::decision::MessageAction;
 pub struct Config {
     /// Its name in records; unique.
     pub name: String,
-    /// Where clamd listens.
-    pub address: Address,
+    /// What is spoken with it, and where.
+    pub protocol: Protocol,
     /// From the question to the answer, waiting included.
     pub deadline: Duration,
     /// Messages it looks at at a time.
@@ -21,21 +21,62 @@ pub struct Config {
     pub queue: usize,
     /// What is done with a message that it could not be asked about.
     pub when_down: MessageAction,
-    /// Whether a message that is in a file is given as a descriptor, where the socket is local.
-    pub pass_files: bool,
+    /// Whether it is shown the test string (EICAR) before it is trusted, and again from time to time.
+    pub self_test: bool,
+}
+
+/// What is spoken with an engine, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// clamd's own.
+    Clamd {
+        /// Where it listens.
+        address: Address,
+        /// Whether a message that is in a file is given as a descriptor, where the socket is local.
+        pass_files: bool,
+    },
+    /// ICAP, RFC 3507.
+    Icap(IcapService),
+}
+
+/// An ICAP service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcapService {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// 1344 unless said otherwise.
+    pub port: u16,
+    /// As in `avscan`.
+    pub path: String,
+}
+
+impl IcapService {
+    /// Host and port as they stand in an address.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
 }
 
 impl Config {
     /// The defaults, for a clamd.
     pub fn clamd(name: &str, address: Address) -> Self {
+        Self::new(name, Protocol::Clamd { address, pass_files: true })
+    }
+
+    /// The defaults.
+    pub fn new(name: &str, protocol: Protocol) -> Self {
         Self {
             name: name.to_owned(),
-            address,
+            protocol,
             deadline: DEFAULT_DEADLINE,
             concurrency: DEFAULT_CONCURRENCY,
             queue: DEFAULT_QUEUE,
             when_down: MessageAction::Defer,
-            pass_files: true,
+            self_test: true,
         }
     }
 }

@@ -76,6 +76,9 @@ pub enum EngineError {
     /// It was content before it had the whole message.
     #[error("an answer before the end of the message")]
     TooEarly,
+    /// It does not know the test string: whatever it says of other octets means nothing.
+    #[error("it finds nothing in the test file: has it no signatures?")]
+    Blind,
     /// The message could not be read for it.
     #[error("the message cannot be read: {cause}")]
     Unreadable {

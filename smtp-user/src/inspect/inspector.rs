@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::content::ContentLimits;
-use crate::engine::clamd::Clamd;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
+use crate::engine::remote::Engine;
 use crate::inspect::config::{Actions, Config};
 use crate::inspect::inspection::Inspection;
 use crate::wire::mime::walk::WalkLimits;
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     /// Those that the records are to have, and those that the lists are searched by.
     pub(crate) digests: DigestKinds,
     pub(crate) executables: bool,
-    pub(crate) engines: Vec<Clamd>,
+    pub(crate) engines: Vec<Engine>,
     pub(crate) actions: Actions,
 }
 
@@ -43,7 +43,7 @@ impl Inspector {
             unpacking: Arc::new(Semaphore::new(processors())),
             lists: Arc::new(lists),
             executables: config.executables,
-            engines: config.engines.into_iter().map(Clamd::new).collect(),
+            engines: config.engines.into_iter().map(Engine::new).collect(),
             actions: config.actions,
         };
         Ok(Self { shared: Arc::new(shared) })

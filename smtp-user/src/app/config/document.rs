@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::app::config::engine::{self, EngineTable};
 use crate::app::config::gateway::{self, GatewayTable};
-use crate::app::config::inspection::{self, EngineTable};
+use crate::app::config::inspection;
 use crate::app::config::inspection_ca::{self, InspectionCa};
 use crate::app::config::inspector::{self, InspectorConfig};
 use crate::app::config::problem::ConfigProblem;
@@ -106,7 +107,7 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
     if let Some(value) = reader.value("engine") {
         let notes = &mut document.notes;
         let (engines, mistakes) = read_tables(value, "engine", "[[engine]]", |table, span| {
-            (inspection::read_engine(table, span, notes), Vec::new())
+            (engine::read(table, span, notes), Vec::new())
         });
         document.engines = engines;
         reader.adopt(mistakes);

@@ -1,11 +1,10 @@
-//! The `[inspection]` and `[[engine]]` tables: how mail is looked at, and what follows.
+//! The `[inspection]` table: how mail is looked at, and what follows.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::config::document::Notes;
@@ -13,20 +12,10 @@ use crate::app::config::duration::parse_duration;
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::size::parse_size;
 use crate::content::ContentLimits;
-use crate::engine;
-use crate::engine::config::Address;
 use crate::inspect;
 use crate::model::decision::MessageAction;
 use crate::policy::action::UnknownWord;
-use crate::policy::packet_rule::check_name;
 use crate::policy::toml_table::TableReader;
-
-/// An engine as it was read, and where its name stands.
-#[derive(Debug)]
-pub(crate) struct EngineTable {
-    pub(crate) engine: engine::config::Config,
-    pub(crate) name_span: Range<usize>,
-}
 
 /// With relative paths meant from the folder of the configuration file.
 #[must_use]
@@ -49,8 +38,6 @@ const ARCHIVE_KEYS: &[&str] = &[
     "max_passwords",
 ];
 const ACTION_KEYS: &[&str] = &["infected", "ambiguous", "encrypted", "limit_exceeded", "unsupported"];
-const ENGINE_KEYS: &[&str] =
-    &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files"];
 
 /// Deepest nesting that can be asked for: each level costs a look at every delimiter.
 const MAX_DEPTH: u64 = 100;
@@ -69,10 +56,6 @@ const MAX_MEMBERS: u64 = 1_000_000;
 const MAX_PASSWORDS: u64 = 1000;
 /// Shortest and longest time for an engine: clients give up after 10 minutes, RFC 5321 §4.5.3.2.6.
 const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
-/// Most messages at an engine at a time, and most that wait.
-const MAX_CONCURRENCY: u64 = 1000;
-const MAX_QUEUE: u64 = 100_000;
-
 /// Reads the `[inspection]` table.
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> inspect::Config {
     let mut reader = TableReader::new(table, span, "[inspection]", KEYS);
@@ -190,56 +173,7 @@ fn read_actions(
     notes.adopt(reader.finish());
 }
 
-/// Reads one `[[engine]]` table.
-pub(crate) fn read_engine(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> EngineTable {
-    let mut reader = TableReader::new(table, span, "[[engine]]", ENGINE_KEYS);
-    reader.require("name");
-    reader.require("address");
-    let name = reader
-        .text("name")
-        .and_then(|text| reader.parsed(&text, |name| check_name(name).map(|()| name.to_owned())));
-    let address = reader.text("address").and_then(|text| address(&text, notes));
-    let address = address.unwrap_or(Address::Unix(PathBuf::new()));
-    let mut engine = engine::config::Config::clamd(&name.unwrap_or_default(), address);
-    if let Some(text) = reader.text("deadline") {
-        let [min, max] = DEADLINE;
-        match parse_duration(text.get_ref()) {
-            Ok(deadline) if (min..=max).contains(&deadline) => engine.deadline = deadline,
-            Ok(_) => {
-                notes.error(text.span(), ConfigProblem::DurationOutOfRange { key: "deadline", min, max });
-            }
-            Err(problem) => notes.error(text.span(), problem),
-        }
-    }
-    if let Some(count) = reader.integer("concurrency", 1..=MAX_CONCURRENCY) {
-        engine.concurrency = count as usize;
-    }
-    if let Some(count) = reader.integer("queue", 0..=MAX_QUEUE) {
-        engine.queue = count as usize;
-    }
-    if let Some(ActionWord(action)) = reader.word("when_down") {
-        engine.when_down = action;
-    }
-    engine.pass_files = flag(&mut reader, "pass_files").unwrap_or(engine.pass_files);
-    let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
-    notes.adopt(reader.finish());
-    EngineTable { engine, name_span }
-}
-
-fn address(text: &Spanned<&str>, notes: &mut Notes) -> Option<Address> {
-    let address = *text.get_ref();
-    if address.starts_with('/') {
-        return Some(Address::Unix(PathBuf::from(address)));
-    }
-    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
-    if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Some(Address::Tcp(address.to_owned()));
-    }
-    notes.error(text.span(), ConfigProblem::NotAnEngineAddress { key: "address", text: address.to_owned() });
-    None
-}
-
-fn flag(reader: &mut TableReader<'_>, key: &'static str) -> Option<bool> {
+pub(super) fn flag(reader: &mut TableReader<'_>, key: &'static str) -> Option<bool> {
     let value = reader.value(key)?;
     if let DeValue::Boolean(flag) = value.get_ref() {
         return Some(*flag);
@@ -253,7 +187,7 @@ fn flag(reader: &mut TableReader<'_>, key: &'static str) -> Option<bool> {
 }
 
 /// What is done with a message, as a word.
-struct ActionWord(MessageAction);
+pub(super) struct ActionWord(pub(super) MessageAction);
 
 impl FromStr for ActionWord {
     type Err = UnknownWord;

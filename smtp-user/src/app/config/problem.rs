@@ -99,9 +99,10 @@ pub enum ConfigProblem {
         /// What was written.
         text: String,
     },
-    /// Neither a path nor host and port.
+    /// Neither a path nor host and port nor a service.
     #[error(
-        "`{key}` takes the path of a socket or a host and a port, as in \"127.0.0.1:3310\", not `{text}`"
+        "`{key}` takes the path of a socket, a host and a port as in \"127.0.0.1:3310\", or a service as in \
+         \"icap://127.0.0.1:1344/avscan\", not `{text}`"
     )]
     NotAnEngineAddress {
         /// The key.

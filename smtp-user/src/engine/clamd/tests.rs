@@ -7,9 +7,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::Clamd;
 use crate::engine::config::{Address, Config};
 use crate::engine::outcome::{EngineError, EngineOutcome};
+use crate::engine::remote::Engine;
 use crate::model::message_octets::MessageOctets;
 
 /// What a clamd of the tests does with a message.
@@ -93,19 +93,20 @@ fn read_descriptor(stream: &UnixStream) -> Vec<u8> {
     panic!("no descriptor");
 }
 
-fn engine(path: &Path) -> Clamd {
+fn engine(path: &Path, deadline: Duration) -> Engine {
     let config = Config::clamd("clamd", Address::Unix(path.to_owned()));
-    Clamd::new(Config { deadline: Duration::from_secs(20), ..config })
+    // What it is shown first has tests of its own.
+    Engine::new(Config { deadline, self_test: false, ..config })
 }
+
+/// Long enough for anything that works.
+const PATIENT: Duration = Duration::from_secs(20);
 
 async fn ask(way: Way, message: &dyn MessageOctets) -> (EngineOutcome, Option<Vec<u8>>) {
     let folder = tempfile::tempdir().unwrap();
     let (path, mut got) = listen(folder.path(), way);
-    let mut engine = engine(&path);
-    if matches!(way, Way::Hang) {
-        engine.config.deadline = Duration::from_millis(100);
-    }
-    let report = engine.scan(message).await;
+    let deadline = if matches!(way, Way::Hang) { Duration::from_millis(100) } else { PATIENT };
+    let report = engine(&path, deadline).scan(message).await;
     (report.outcome, got.try_recv().ok())
 }
 
@@ -124,7 +125,7 @@ async fn replies_follow_the_message() {
 async fn the_version_is_in_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let (path, _got) = listen(folder.path(), Way::Say(b"stream: OK\0"));
-    let report = engine(&path).scan(&b"x".to_vec()).await;
+    let report = engine(&path, PATIENT).scan(&b"x".to_vec()).await;
     assert_eq!(report.version.as_deref(), Some("ClamAV 1.4.6/27000"));
 }
 
@@ -154,7 +155,7 @@ async fn faults_are_errors_and_never_clean() {
         let EngineOutcome::Error(error) = outcome else { panic!("{outcome:?}") };
         assert!(error.to_string().contains(expected), "{error}");
     }
-    let report = engine(Path::new("/nonexistent/clamd")).scan(&message).await;
+    let report = engine(Path::new("/nonexistent/clamd"), PATIENT).scan(&message).await;
     assert!(matches!(report.outcome, EngineOutcome::Error(EngineError::Unreachable { .. })));
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::app::config::Config;
-use crate::engine::config::Address;
+use crate::engine::config::{Address, Protocol};
 use crate::engine::hash_list::DigestKinds;
 use crate::inspect;
 use crate::model::decision::MessageAction;
@@ -41,6 +41,7 @@ concurrency = 3
 queue = 0
 when_down = "refuse"
 pass_files = false
+self_test = false
 
 [[engine]]
 name = "two"
@@ -69,10 +70,12 @@ address = "[::1]:3310"
     assert_eq!(inspection.actions.ambiguous, MessageAction::Defer);
     assert_eq!(inspection.actions.unsupported, MessageAction::Refuse);
     let [one, two] = &inspection.engines[..] else { panic!("{inspection:?}") };
-    assert_eq!(one.address, Address::Unix("/run/clamav/clamd.ctl".into()));
+    let address = Address::Unix("/run/clamav/clamd.ctl".into());
+    assert_eq!(one.protocol, Protocol::Clamd { address, pass_files: false });
     assert_eq!((one.deadline, one.concurrency, one.queue), (Duration::from_secs(30), 3, 0));
-    assert_eq!((one.when_down.clone(), one.pass_files), (MessageAction::Refuse, false));
-    assert_eq!(two.address, Address::Tcp("[::1]:3310".to_owned()));
+    assert_eq!((one.when_down.clone(), one.self_test), (MessageAction::Refuse, false));
+    let address = Address::Tcp("[::1]:3310".to_owned());
+    assert_eq!(two.protocol, Protocol::Clamd { address, pass_files: true });
     assert_eq!(two.when_down, MessageAction::Defer);
 }
 

@@ -1,0 +1,123 @@
+//! An engine in another process: how many messages it gets at a time, how long it may take, whether it is at work at
+//! all. What is spoken with it is its protocol's business.
+
+use std::time::Instant;
+
+use tokio::time::timeout;
+
+use crate::engine::breaker::{Breaker, Pass, TEST_WAIT};
+use crate::engine::clamd::Clamd;
+use crate::engine::config::{Config, Protocol};
+use crate::engine::eicar::eicar;
+use crate::engine::icap::Icap;
+use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
+use crate::engine::slots::Slots;
+use crate::model::message_octets::MessageOctets;
+
+/// An engine in another process.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    slots: Slots,
+    breaker: Breaker,
+    speaker: Speaker,
+}
+
+#[derive(Debug)]
+enum Speaker {
+    Clamd(Clamd),
+    Icap(Icap),
+}
+
+impl Engine {
+    /// Nobody is called yet.
+    pub fn new(config: Config) -> Self {
+        let slots = Slots::new(config.concurrency, config.queue);
+        let speaker = match &config.protocol {
+            Protocol::Clamd { address, pass_files } => {
+                Speaker::Clamd(Clamd::new(address.clone(), *pass_files))
+            }
+            Protocol::Icap(service) => Speaker::Icap(Icap::new(service.clone())),
+        };
+        Self { config, slots, breaker: Breaker::default(), speaker }
+    }
+
+    /// What it was made from.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Asks about a message.
+    pub async fn scan(&self, message: &dyn MessageOctets) -> EngineReport {
+        let start = Instant::now();
+        let (outcome, version) = match timeout(self.config.deadline, self.question(message)).await {
+            Ok(Ok((outcome, version))) => (outcome, version),
+            Ok(Err(error)) => (EngineOutcome::Error(error), self.known_version()),
+            Err(_) => {
+                self.breaker.failed(Instant::now(), &EngineError::TimedOut, false);
+                (EngineOutcome::Error(EngineError::TimedOut), self.known_version())
+            }
+        };
+        let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        EngineReport { engine: self.config.name.clone(), version, outcome, micros }
+    }
+
+    async fn question(
+        &self,
+        message: &dyn MessageOctets,
+    ) -> Result<(EngineOutcome, Option<String>), EngineError> {
+        let _slot = self.slots.take().await?;
+        match self.breaker.pass(Instant::now()) {
+            Pass::No(error) => return Err(error),
+            Pass::Test if self.config.self_test => self.test().await?,
+            Pass::Go | Pass::Test => {}
+        }
+        let (outcome, version) = tokio::join!(self.ask(message), self.version());
+        match &outcome {
+            Err(error) | Ok(EngineOutcome::Error(error)) => {
+                self.breaker.failed(Instant::now(), error, false);
+            }
+            Ok(_) => self.breaker.succeeded(Instant::now()),
+        }
+        Ok((outcome?, version))
+    }
+
+    /// Shows it the test string, which every engine with signatures knows.
+    async fn test(&self) -> Result<(), EngineError> {
+        let outcome = timeout(TEST_WAIT, self.ask(&eicar())).await.unwrap_or(Err(EngineError::TimedOut));
+        let error = match outcome {
+            Ok(EngineOutcome::Infected(_)) => {
+                self.breaker.succeeded(Instant::now());
+                return Ok(());
+            }
+            Ok(EngineOutcome::Error(error)) | Err(error) => error,
+            Ok(_) => EngineError::Blind,
+        };
+        self.breaker.failed(Instant::now(), &error, true);
+        Err(error)
+    }
+
+    async fn ask(&self, message: &dyn MessageOctets) -> Result<EngineOutcome, EngineError> {
+        match &self.speaker {
+            Speaker::Clamd(clamd) => clamd.ask(message).await,
+            Speaker::Icap(icap) => icap.ask(message).await,
+        }
+    }
+
+    async fn version(&self) -> Option<String> {
+        match &self.speaker {
+            Speaker::Clamd(clamd) => clamd.version().await,
+            Speaker::Icap(icap) => icap.version().await,
+        }
+    }
+
+    fn known_version(&self) -> Option<String> {
+        match &self.speaker {
+            Speaker::Clamd(clamd) => clamd.known_version(),
+            Speaker::Icap(icap) => icap.known_version(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
