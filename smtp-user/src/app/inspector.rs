@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::app::clock::SystemClock;
 use crate::app::config::inspector::is_domain;
-use crate::app::config::resource::{self, ResourceMode, SourceAddress};
+use crate::app::config::resource::{self, SourceAddress};
 use crate::app::config::tls_files;
 use crate::app::config::{Config, inspection};
 use crate::app::gateway::Gateway;
@@ -174,8 +174,8 @@ fn resource(
     config: &Config,
     inspector: &MessageInspector,
 ) -> anyhow::Result<Resource> {
-    if resource.mode == ResourceMode::Spool {
-        anyhow::bail!("`mode = \"spool\"` does not work yet; use `mode = \"proxy\"`");
+    if let Some(refusal) = resource.mode.refusal() {
+        anyhow::bail!("{refusal}");
     }
     Ok(Resource {
         name: resource.name.clone(),

@@ -48,7 +48,7 @@ struct Report {
     file: String,
     ok: bool,
     rules: Option<usize>,
-    /// Why the file could not be read at all, or what is wrong with the lists that it names.
+    /// Why the file could not be read at all, or why a daemon would not start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     diagnostics: Vec<Diagnostic>,
@@ -64,11 +64,17 @@ impl Report {
         let file = file.to_owned();
         match loaded {
             Ok(config) => {
-                // Lists are files of their own, and a daemon would not start with a wrong one.
+                // Lists are files of their own, and a daemon does not start with a wrong one.
                 let lists = inspection::within(&config.inspection, Path::new(&file)).hash_lists;
-                let failure = HashLists::load(&lists)
+                let mut failures: Vec<String> = HashLists::load(&lists)
                     .err()
-                    .map(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(".\n"));
+                    .map(|problems| problems.iter().map(ToString::to_string).collect())
+                    .unwrap_or_default();
+                failures.extend(config.resources.iter().filter_map(|resource| {
+                    let refusal = resource.mode.refusal()?;
+                    Some(format!("resource `{}`: {refusal}; postern run refuses to start", resource.name))
+                }));
+                let failure = (!failures.is_empty()).then(|| failures.join(".\n"));
                 let ok = failure.is_none() && (!strict || config.warnings.is_empty());
                 let notes = trust::notes(&config);
                 Self {

@@ -172,8 +172,8 @@ async fn relay(
         }
         Err(error) => {
             io.note(Leg::Server, error.name(), error.to_string());
-            if in_tls {
-                // Nothing can be said before a handshake, and none is worth its cost only to say no.
+            // Nothing can be said before a handshake.
+            if in_tls && !io.start_tls_to_say_no().await {
                 io.no_next_hop(error.name());
                 return io.give_up(Disposition::Failed(error.name().to_owned())).await;
             }

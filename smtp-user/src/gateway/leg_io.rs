@@ -23,6 +23,8 @@ pub(crate) struct LegIo {
     output: Vec<u8>,
     /// The peer sent its last octet, or the connection broke.
     ended: bool,
+    /// The connection broke: nothing that is sent arrives.
+    broken: bool,
     received: u64,
     sent: u64,
 }
@@ -34,6 +36,8 @@ pub(crate) enum WriteFailure {
     TimedOut,
     /// The connection broke.
     Broken,
+    /// The peer spoke, and takes no more.
+    Answered,
 }
 
 /// Octets of output that are kept allocated on an idle leg.
@@ -45,7 +49,7 @@ const LINGER_OCTETS: u64 = 1 << 20;
 /// How long such octets are waited for.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a peer is left to close first.
+/// How long a peer is left to close first, and how long its last words are waited for.
 const FIRST: Duration = Duration::from_millis(200);
 
 impl LegIo {
@@ -64,6 +68,7 @@ impl LegIo {
         self.stream = Some(stream);
         self.output.clear();
         self.ended = false;
+        self.broken = false;
     }
 
     /// Whether there is a connection.
@@ -108,6 +113,11 @@ impl LegIo {
         self.ended && self.input.is_none()
     }
 
+    /// Whether it ended because the connection broke.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Reads what there is, if nothing waits to be looked at.
     pub(crate) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(stream) = self.stream.as_mut().filter(|_| !self.ended && self.input.is_none()) else {
@@ -119,6 +129,7 @@ impl LegIo {
         let octets = read.filled().len();
         if outcome.is_err() || octets == 0 {
             self.ended = true;
+            self.broken = outcome.is_err();
         } else {
             buffer.fill(octets);
             self.received += octets as u64;
@@ -187,6 +198,34 @@ impl LegIo {
         outcome
     }
 
+    /// The same, for a peer that may answer before it has all: where it takes no more and has spoken, nothing more is
+    /// written.
+    pub(crate) async fn write_unless_answered(
+        &mut self,
+        octets: &[u8],
+        limit: Duration,
+    ) -> Result<(), WriteFailure> {
+        let mut written = 0;
+        let writing = poll_fn(|cx| {
+            let Some(stream) = &mut self.stream else { return Poll::Ready(Err(WriteFailure::Broken)) };
+            match poll_write_all(stream, cx, octets, &mut written) {
+                Poll::Ready(outcome) => Poll::Ready(outcome.map_err(|_| WriteFailure::Broken)),
+                Poll::Pending if self.poll_input(cx).is_ready() => Poll::Ready(Err(WriteFailure::Answered)),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let outcome = timeout(limit, writing).await.unwrap_or(Err(WriteFailure::TimedOut));
+        self.sent += written as u64;
+        outcome
+    }
+
+    /// Reads what a peer said before it went, or before it took no more: it is there, or on its way.
+    pub(crate) async fn last_input(&mut self) {
+        if self.input.is_none() && !self.ended {
+            let _ = timeout(FIRST, poll_fn(|cx| self.poll_input(cx))).await;
+        }
+    }
+
     /// Whether anything was received in plaintext that nobody has looked at: ahead of a handshake there must be
     /// nothing.
     pub(crate) fn nothing_waits(&self) -> Result<(), UpgradeError> {
@@ -245,6 +284,7 @@ impl LegIo {
         self.input = None;
         self.forget_output();
         self.ended = true;
+        self.broken = true;
     }
 }
 

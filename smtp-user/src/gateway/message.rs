@@ -159,7 +159,7 @@ impl Message {
                 Framing::Chunk => out.extend_from_slice(octets),
             }
             if out.len() >= GATHERED {
-                leg.write(&out, limit).await?;
+                leg.write_unless_answered(&out, limit).await?;
                 out.clear();
             }
         }
@@ -167,7 +167,7 @@ impl Message {
             stuffer.finish(&mut out);
         }
         if !out.is_empty() {
-            leg.write(&out, limit).await?;
+            leg.write_unless_answered(&out, limit).await?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::gateway::leg_io::{LegIo, WriteFailure};
 use crate::gateway::message::{Message, SendError};
 use crate::gateway::setup::{Resource, Setup};
 use crate::gateway::trace_fields::{OriginatorFacts, trace_fields};
+use crate::inspect::judgement::Judgement;
 use crate::limits::{AUTH_LINE_OCTETS, Timeout};
 use crate::model::clock::Clock;
 use crate::model::decision::MessageAction;
@@ -169,6 +170,23 @@ impl RelayIo {
         Ok(())
     }
 
+    /// Starts TLS with the originator alone, so that it can be told that there is no next hop; says whether that was
+    /// possible. A leaf cannot be minted after nothing.
+    pub(crate) async fn start_tls_to_say_no(&mut self) -> bool {
+        let tls = &self.context.resource.tls;
+        if !tls.serves() || tls.mints() {
+            return false;
+        }
+        match self.handshake(Leg::Client).await {
+            Ok(()) => true,
+            Err(why) => {
+                let leg = Leg::Client;
+                self.context.ledger.record(None, SessionEvent::TlsFailed { leg, why });
+                false
+            }
+        }
+    }
+
     /// Records that the next hop did not answer, for a session that cannot say so.
     pub(crate) fn no_next_hop(&self, why: &str) {
         let outcome = why.to_owned();
@@ -294,7 +312,8 @@ impl RelayIo {
     fn tell_closed(&mut self, leg: Leg) -> bool {
         let told = self.mark_told(leg);
         if !told {
-            self.input(Input::Closed(leg));
+            let has_more_to_hear = leg == Leg::Client && !self.client.is_broken();
+            self.input(if has_more_to_hear { Input::Ended } else { Input::Closed(leg) });
         }
         !told
     }
@@ -496,7 +515,10 @@ impl RelayIo {
             self.input(Input::DataDefect(defect));
             return;
         }
-        let judgement = message.judge(limit).await;
+        let Some(judgement) = judge_for(message, limit, &mut self.client).await else {
+            self.tell_closed(Leg::Client);
+            return;
+        };
         let number = Some(number);
         let ledger = &self.context.ledger;
         let event = judgement.event();
@@ -536,8 +558,15 @@ impl RelayIo {
                 let what = match failure {
                     WriteFailure::TimedOut => "time_out_data_block",
                     WriteFailure::Broken => "connection_broken_in_data",
+                    WriteFailure::Answered => "answered_in_data",
                 };
                 ledger.note(Leg::Server, what, None);
+                // It may have said why, and that is the originator's to know.
+                self.server.last_input().await;
+                while !self.server.input().is_empty() && !self.relay.is_closed() {
+                    self.take_reply();
+                    self.server.last_input().await;
+                }
                 self.abandon(Leg::Server);
             }
             Err(SendError::Hold(error)) => {
@@ -565,7 +594,7 @@ impl RelayIo {
         let limit = self.context.setup.timeouts.of(which);
         match self.leg(leg).flush(limit).await {
             Ok(()) => {}
-            Err(WriteFailure::Broken) => self.abandon(leg),
+            Err(WriteFailure::Broken | WriteFailure::Answered) => self.abandon(leg),
             Err(WriteFailure::TimedOut) => {
                 self.leg(leg).abandon();
                 if !self.mark_told(leg) {
@@ -677,6 +706,23 @@ impl RelayIo {
         })
         .await
     }
+}
+
+/// Judges a message, unless nobody is left who could be told: engines have better things to do.
+async fn judge_for(message: &mut Message, limit: Duration, originator: &mut LegIo) -> Option<Judgement> {
+    let mut judging = std::pin::pin!(message.judge(limit));
+    poll_fn(|cx| {
+        if let Poll::Ready(judgement) = judging.as_mut().poll(cx) {
+            return Poll::Ready(Some(judgement));
+        }
+        while originator.poll_input(cx).is_ready() {
+            if originator.has_ended() && originator.is_broken() {
+                return Poll::Ready(None);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// The outcome of a handshake that may have taken too long.

@@ -52,7 +52,9 @@ pub enum Input<'a> {
     UpgradeFailed(Leg),
     /// The message was judged.
     Judged(&'a Decision),
-    /// A leg's peer sent the end of its octets, or the connection broke.
+    /// The originator said its last, and may still listen.
+    Ended,
+    /// The next hop sent the end of its octets, or a leg's connection broke.
     Closed(Leg),
     /// A leg's peer did not take in time what it was sent; the connection is given up.
     Stuck(Leg),

@@ -43,6 +43,8 @@ pub struct Relay {
     pub(super) tls: TlsLegs,
     pub(super) count: Counts,
     pub(super) marks: u8,
+    /// The originator says no more, and hears the answer to its last message.
+    pub(super) has_ended: bool,
     pub(super) draining: bool,
     pub(super) tally: Tally,
     pub(super) end: Option<Disposition>,
@@ -98,6 +100,7 @@ impl Relay {
             chunk_octets: 0,
             tls,
             count: Counts::default(),
+            has_ended: false,
             draining: false,
             tally: Tally::default(),
             end: None,
@@ -127,11 +130,16 @@ impl Relay {
             Input::Upgraded(leg) => self.upgraded(leg),
             Input::UpgradeFailed(leg) => self.upgrade_failed(leg),
             Input::Judged(decision) => self.judged(decision),
+            Input::Ended => self.originator_ended(),
             Input::Closed(Leg::Client) => self.originator_closed(),
             Input::Closed(Leg::Server) => self.next_hop_closed(),
             Input::Stuck(leg) => self.stuck(leg),
             Input::Expired(timeout) => self.expired(timeout),
             Input::Drain => self.drain(),
+        }
+        if self.has_ended && matches!(self.server, Server::Commands) {
+            // Its last message has had its answer.
+            self.close(Disposition::Inspected);
         }
         std::mem::swap(&mut self.out, effects);
     }
@@ -324,7 +332,19 @@ impl Relay {
         self.event(SessionEvent::Note { leg, what: what.to_owned(), detail }, message);
     }
 
-    /// The originator hung up, or its connection broke.
+    /// The originator will say no more. The end of the mail data obliges to deal with what came before it (RFC 5321
+    /// §4.1.1.4), whoever waits for the answer.
+    fn originator_ended(&mut self) {
+        if matches!(self.server, Server::Judging { .. } | Server::Sending { .. }) {
+            self.has_ended = true;
+            let message = self.message;
+            self.note_on(Leg::Client, "originator_ended", None, message);
+        } else {
+            self.originator_closed();
+        }
+    }
+
+    /// The originator's connection broke: nobody hears an answer, and whoever wants the message delivered sends it again.
     fn originator_closed(&mut self) {
         match &mut self.server {
             // The next hop may have the whole message already, and its answer decides (RFC 5321 §4.5.3.2.6).
@@ -333,7 +353,8 @@ impl Relay {
             Server::Answer if self.owed.front() == Some(&Owed::Quit) => self.close(Disposition::Inspected),
             Server::Greeting => self.close(Disposition::Failed("originator_closed_early".to_owned())),
             _ => {
-                self.note(Leg::Client, "originator_closed", None);
+                let message = self.message;
+                self.note_on(Leg::Client, "originator_closed", None, message);
                 self.close(Disposition::Failed("originator_closed".to_owned()));
             }
         }

@@ -75,6 +75,16 @@ pub enum ResourceMode {
     Spool,
 }
 
+impl ResourceMode {
+    /// Why a daemon does not start with it, if it does not.
+    pub const fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Proxy => None,
+            Self::Spool => Some("`mode = \"spool\"` does not work yet; use `mode = \"proxy\"`"),
+        }
+    }
+}
+
 impl FromStr for ResourceMode {
     type Err = UnknownWord;
 

@@ -1,5 +1,7 @@
 //! The next hop hangs up at each point: the originator gets an answer or the end, and every session its account.
 
+use tokio::io::AsyncWriteExt as _;
+
 use super::dialogue::Dialogue;
 use super::next_hop::{HangUp, Manner, NextHop};
 use super::rig::Plan;
@@ -70,4 +72,43 @@ async fn an_originator_that_leaves_at_any_point_gets_its_account() {
     assert!(accounts.iter().all(|account| !matches!(account, Disposition::Bypassed(_))));
     // What arrived is whole.
     assert!(hop.mail().iter().all(|mail| mail.octets.ends_with(b"\r\nSubject: x\r\n\r\ny\r\n")));
+}
+
+#[tokio::test]
+async fn what_the_next_hop_says_in_the_middle_of_a_message_is_the_answer_to_it() {
+    for (reply, closes) in [("552 5.3.4 too much", true), ("451 4.3.0 not now", false)] {
+        let hop = NextHop::start(Manner { early: Some((reply, closes)), ..Manner::default() }).await;
+        let rig = Plan::to(hop.address).build();
+        let mut client = Dialogue::call(rig.address).await;
+        client.begin().await;
+        // More than the sockets between take.
+        let message = format!("Subject: x\r\n\r\n{}", "much of it\r\n".repeat(1_500_000));
+        assert_eq!(client.mail(&message).await.trim_end(), reply, "closes: {closes}");
+        client.expect_end().await;
+        assert!(matches!(rig.accounts(1).await[..], [Disposition::Failed(_)]));
+    }
+}
+
+#[tokio::test]
+async fn an_originator_that_only_listens_behind_the_final_dot_hears_the_answer() {
+    let hop = NextHop::start(Manner::default()).await;
+    let rig = Plan::to(hop.address).build();
+    for chunked in [false, true] {
+        let mut client = Dialogue::call(rig.address).await;
+        client.begin().await;
+        client.envelope().await;
+        if chunked {
+            client.send("BDAT 18 LAST\r\nSubject: x\r\n\r\nab\r\n").await;
+            client.stream.shutdown().await.unwrap();
+            client.expect("250").await;
+        } else {
+            client.ask("DATA", "354").await;
+            client.send("Subject: x\r\n\r\nab\r\n.\r\n").await;
+            client.stream.shutdown().await.unwrap();
+            client.expect("250 2.0.0 taken").await;
+        }
+        client.expect_end().await;
+    }
+    assert_eq!(rig.accounts(2).await, [Disposition::Inspected, Disposition::Inspected]);
+    assert_eq!(hop.mail().len(), 2);
 }

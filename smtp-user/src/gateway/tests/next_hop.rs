@@ -55,6 +55,8 @@ pub(super) struct Manner {
     pub(super) hang_up: Option<HangUp>,
     /// Says nothing at all.
     pub(super) mute: bool,
+    /// Says this in the middle of a message; then it closes, or reads no more.
+    pub(super) early: Option<(&'static str, bool)>,
     /// Comes behind the 220 to STARTTLS in plaintext.
     pub(super) injected: &'static str,
 }
@@ -67,6 +69,7 @@ impl Default for Manner {
             implicit: false,
             hang_up: None,
             mute: false,
+            early: None,
             injected: "",
         }
     }
@@ -189,6 +192,15 @@ impl NextHop {
                     if hangs_up(HangUp::Middle) {
                         let mut some = [0; 64];
                         let _ = stream.read(&mut some).await?;
+                        return Ok(None);
+                    }
+                    if let Some((reply, closes)) = manner.early {
+                        let mut some = [0; 64];
+                        let _ = stream.read(&mut some).await?;
+                        say(&mut stream, reply).await?;
+                        if !closes {
+                            std::future::pending::<()>().await;
+                        }
                         return Ok(None);
                     }
                     mail.octets = read_data(&mut stream).await?;

@@ -29,6 +29,7 @@ enum Step {
     Fail(Leg),
     Close(Leg),
     Stick(Leg),
+    End,
     Expire(usize),
     Drain,
 }
@@ -89,6 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => leg().prop_map(Step::Fail),
         1 => leg().prop_map(Step::Close),
         1 => leg().prop_map(Step::Stick),
+        1 => Just(Step::End),
         1 => (0..TIMEOUTS.len()).prop_map(Step::Expire),
         1 => Just(Step::Drain),
     ]
@@ -247,6 +249,7 @@ fn run(config: RelayConfig, steps: Vec<Step>) {
             Step::Fail(leg) => Input::UpgradeFailed(leg),
             Step::Close(leg) => Input::Closed(leg),
             Step::Stick(leg) => Input::Stuck(leg),
+            Step::End => Input::Ended,
             Step::Expire(timeout) => Input::Expired(TIMEOUTS[timeout]),
             Step::Drain => Input::Drain,
         };

@@ -141,6 +141,7 @@ fn happen(relay: &mut Relay, line: &str, effects: &mut Vec<Effect>) {
         "extra" => Input::Extra(leg),
         "closed" => Input::Closed(leg),
         "stuck" => Input::Stuck(leg),
+        "ended" => Input::Ended,
         "drain" => Input::Drain,
         "expired" => Input::Expired(*TIMEOUTS.iter().find(|timeout| timeout.name() == rest).unwrap()),
         "bad_line" => Input::BadLine(match rest {

@@ -116,6 +116,7 @@ fn others(decision: &Decision) -> Vec<Input<'_>> {
         Input::MessageSent { number: 1 },
         Input::ReplyDefect(ReplyError::NoCode),
         Input::Judged(decision),
+        Input::Ended,
         Input::Drain,
     ];
     inputs.extend([LineDefect::TooLong, LineDefect::BareCr, LineDefect::TlsHello].map(Input::BadLine));

@@ -1,4 +1,8 @@
 //! Reverse-path and forward-path (RFC 5321 §4.1.2): the arguments of MAIL and RCPT.
+//!
+//! Two things are not in the grammar and are in use. A local-part without a domain, as programs on the same host say
+//! it, is handed on: nobody can take it for something else, and the next hop decides. A path without angle brackets is
+//! refused: where it ends, and whether what follows is a parameter, servers do not agree upon.
 
 use crate::limits::PATH_OCTETS;
 
@@ -59,7 +63,7 @@ impl<'a> ForwardPath<'a> {
     }
 }
 
-/// `<`, a source route that nobody follows any more, a mailbox, `>`.
+/// `<`, a source route that nobody follows any more, a mailbox or a bare local-part, `>`.
 fn path(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('<')?;
     let mut rest = inside;
@@ -74,8 +78,12 @@ fn path(text: &str) -> Option<(&str, &str)> {
         }
         rest = rest.strip_prefix(':')?;
     }
-    rest = rest.get(local_part(rest)?..)?.strip_prefix('@')?;
-    rest = rest.get(domain(rest)?..)?;
+    let routed = inside.len() != rest.len();
+    rest = rest.get(local_part(rest)?..)?;
+    if routed || !rest.starts_with('>') {
+        rest = rest.strip_prefix('@')?;
+        rest = rest.get(domain(rest)?..)?;
+    }
     let mailbox = inside.get(..inside.len().checked_sub(rest.len())?)?;
     let rest = rest.strip_prefix('>')?;
     (mailbox.len() + 2 <= PATH_OCTETS).then_some((mailbox, rest))
