@@ -36,3 +36,6 @@ impl Disposition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
