@@ -10,6 +10,7 @@
 //! | 6 | `gateway` | the inspector as a service: sessions from accept to close |
 //! | 4 | `tls` | TLS on both legs, and the inspection CA |
 //! | 4 | `transport`, `engine` | streams, calls, held messages; what looks for something in them |
+//! | 4 | `spool` | messages in the gateway's care, on disk |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
@@ -35,6 +36,7 @@ pub mod model;
 pub mod packet_path;
 pub mod policy;
 pub mod session;
+pub mod spool;
 pub mod tls;
 pub mod transport;
 pub mod wire;

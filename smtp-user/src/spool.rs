@@ -1,0 +1,24 @@
+//! Messages in the gateway's care, on disk: taken in so that they outlast a loss of power, given out, removed.
+//!
+//! The folder holds a control file for each message in a sub-folder that says how it stands (`active`, `deferred`,
+//! `quarantine`), its octets in `body`, what is being written in `incoming`, and what is damaged in `corrupt`. A message
+//! exists from the moment that its control file has its name. The order is always: write beside, sync the file, rename,
+//! sync the folder, and only then say so. Nothing here judges or delivers, and what it does not know it never touches.
+
+pub mod body;
+pub mod config;
+pub mod control;
+pub mod error;
+pub mod file_system;
+pub mod folder;
+pub mod incoming;
+pub mod place;
+pub mod recovery;
+pub mod room;
+pub mod store;
+
+mod batch;
+mod writer;
+
+#[cfg(test)]
+mod tests;

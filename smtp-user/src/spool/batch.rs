@@ -1,0 +1,175 @@
+//! What the writer does at a time: several messages share each sync of a folder.
+//!
+//! Every new control file is written beside and synced, and the octets of new messages too; then the folder of octets is
+//! synced, the control files get their names, their folders are synced, and what is done is done. Only then are older
+//! control files removed. A message is removed control file first: whatever is left of it says that it is finished, or
+//! is no message any more.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::control;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::{FileSystem, NewFile};
+use crate::spool::place::{Place, Places};
+
+/// One thing to be done.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// A new message; its octets are written and not synced.
+    Commit { body: Box<dyn NewFile>, message: Box<QueuedMessage>, to: Place },
+    /// Another version of a control file.
+    Update { message: Box<QueuedMessage>, from: Place, to: Place },
+    /// A message is finished.
+    Remove { id: MessageId, from: Place },
+    /// A message is damaged.
+    SetAside { id: MessageId, from: Place },
+}
+
+/// Where a control file is and where it is to go.
+struct Step {
+    temporary: PathBuf,
+    named: PathBuf,
+    folder: PathBuf,
+}
+
+/// Does things; gives for each whether it is done for good.
+pub(crate) fn run(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    serial: &mut u64,
+    mut tasks: Vec<Task>,
+) -> Vec<Result<()>> {
+    let at = |path: &Path, done: std::io::Result<()>| done.map_err(|error| SpoolError::of(path, error));
+    let mut steps: Vec<Option<Step>> = Vec::with_capacity(tasks.len());
+    let mut outcomes: Vec<Result<()>> = Vec::with_capacity(tasks.len());
+    for task in &mut tasks {
+        let (step, outcome) = match task {
+            Task::Commit { body, message, to } => {
+                let synced = at(&places.body(message.id), body.sync());
+                written(file_system, places, serial, message, *to, synced)
+            }
+            Task::Update { message, to, .. } => written(file_system, places, serial, message, *to, Ok(())),
+            Task::Remove { id, from } => (None, remove(file_system, places, *id, *from)),
+            Task::SetAside { id, from } => (None, set_aside(file_system, places, *id, *from)),
+        };
+        steps.push(step);
+        outcomes.push(outcome);
+    }
+    let is_commit = |task: &Task| matches!(task, Task::Commit { .. });
+    if tasks.iter().zip(&outcomes).any(|(task, outcome)| is_commit(task) && outcome.is_ok()) {
+        let bodies = places.bodies();
+        if let Err(error) = file_system.sync_folder(&bodies) {
+            for (_, outcome) in tasks.iter().zip(&mut outcomes).filter(|(task, _)| is_commit(task)) {
+                fail(outcome, &bodies, &error);
+            }
+        }
+    }
+    let mut folders: HashMap<PathBuf, Option<std::io::Error>> = HashMap::new();
+    for (step, outcome) in steps.iter().zip(&mut outcomes) {
+        let (Some(step), Ok(())) = (step, &*outcome) else { continue };
+        *outcome = at(&step.named, file_system.rename(&step.temporary, &step.named));
+        if outcome.is_ok() {
+            folders.insert(step.folder.clone(), None);
+        }
+    }
+    for (folder, failed) in &mut folders {
+        *failed = file_system.sync_folder(folder).err();
+    }
+    for ((task, step), outcome) in tasks.iter().zip(&steps).zip(&mut outcomes) {
+        let Some(step) = step else { continue };
+        if outcome.is_ok()
+            && let Some(Some(error)) = folders.get(&step.folder)
+        {
+            fail(outcome, &step.folder, error);
+        }
+        clean_up(file_system, places, task, step, outcome.is_ok());
+    }
+    outcomes
+}
+
+/// Writes a control file beside its place.
+fn written(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    serial: &mut u64,
+    message: &QueuedMessage,
+    to: Place,
+    before: Result<()>,
+) -> (Option<Step>, Result<()>) {
+    *serial += 1;
+    let id = message.id;
+    let step = Step {
+        temporary: places.new_control(id, *serial),
+        named: places.control(to, id),
+        folder: places.folder(to),
+    };
+    let outcome = before.and_then(|()| {
+        let octets =
+            control::encode(message).map_err(|error| SpoolError::Damaged { id, why: error.to_string() })?;
+        let write = || {
+            let mut file = file_system.create(&step.temporary)?;
+            file.write(&octets)?;
+            file.sync()
+        };
+        write().map_err(|error| SpoolError::of(&step.temporary, error))
+    });
+    (Some(step), outcome)
+}
+
+/// Removes what is of no use any more. What cannot be removed now is at the next start: of two control files the newer
+/// one is meant.
+fn clean_up(file_system: &dyn FileSystem, places: &Places, task: &Task, step: &Step, done: bool) {
+    match task {
+        Task::Update { message, from, to } if done && from != to => {
+            let _ = file_system.remove(&places.control(*from, message.id));
+        }
+        Task::Commit { message, .. } if !done => {
+            let _ = file_system.remove(&step.temporary);
+            let _ = file_system.remove(&step.named);
+            let _ = file_system.remove(&places.body(message.id));
+        }
+        _ if !done => {
+            let _ = file_system.remove(&step.temporary);
+        }
+        _ => {}
+    }
+}
+
+fn remove(file_system: &dyn FileSystem, places: &Places, id: MessageId, from: Place) -> Result<()> {
+    let control = places.control(from, id);
+    file_system.remove(&control).map_err(|error| SpoolError::of(&control, error))?;
+    let _ = file_system.remove(&places.body(id));
+    Ok(())
+}
+
+/// Moves what there is of a message out of the way, for somebody to look at.
+pub(crate) fn set_aside(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    id: MessageId,
+    from: Place,
+) -> Result<()> {
+    let corrupt = places.corrupt();
+    let control = places.control(from, id);
+    // First the octets: without a control file they would be taken for those of a message that is gone.
+    let moved = file_system.rename(&places.body(id), &corrupt.join(format!("{id}.body")));
+    if let Err(error) = moved
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(SpoolError::of(&places.body(id), error));
+    }
+    file_system
+        .rename(&control, &corrupt.join(format!("{id}.{}", from.name())))
+        .and_then(|()| file_system.sync_folder(&corrupt))
+        .map_err(|error| SpoolError::of(&control, error))
+}
+
+fn fail(outcome: &mut Result<()>, path: &Path, error: &std::io::Error) {
+    if outcome.is_ok() {
+        // An error cannot be had twice; its kind and text can.
+        *outcome = Err(SpoolError::of(path, std::io::Error::new(error.kind(), error.to_string())));
+    }
+}

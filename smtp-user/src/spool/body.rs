@@ -1,0 +1,50 @@
+//! The octets of a message, given out only when they are the ones that were taken in.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::message_octets::MessageOctets;
+use crate::model::queued_message::QueuedMessage;
+use crate::spool::control::hexadecimal;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::FileSystem;
+use crate::spool::place::Places;
+
+/// Opens a message's octets and reads them once, so that nothing damaged is ever sent. Blocks on the disk.
+pub(crate) fn open(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    message: &QueuedMessage,
+) -> Result<Box<dyn MessageOctets>> {
+    let id = message.id;
+    let path = places.body(id);
+    let damaged = |why: String| SpoolError::Damaged { id, why };
+    let body = file_system.open(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => damaged("its octets are missing".to_owned()),
+        // A symbolic link is not followed.
+        std::io::ErrorKind::InvalidInput => damaged("its octets are no ordinary file".to_owned()),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            damaged("its octets are a symbolic link".to_owned())
+        }
+        _ => SpoolError::of(&path, error),
+    })?;
+    if body.len() != message.octets {
+        return Err(damaged(format!("{} octets where there were {}", body.len(), message.octets)));
+    }
+    let mut digest = Sha256::new();
+    let mut room = vec![0; BLOCK];
+    let mut offset = 0;
+    while offset < body.len() {
+        let count = body.read_at(offset, &mut room).map_err(|error| SpoolError::of(&path, error))?;
+        if count == 0 {
+            return Err(damaged("it became shorter while it was read".to_owned()));
+        }
+        digest.update(room.get(..count).unwrap_or_default());
+        offset += count as u64;
+    }
+    if hexadecimal(&digest.finalize()) != message.sha256 {
+        return Err(damaged("its octets do not match their checksum".to_owned()));
+    }
+    Ok(body)
+}
+
+const BLOCK: usize = 256 << 10;

@@ -1,0 +1,70 @@
+//! A message that is being taken in. Dropped before it is committed, it leaves nothing behind.
+
+use std::sync::Arc;
+
+use crate::model::session_id::MessageId;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::{FileSystem, NewFile};
+use crate::spool::place::Places;
+use crate::spool::room::Slot;
+
+/// A message that is being taken in. Its methods block on the disk.
+#[derive(Debug)]
+pub struct Incoming {
+    id: MessageId,
+    file_system: Arc<dyn FileSystem>,
+    places: Places,
+    /// Gone once it was given to the writer, who cleans up from then on.
+    file: Option<(Box<dyn NewFile>, Slot)>,
+    octets: u64,
+}
+
+impl Incoming {
+    pub(crate) fn begin(
+        id: MessageId,
+        file_system: &Arc<dyn FileSystem>,
+        places: &Places,
+        slot: Slot,
+    ) -> Result<Self> {
+        let path = places.body(id);
+        let file = file_system.create(&path).map_err(|error| SpoolError::of(&path, error))?;
+        Ok(Self {
+            id,
+            file_system: Arc::clone(file_system),
+            places: places.clone(),
+            file: Some((file, slot)),
+            octets: 0,
+        })
+    }
+
+    /// Its name.
+    pub const fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// Octets so far.
+    pub const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Adds octets of the message.
+    pub fn write(&mut self, octets: &[u8]) -> Result<()> {
+        let Some((file, _)) = &mut self.file else { return Err(SpoolError::Closed) };
+        file.write(octets).map_err(|error| SpoolError::of(&self.places.body(self.id), error))?;
+        self.octets += octets.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn take(&mut self) -> Option<(Box<dyn NewFile>, Slot)> {
+        self.file.take()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // What cannot be removed now is at the next start.
+            let _ = self.file_system.remove(&self.places.body(self.id));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What an earlier daemon left behind: complete messages are queued, what was not finished is removed, what is damaged
+//! is set aside with an alarm, and what is not the spool's is named and left alone.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::batch::set_aside;
+use crate::spool::control::{self, ControlError};
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::{FileSystem, FoundKind};
+use crate::spool::place::{KNOWN, Place, Places, id_of, id_of_new};
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Messages there are, and where they stand.
+    pub messages: Vec<(Place, QueuedMessage)>,
+    /// Files of what was never finished, or finished and not removed any more.
+    pub removed: u64,
+    /// Damaged messages, now in `corrupt`.
+    pub damaged: Vec<(MessageId, String)>,
+    /// Files that are not the spool's; nobody touched them.
+    pub foreign: Vec<Foreign>,
+}
+
+/// A file that is not the spool's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Where.
+    pub path: PathBuf,
+    /// Why it is taken for none of the spool's.
+    pub why: String,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is left alone: {}", self.path.display(), self.why)
+    }
+}
+
+/// Reads a message's control file.
+pub fn read_control(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    place: Place,
+    id: MessageId,
+) -> Result<QueuedMessage> {
+    let path = places.control(place, id);
+    let file = file_system.open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => SpoolError::NotFound { id },
+        _ => SpoolError::of(&path, error),
+    })?;
+    let damaged = |why: String| SpoolError::Damaged { id, why };
+    if file.len() > control::MAX_OCTETS {
+        return Err(damaged(format!("a control file of {} octets", file.len())));
+    }
+    let mut octets = vec![0; usize::try_from(file.len()).unwrap_or(0)];
+    let mut filled = 0;
+    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read_at(filled as u64, room).map_err(|error| SpoolError::of(&path, error))? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    octets.truncate(filled);
+    let message = control::decode(&octets).map_err(|error| match error {
+        // It is whole and sound for another version of this program: nothing to be set aside.
+        ControlError::Version { found } => SpoolError::OtherVersion { path: path.clone(), found, known: "1" },
+        error => damaged(error.to_string()),
+    })?;
+    if message.id != id {
+        return Err(damaged(format!("the control file is that of message {}", message.id)));
+    }
+    Ok(message)
+}
+
+/// Looks through the folder.
+pub(crate) fn recover(file_system: &dyn FileSystem, places: &Places) -> Result<Recovered> {
+    let owner = file_system.look(places.root()).map_err(|error| SpoolError::of(places.root(), error))?.owner;
+    let mut work = Recovery { file_system, places, owner, recovered: Recovered::default() };
+    work.root()?;
+    work.incoming()?;
+    let newest = work.controls()?;
+    work.bodies(newest)?;
+    Ok(work.recovered)
+}
+
+struct Recovery<'f> {
+    file_system: &'f dyn FileSystem,
+    places: &'f Places,
+    owner: u32,
+    recovered: Recovered,
+}
+
+impl Recovery<'_> {
+    fn list(&self, folder: &Path) -> Result<Vec<String>> {
+        let mut names = self.file_system.list(folder).map_err(|error| SpoolError::of(folder, error))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn foreign(&mut self, path: PathBuf, why: &str) {
+        self.recovered.foreign.push(Foreign { path, why: why.to_owned() });
+    }
+
+    /// Whether a file is one that the spool made; if not, takes note of it.
+    fn is_ours(&mut self, path: &Path) -> Result<bool> {
+        let found = self.file_system.look(path).map_err(|error| SpoolError::of(path, error))?;
+        let why = match found.kind {
+            FoundKind::File if found.owner == self.owner => return Ok(true),
+            FoundKind::File => format!("it belongs to user {}", found.owner),
+            FoundKind::Folder => "it is a folder".to_owned(),
+            FoundKind::Other => "it is no ordinary file".to_owned(),
+        };
+        self.foreign(path.to_owned(), &why);
+        Ok(false)
+    }
+
+    fn root(&mut self) -> Result<()> {
+        for name in self.list(self.places.root())? {
+            if !KNOWN.contains(&name.as_str()) && name != "lost+found" {
+                self.foreign(self.places.root().join(name), "the spool has no such file");
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing there was ever promised to anybody.
+    fn incoming(&mut self) -> Result<()> {
+        let folder = self.places.incoming();
+        for name in self.list(&folder)? {
+            let path = folder.join(&name);
+            if id_of_new(&name).is_none() && name != "probe" {
+                self.foreign(path, "it has no name that the spool gives");
+            } else if self.is_ours(&path)? {
+                self.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<()> {
+        self.recovered.removed += 1;
+        self.file_system.remove(path).map_err(|error| SpoolError::of(path, error))
+    }
+
+    /// Reads the control files; of each message, the newest is meant.
+    fn controls(&mut self) -> Result<HashMap<MessageId, (Place, QueuedMessage)>> {
+        let mut newest: HashMap<MessageId, (Place, QueuedMessage)> = HashMap::new();
+        let mut damaged = Vec::new();
+        for place in Place::ALL {
+            let folder = self.places.folder(place);
+            for name in self.list(&folder)? {
+                let path = folder.join(&name);
+                let Some(id) = id_of(&name) else {
+                    self.foreign(path, "it has no name that the spool gives");
+                    continue;
+                };
+                if !self.is_ours(&path)? {
+                    continue;
+                }
+                let message = match read_control(self.file_system, self.places, place, id) {
+                    Ok(message) => message,
+                    Err(SpoolError::Damaged { why, .. }) => {
+                        damaged.push((place, id, why));
+                        continue;
+                    }
+                    // The others are not to suffer for one that the disk does not give back.
+                    Err(SpoolError::Io { source, .. }) => {
+                        damaged.push((place, id, format!("the control file cannot be read: {source}")));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                match newest.remove(&id) {
+                    Some((earlier, other)) if other.version > message.version => {
+                        self.remove(&path)?;
+                        newest.insert(id, (earlier, other));
+                    }
+                    Some((earlier, _)) => {
+                        self.remove(&self.places.control(earlier, id))?;
+                        newest.insert(id, (place, message));
+                    }
+                    None => {
+                        newest.insert(id, (place, message));
+                    }
+                }
+            }
+        }
+        for (place, id, why) in damaged {
+            // An older version that is sound does not make up for it: what came after is not known.
+            if let Some((other, _)) = newest.remove(&id) {
+                set_aside(self.file_system, self.places, id, other)?;
+            }
+            self.set_aside(place, id, why)?;
+        }
+        Ok(newest)
+    }
+
+    fn set_aside(&mut self, place: Place, id: MessageId, why: String) -> Result<()> {
+        set_aside(self.file_system, self.places, id, place)?;
+        self.recovered.damaged.push((id, why));
+        Ok(())
+    }
+
+    /// Pairs control files and octets.
+    fn bodies(&mut self, newest: HashMap<MessageId, (Place, QueuedMessage)>) -> Result<()> {
+        let folder = self.places.bodies();
+        for name in self.list(&folder)? {
+            let path = folder.join(&name);
+            match id_of(&name) {
+                None => self.foreign(path, "it has no name that the spool gives"),
+                Some(id) if newest.contains_key(&id) => {}
+                // Of a message that was not complete, or is finished.
+                Some(_) => {
+                    if self.is_ours(&path)? {
+                        self.remove(&path)?;
+                    }
+                }
+            }
+        }
+        let mut messages: Vec<_> = newest.into_values().collect();
+        messages.sort_unstable_by_key(|(_, message)| message.id);
+        for (place, message) in messages {
+            if message.is_finished() {
+                // The daemon ended between the last word about it and its removal.
+                self.remove(&self.places.control(place, message.id))?;
+                let _ = self.file_system.remove(&self.places.body(message.id));
+                continue;
+            }
+            match self.wrong_with_body(&message)? {
+                Some(why) => self.set_aside(place, message.id, why)?,
+                None => self.recovered.messages.push((place, message)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be seen without reading them; they are read before they are sent.
+    fn wrong_with_body(&self, message: &QueuedMessage) -> Result<Option<String>> {
+        let path = self.places.body(message.id);
+        let found = match self.file_system.look(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some("its octets are missing".to_owned()));
+            }
+            Err(error) => return Err(SpoolError::of(&path, error)),
+        };
+        Ok(match found.kind {
+            FoundKind::File if found.owner != self.owner => {
+                Some(format!("its octets belong to user {}", found.owner))
+            }
+            FoundKind::File if found.octets != message.octets => {
+                Some(format!("{} octets where there were {}", found.octets, message.octets))
+            }
+            FoundKind::File => None,
+            _ => Some("its octets are no ordinary file".to_owned()),
+        })
+    }
+}

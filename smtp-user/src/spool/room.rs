@@ -1,0 +1,159 @@
+//! How many messages there are, how many there may be, and whether the disk has room for them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::session_id::MessageId;
+use crate::spool::config::Config;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::FileSystem;
+use crate::spool::place::Place;
+
+/// What is known of a message without reading its control file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// Version of its control file.
+    pub(crate) version: u64,
+}
+
+/// The messages there are, and the room for more.
+#[derive(Debug)]
+pub(crate) struct Room {
+    limit: Option<u64>,
+    min_free_octets: u64,
+    min_free_files: u64,
+    read_only: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: HashMap<MessageId, Entry>,
+    /// Messages that count against the limit: those not in quarantine, and those that are being taken in.
+    count: u64,
+}
+
+/// A place for one message that is being taken in; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    room: Arc<Room>,
+    kept: bool,
+}
+
+impl Room {
+    pub(crate) fn new(config: &Config, entries: HashMap<MessageId, Entry>) -> Self {
+        let count = entries.values().filter(|entry| entry.place != Place::Quarantine).count() as u64;
+        Self {
+            limit: config.limit,
+            min_free_octets: config.min_free_octets,
+            min_free_files: config.min_free_files,
+            read_only: AtomicBool::new(false),
+            inner: Mutex::new(Inner { entries, count }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a message of so many octets can be taken in now.
+    pub(crate) fn look(
+        &self,
+        file_system: &dyn FileSystem,
+        folder: &std::path::Path,
+        octets: u64,
+    ) -> Result<()> {
+        if self.is_read_only() {
+            return Err(SpoolError::ReadOnly);
+        }
+        if let Some(limit) = self.limit
+            && self.inner().count >= limit
+        {
+            return Err(SpoolError::Full { limit });
+        }
+        let space = file_system.space(folder).map_err(|error| SpoolError::of(folder, error))?;
+        let needed = self.min_free_octets.saturating_add(octets);
+        if space.octets < needed || space.files < self.min_free_files {
+            return Err(SpoolError::NoSpace);
+        }
+        Ok(())
+    }
+
+    /// A place for one more message: however many ask at the same time, there are never more than the limit.
+    pub(crate) fn reserve(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
+        let mut inner = self.inner();
+        if let Some(limit) = self.limit
+            && inner.count >= limit
+        {
+            return Err(SpoolError::Full { limit });
+        }
+        if inner.entries.contains_key(&id) {
+            return Err(SpoolError::Exists { id });
+        }
+        inner.count += 1;
+        Ok(Slot { room: Arc::clone(self), kept: false })
+    }
+
+    /// Takes note of a message that is in the spool now, or stands elsewhere or in another version.
+    pub(crate) fn set(&self, id: MessageId, entry: Entry) {
+        let mut inner = self.inner();
+        let counts = |place: Place| u64::from(place != Place::Quarantine);
+        let before = inner.entries.insert(id, entry);
+        inner.count = inner.count + counts(entry.place) - before.map_or(0, |before| counts(before.place));
+    }
+
+    /// Takes note of a message that is gone.
+    pub(crate) fn forget(&self, id: MessageId) {
+        let mut inner = self.inner();
+        if let Some(entry) = inner.entries.remove(&id)
+            && entry.place != Place::Quarantine
+        {
+            inner.count = inner.count.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn get(&self, id: MessageId) -> Option<Entry> {
+        self.inner().entries.get(&id).copied()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(MessageId, Entry)> {
+        self.inner().entries.iter().map(|(id, entry)| (*id, *entry)).collect()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.inner().count
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Acquire)
+    }
+
+    /// Says whether the disk can be relied on; gives what was known before.
+    pub(crate) fn set_read_only(&self, read_only: bool) -> bool {
+        self.read_only.swap(read_only, Ordering::AcqRel)
+    }
+}
+
+impl Slot {
+    /// The message is in the spool; its entry counts for it from now on.
+    pub(crate) fn keep(mut self, id: MessageId, entry: Entry) {
+        self.kept = true;
+        let mut inner = self.room.inner();
+        inner.entries.insert(id, entry);
+        if entry.place == Place::Quarantine {
+            inner.count = inner.count.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.kept {
+            let mut inner = self.room.inner();
+            inner.count = inner.count.saturating_sub(1);
+        }
+    }
+}

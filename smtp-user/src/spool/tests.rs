@@ -1,0 +1,9 @@
+//! The spool on a file system in memory that can fail, be cut off, and lose what was not synced; and on the real one.
+
+mod bad_folders;
+mod damage;
+mod faults;
+mod limits;
+mod memory_disk;
+mod power_loss;
+mod rig;

@@ -1,0 +1,94 @@
+//! Folders that are no spool: one sentence, and nothing is touched.
+
+use std::fs;
+use std::path::Path;
+
+use super::rig::{commit, whole};
+use crate::spool::config::Config;
+use crate::spool::error::SpoolError;
+use crate::spool::store::Spool;
+
+fn open(folder: &Path) -> Result<(Spool, crate::spool::recovery::Recovered), SpoolError> {
+    Spool::open(&Config { min_free_octets: 0, min_free_files: 0, ..Config::within(folder) })
+}
+
+#[tokio::test]
+async fn on_the_real_file_system_a_message_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, recovered) = open(folder.path()).unwrap();
+    assert!(recovered.messages.is_empty());
+    commit(&spool, 1, 3).await.unwrap();
+    assert!(matches!(open(folder.path()), Err(SpoolError::InUse { .. })));
+    drop(spool);
+    let (spool, recovered) = open(folder.path()).unwrap();
+    assert_eq!(whole(&spool, &recovered), [1]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    let error = open(&path).unwrap_err();
+    assert!(matches!(error, SpoolError::NoFolder { .. }), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_symbolic_link_is_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool");
+    std::os::unix::fs::symlink(target.path(), &path).unwrap();
+    assert!(matches!(open(&path), Err(SpoolError::NotAFolder { .. })));
+    drop(open(target.path()).unwrap());
+    fs::remove_dir(target.path().join("active")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), target.path().join("active")).unwrap();
+    assert!(matches!(open(target.path()), Err(SpoolError::NotAFolder { .. })));
+}
+
+#[test]
+fn a_folder_with_other_things_in_it_is_no_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mailbox"), "mine").unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(
+        error.to_string().ends_with("is no spool: it has `mailbox` in it, and no file `format`"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_spool_of_another_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    fs::write(folder.path().join("format"), "postern-spool 2\n").unwrap();
+    let error = open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("is of format `postern-spool 2`"), "{error}");
+}
+
+#[test]
+fn a_start_that_was_cut_off_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("format"), "").unwrap();
+    fs::write(folder.path().join("lock"), "").unwrap();
+    drop(open(folder.path()).unwrap());
+    assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "postern-spool 1\n");
+}
+
+#[tokio::test]
+async fn a_link_in_place_of_a_message_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = open(folder.path()).unwrap();
+    commit(&spool, 1, 1).await.unwrap();
+    let body = spool.places().body(super::rig::id(1));
+    let elsewhere = folder.path().join("elsewhere");
+    fs::rename(&body, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &body).unwrap();
+    let message = super::rig::message(1, 1);
+    assert!(matches!(spool.body(&message), Err(SpoolError::Damaged { .. })));
+    drop(spool);
+    let (_, recovered) = open(folder.path()).unwrap();
+    assert_eq!(recovered.damaged.len(), 1);
+    assert!(elsewhere.exists());
+}

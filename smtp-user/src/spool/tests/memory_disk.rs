@@ -1,0 +1,285 @@
+//! A file system in memory: counts its calls, fails or is cut off at one of them, and knows what a loss of power leaves.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::model::message_octets::MessageOctets;
+use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space};
+
+/// What happens at a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The process is killed before it.
+    KillBefore,
+    /// The process is killed after it.
+    KillAfter,
+    /// It fails, with this kind of error.
+    Error(io::ErrorKind),
+}
+
+/// What is not done although it is asked for: the negative controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Omitted {
+    pub(super) file_syncs: bool,
+    pub(super) folder_syncs: bool,
+}
+
+/// A file's octets now, and those that a loss of power leaves.
+#[derive(Clone, Debug, Default)]
+struct File {
+    octets: Vec<u8>,
+    synced: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    files: Vec<File>,
+    /// Names of each folder now, and those that a loss of power leaves.
+    folders: BTreeMap<PathBuf, (Names, Names)>,
+    /// Calls so far, by what they did.
+    calls: Vec<String>,
+    fault: Option<(usize, Fault)>,
+    killed: bool,
+    omitted: Omitted,
+    space: Option<Space>,
+}
+
+type Names = BTreeMap<String, usize>;
+
+/// The file system; clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MemoryDisk(Arc<Mutex<State>>);
+
+impl MemoryDisk {
+    /// With an empty folder in it.
+    pub(super) fn with_folder(root: &Path) -> Self {
+        let disk = Self::default();
+        disk.state().folders.insert(root.to_owned(), (Names::new(), Names::new()));
+        disk
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// One that goes on from the same state on its own.
+    pub(super) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// Calls so far that change something.
+    pub(super) fn calls(&self) -> Vec<String> {
+        self.state().calls.clone()
+    }
+
+    /// Forgets the calls so far, and has something happen at the one of this number from now on.
+    pub(super) fn arm(&self, fault: Option<(usize, Fault)>) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.fault = fault;
+    }
+
+    pub(super) fn omit(&self, omitted: Omitted) {
+        self.state().omitted = omitted;
+    }
+
+    pub(super) fn set_space(&self, space: Space) {
+        self.state().space = Some(space);
+    }
+
+    /// The process that was killed has a successor.
+    pub(super) fn restart(&self) {
+        let mut state = self.state();
+        state.killed = false;
+        state.fault = None;
+    }
+
+    /// Leaves what a loss of power would: nothing that was not synced.
+    pub(super) fn lose_power(&self) {
+        let mut state = self.state();
+        for file in &mut state.files {
+            file.octets = file.synced.clone();
+        }
+        for (names, synced) in state.folders.values_mut() {
+            *names = synced.clone();
+        }
+        state.killed = false;
+        state.fault = None;
+    }
+
+    /// Changes a file behind the spool's back.
+    pub(super) fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.state();
+        let file = state.find(path).unwrap();
+        change(&mut state.files[file].octets);
+    }
+
+    /// Adds a file behind the spool's back.
+    pub(super) fn plant(&self, path: &Path, octets: &[u8]) {
+        let mut state = self.state();
+        state.add(path, octets.to_vec());
+    }
+
+    /// Names of a folder's files.
+    pub(super) fn names(&self, folder: &Path) -> Vec<String> {
+        self.state().folders[folder].0.keys().cloned().collect()
+    }
+
+    /// Does something that may be made to fail.
+    fn call<T>(&self, what: String, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.state();
+        if state.killed {
+            return Err(killed());
+        }
+        let number = state.calls.len();
+        state.calls.push(what);
+        match state.fault.filter(|(at, _)| *at == number) {
+            Some((_, Fault::KillBefore)) => {
+                state.killed = true;
+                Err(killed())
+            }
+            Some((_, Fault::KillAfter)) => {
+                let _ = act(&mut state);
+                state.killed = true;
+                Err(killed())
+            }
+            Some((_, Fault::Error(kind))) => Err(io::Error::new(kind, "injected")),
+            None => act(&mut state),
+        }
+    }
+}
+
+fn killed() -> io::Error {
+    io::Error::other("killed")
+}
+
+impl State {
+    fn find(&self, path: &Path) -> io::Result<usize> {
+        let (folder, name) = split(path);
+        let names = &self.folders.get(folder).ok_or(io::ErrorKind::NotFound)?.0;
+        names.get(&name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn add(&mut self, path: &Path, octets: Vec<u8>) -> usize {
+        let (folder, name) = split(path);
+        self.files.push(File { octets, synced: Vec::new() });
+        let file = self.files.len() - 1;
+        self.folders.get_mut(folder).unwrap().0.insert(name, file);
+        file
+    }
+}
+
+fn split(path: &Path) -> (&Path, String) {
+    (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap().to_owned())
+}
+
+fn short(path: &Path) -> String {
+    let (folder, _) = split(path);
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+impl FileSystem for MemoryDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let file = self.call(format!("create in {}", short(path)), |state| {
+            if state.find(path).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(state.add(path, Vec::new()))
+        })?;
+        Ok(Box::new(MemoryFile { disk: self.clone(), file, folder: short(path) }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn MessageOctets>> {
+        let state = self.state();
+        if state.killed {
+            return Err(killed());
+        }
+        Ok(Box::new(state.files[state.find(path)?].octets.clone()))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(format!("rename from {} to {}", short(from), short(to)), |state| {
+            let file = state.find(from)?;
+            let ((from_folder, from_name), (to_folder, to_name)) = (split(from), split(to));
+            state.folders.get_mut(from_folder).unwrap().0.remove(&from_name);
+            state.folders.get_mut(to_folder).unwrap().0.insert(to_name, file);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.call(format!("remove from {}", short(path)), |state| {
+            state.find(path)?;
+            let (folder, name) = split(path);
+            state.folders.get_mut(folder).unwrap().0.remove(&name);
+            Ok(())
+        })
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        self.call("make folder".to_owned(), |state| {
+            state.folders.insert(path.to_owned(), (Names::new(), Names::new()));
+            Ok(())
+        })
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.call(format!("sync folder {}", path.file_name().unwrap().to_str().unwrap()), |state| {
+            if !state.omitted.folder_syncs {
+                let (names, synced) = state.folders.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
+                synced.clone_from(names);
+            }
+            Ok(())
+        })
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let state = self.state();
+        let folder = state.folders.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(folder.0.keys().cloned().collect())
+    }
+
+    fn look(&self, path: &Path) -> io::Result<Found> {
+        let state = self.state();
+        if state.folders.contains_key(path) {
+            return Ok(Found { kind: FoundKind::Folder, octets: 0, owner: 0 });
+        }
+        let octets = state.files[state.find(path)?].octets.len() as u64;
+        Ok(Found { kind: FoundKind::File, octets, owner: 0 })
+    }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(self.state().space.unwrap_or(Space { octets: u64::MAX, files: u64::MAX }))
+    }
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+struct MemoryFile {
+    disk: MemoryDisk,
+    file: usize,
+    folder: String,
+}
+
+impl NewFile for MemoryFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        let file = self.file;
+        self.disk.call(format!("write in {}", self.folder), |state| {
+            state.files[file].octets.extend_from_slice(octets);
+            Ok(())
+        })
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let file = self.file;
+        self.disk.call(format!("sync file in {}", self.folder), |state| {
+            if !state.omitted.file_syncs {
+                let file = &mut state.files[file];
+                file.synced.clone_from(&file.octets);
+            }
+            Ok(())
+        })
+    }
+}

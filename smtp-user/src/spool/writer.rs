@@ -1,0 +1,62 @@
+//! The one thread that changes control files: whoever waits meanwhile shares the next round of syncs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+use tracing::error;
+
+use crate::spool::batch::{self, Task};
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::FileSystem;
+use crate::spool::place::Places;
+use crate::spool::room::Room;
+
+/// Something to be done, and whom to tell.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) task: Task,
+    pub(crate) done: oneshot::Sender<Result<()>>,
+}
+
+/// Jobs that may wait; more wait where they come from.
+const WAITING: usize = 1024;
+/// Jobs that are done at a time.
+const BATCH: usize = 128;
+
+/// Starts the thread. It ends when nobody can give it jobs any more.
+pub(crate) fn start(
+    file_system: Arc<dyn FileSystem>,
+    places: Places,
+    room: Arc<Room>,
+) -> std::io::Result<(SyncSender<Job>, JoinHandle<()>)> {
+    let (sender, receiver) = sync_channel(WAITING);
+    let work = move || work(file_system.as_ref(), &places, &room, &receiver);
+    let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(work)?;
+    Ok((sender, thread))
+}
+
+fn work(file_system: &dyn FileSystem, places: &Places, room: &Room, jobs: &Receiver<Job>) {
+    let mut serial = 0;
+    while let Ok(first) = jobs.recv() {
+        let (mut tasks, mut waiting) = (vec![first.task], vec![first.done]);
+        while tasks.len() < BATCH
+            && let Ok(next) = jobs.try_recv()
+        {
+            tasks.push(next.task);
+            waiting.push(next.done);
+        }
+        let outcomes = batch::run(file_system, places, &mut serial, tasks);
+        for (done, outcome) in waiting.into_iter().zip(outcomes) {
+            if let Err(SpoolError::Io { path, source }) = &outcome
+                && !room.set_read_only(true)
+            {
+                // A later sync may claim success though the octets are lost: nothing is promised any more.
+                error!(path = %path.display(), %source, "the spool takes no mail: a write failed");
+            }
+            // Whoever does not wait any more finds it in the spool, or does not.
+            let _ = done.send(outcome);
+        }
+    }
+}
