@@ -20,6 +20,7 @@ mod pipelining;
 mod postfix;
 mod real_clamd;
 mod real_clients;
+mod real_icap;
 mod selftest;
 mod slow_clients;
 mod smuggling;

@@ -25,6 +25,7 @@ pub mod postfix;
 pub mod privilege;
 pub mod program;
 pub mod real_clamd;
+pub mod real_icap;
 pub mod records;
 pub mod smtp_dialogue;
 pub mod topology;

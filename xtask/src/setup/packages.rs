@@ -48,6 +48,7 @@ impl Package {
         match self.name {
             "postfix" => &["postfix"],
             "clamav-daemon" => &["clamav-daemon.socket", "clamav-daemon", "clamav-freshclam"],
+            "c-icap" => &["c-icap"],
             "haproxy" => &["haproxy"],
             "clamsmtp" => &["clamsmtp"],
             _ => &[],
@@ -93,6 +94,13 @@ const PACKAGES: &[Package] = &[
     program("swaks", "swaks", Group::Lab, "SMTP by hand"),
     program("postfix", "postfix", Group::Peers, "a mail server at either end; a peer of the measurements"),
     program("clamav-daemon", "clamd", Group::Peers, "an engine"),
+    program("c-icap", "c-icap", Group::Peers, "an engine"),
+    Package {
+        name: "libc-icap-mod-virus-scan",
+        why: "what c-icap scans with",
+        group: Group::Peers,
+        probe: Probe::File("/usr/share/doc/libc-icap-mod-virus-scan/copyright"),
+    },
     program("haproxy", "haproxy", Group::Peers, "a peer of the measurements"),
     program("clamsmtp", "clamsmtpd", Group::Peers, "a peer of the measurements"),
     lab_file("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl/copyright", "TLS for swaks"),
