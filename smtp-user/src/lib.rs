@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | 7 | `cli`, `app` | composition, process life, commands |
 //! | 5 | `inspect` | judges one message |
+//! | 5 | `delivery` | delivers one message, and says when |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
 //! | 6 | `gateway` | the inspector as a service: sessions from accept to close |
 //! | 4 | `tls` | TLS on both legs, and the inspection CA |
@@ -27,6 +28,7 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod content;
+pub mod delivery;
 pub mod engine;
 pub mod event;
 pub mod gateway;

@@ -32,6 +32,10 @@ pub const DOMAIN_OCTETS: usize = 255;
 /// route counts.
 pub const PATH_OCTETS: usize = 1024;
 
+/// `Received:` fields of a message that is going round in circles. RFC 5321 §6.3 suggests 100; mail passes ten hosts
+/// in practice, and 50 is what others use.
+pub const HOPS: u32 = 50;
+
 /// Octets of ENVID (RFC 3461 §5.4).
 pub const ENVID_OCTETS: usize = 100;
 

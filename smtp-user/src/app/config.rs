@@ -13,6 +13,7 @@ pub mod problem;
 pub mod records;
 pub mod resource;
 pub mod size;
+pub mod spool;
 pub mod tls_files;
 
 pub(crate) mod document;
@@ -28,6 +29,7 @@ use crate::app::config::inspection_ca::InspectionCa;
 use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{FileSpans, Resource};
+use crate::app::config::spool::SpoolConfig;
 use crate::app::resolve;
 use crate::inspect;
 use crate::policy::packet_rules::PacketRules;
@@ -56,6 +58,8 @@ pub struct Config {
     pub inspection: inspect::Config,
     /// The CA that mints leaves.
     pub inspection_ca: InspectionCa,
+    /// Store-and-forward, of resources with `mode = "spool"`.
+    pub spool: SpoolConfig,
     /// The resources that the inspector takes flows for.
     pub resources: Vec<Resource>,
     /// What somebody should look at.

@@ -85,6 +85,7 @@ pub(crate) fn resolve(
             ..document.inspection
         },
         inspection_ca: document.inspection_ca,
+        spool: document.spool,
         resources: document.resources.into_iter().map(|table| table.resource).collect(),
         warnings: diagnostics,
     })

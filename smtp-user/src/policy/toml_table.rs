@@ -138,6 +138,23 @@ impl<'t> TableReader<'t> {
         fitting
     }
 
+    /// `true` or `false`; older files write 1 and 0.
+    pub fn switch(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(on) => Some(*on),
+            DeValue::Integer(number) => {
+                let suggestion = Some(format!("{key} = {}", number.as_str() != "0"));
+                self.wrong_type(key, "true or false", value, suggestion);
+                None
+            }
+            _ => {
+                self.wrong_type(key, "true or false", value, None);
+                None
+            }
+        }
+    }
+
     /// Reads a string by `parse`.
     pub fn parsed<T, E: Into<Problem>>(
         &mut self,

@@ -12,6 +12,7 @@ use crate::app::config::inspector::{self, InspectorConfig};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
+use crate::app::config::spool::{self, SpoolConfig};
 use crate::inspect;
 use crate::policy::mistake::{Mistake, Problem};
 use crate::policy::rule_table::{RuleIds, RuleTable, read_rules, read_tables};
@@ -26,6 +27,7 @@ pub(crate) struct Document {
     pub(crate) engines: Vec<EngineTable>,
     pub(crate) inspection_ca: InspectionCa,
     pub(crate) inspector: InspectorConfig,
+    pub(crate) spool: SpoolConfig,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
     /// Everything that is wrong with them one by one.
@@ -57,8 +59,17 @@ pub(crate) enum FileKind {
     Rules,
 }
 
-const KEYS: &[&str] =
-    &["gateway", "inspector", "records", "inspection", "engine", "inspection_ca", "rule", "resource"];
+const KEYS: &[&str] = &[
+    "gateway",
+    "inspector",
+    "records",
+    "inspection",
+    "engine",
+    "inspection_ca",
+    "spool",
+    "rule",
+    "resource",
+];
 
 /// Reads a file. A text that is not TOML gives the one mistake at which the parser stopped.
 pub(crate) fn read(text: &str, kind: FileKind) -> Document {
@@ -117,6 +128,13 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
             document.inspector = inspector::read(table, value.span(), &mut document.notes);
         } else {
             reader.wrong_type("inspector", "a table", value, Some("[inspector]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("spool") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.spool = spool::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("spool", "a table", value, Some("[spool]".to_owned()));
         }
     }
     if let Some(value) = reader.value("rule") {

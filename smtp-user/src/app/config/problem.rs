@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::app::config::duration::{DurationError, format_duration};
 use crate::app::config::size::{SizeError, format_size};
 use crate::app::config::tls_files::TlsFileProblem;
+use crate::delivery::settings::NotAHost;
 use crate::policy::lint::{Finding, FindingKind};
 use crate::policy::mistake::Problem;
 
@@ -109,6 +110,43 @@ pub enum ConfigProblem {
         key: &'static str,
         /// What was written.
         text: String,
+    },
+    /// No host that could be called.
+    #[error(transparent)]
+    NotAHost(#[from] NotAHost),
+    /// Nobody's address.
+    #[error("`{key}` takes the address of a mailbox, as in \"postmaster@example.org\", not `{text}`")]
+    NotAMailbox {
+        /// The key.
+        key: &'static str,
+        /// What was written.
+        text: String,
+    },
+    /// Two waits that are longer than the one they are part of.
+    #[error(
+        "`scan_timeout` and `delivery_timeout` together are {}, longer than `timeout`, which is {}",
+        format_duration(*sum),
+        format_duration(*timeout)
+    )]
+    TimersTooLong {
+        /// Both.
+        sum: Duration,
+        /// What they are part of.
+        timeout: Duration,
+    },
+    /// Keys that only say something about mail that the gateway delivers.
+    #[error("`{key}` says how mail is delivered; it needs `mode = \"spool\"`")]
+    NeedsSpool {
+        /// The key.
+        key: &'static str,
+    },
+    /// Two answers to one question.
+    #[error("`{first}` and `{second}` both say where mail goes; leave one of them out")]
+    Contradiction {
+        /// One key.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
     },
     /// The same name twice.
     #[error("{what} `{name}` is already defined in line {first_line}")]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use serde::Serialize;
@@ -12,6 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::config::document::Notes;
 use crate::app::config::problem::ConfigProblem;
+use crate::app::config::spool::duration;
+use crate::delivery::settings::{NextHopName, Routing};
 pub use crate::model::server_tls::ServerTls;
 use crate::policy::action::UnknownWord;
 use crate::policy::packet_rule::check_name;
@@ -39,6 +42,10 @@ pub struct Resource {
     pub source: SourceAddress,
     /// Where connections made to the gateway itself go; without it, everybody goes where they meant to.
     pub next_hop: Option<SocketAddr>,
+    /// How its mail is delivered, with `mode = "spool"`.
+    pub delivery: Routing,
+    /// With `mode = "spool"`: how long the final reply waits for the verdict. Default: not at all.
+    pub hold: Option<Duration>,
 }
 
 /// Whose address the next hop sees.
@@ -164,7 +171,20 @@ const KEYS: &[&str] = &[
     "tls_min",
     "source",
     "next_hop",
+    "delivery_servers",
+    "use_mx",
+    "error_servers",
+    "error_mx",
+    "notify_sender",
+    "hold",
 ];
+
+/// Those that need `mode = "spool"`.
+const SPOOL_KEYS: [&str; 6] =
+    ["delivery_servers", "use_mx", "error_servers", "error_mx", "notify_sender", "hold"];
+
+/// Longest hold: the other side's time-out for the final reply is ten minutes (RFC 5321 §4.5.3.2.6).
+const MAX_HOLD: Duration = Duration::from_mins(5);
 
 const IMPORTED_KEYS: &[&str] = &["certificate", "key", "password_file"];
 
@@ -180,6 +200,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     for key in ["client_tls", "server_tls", "server_ca"] {
         file_spans.0.extend(reader.span_of(key).map(|span| (key, span)));
     }
+    let server_tls = reader.word("server_tls").unwrap_or_default();
     let resource = Resource {
         name: name.unwrap_or_default(),
         mode: reader.word("mode").unwrap_or_default(),
@@ -187,18 +208,58 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             .value("client_tls")
             .and_then(|value| client_tls(&mut reader, value, &mut file_spans, notes))
             .unwrap_or_default(),
-        server_tls: reader.word("server_tls").unwrap_or_default(),
+        server_tls,
         server_ca: file(&mut reader, "server_ca", notes),
         server_name: server_name(&mut reader, notes),
         tls_min: tls_min(&mut reader, notes).unwrap_or_default(),
         source: reader.word("source").unwrap_or_default(),
         next_hop: socket_address(&mut reader, "next_hop", notes),
+        delivery: routing(&mut reader, server_tls, notes),
+        hold: duration(&mut reader, "hold", Duration::from_millis(100), MAX_HOLD, notes),
     };
+    if resource.mode == ResourceMode::Proxy
+        && let Some(key) = SPOOL_KEYS.into_iter().find(|key| reader.value(key).is_some())
+    {
+        notes.error(reader.span_of(key).unwrap_or_default(), ConfigProblem::NeedsSpool { key });
+    }
     if let (ClientTls::Mint, ServerTls::Off) = (&resource.client_tls, resource.server_tls) {
         notes.error(file_spans.of("client_tls"), ConfigProblem::NothingToMintAfter);
     }
     notes.adopt(reader.finish());
     ResourceTable { resource, name_span, file_spans }
+}
+
+/// How its mail is delivered.
+fn routing(reader: &mut TableReader<'_>, server_tls: ServerTls, notes: &mut Notes) -> Routing {
+    let routing = Routing {
+        servers: hosts(reader, "delivery_servers", notes),
+        use_mx: reader.switch("use_mx").unwrap_or(false),
+        error_servers: hosts(reader, "error_servers", notes),
+        error_mx: reader.switch("error_mx").unwrap_or(false),
+        notify_sender: reader.switch("notify_sender").unwrap_or(true),
+        server_tls,
+    };
+    for (on, is_empty, first, second) in [
+        (routing.use_mx, routing.servers.is_empty(), "use_mx", "delivery_servers"),
+        (routing.error_mx, routing.error_servers.is_empty(), "error_mx", "error_servers"),
+    ] {
+        if on && !is_empty {
+            let span = reader.span_of(second).unwrap_or_default();
+            notes.error(span, ConfigProblem::Contradiction { first, second });
+        }
+    }
+    routing
+}
+
+fn hosts(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Notes) -> Vec<NextHopName> {
+    let mut hosts = Vec::new();
+    for text in reader.texts(key) {
+        match text.get_ref().parse() {
+            Ok(host) => hosts.push(host),
+            Err(problem) => notes.error(text.span(), ConfigProblem::NotAHost(problem)),
+        }
+    }
+    hosts
 }
 
 fn client_tls(

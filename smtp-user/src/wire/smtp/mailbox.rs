@@ -31,6 +31,12 @@ pub fn is_domain(text: &str) -> bool {
     domain(text) == Some(text.len())
 }
 
+/// Whether `text` is a mailbox, and nothing else.
+pub fn is_mailbox(text: &str) -> bool {
+    let domain_part = local_part(text).and_then(|length| text.get(length..)?.strip_prefix('@'));
+    domain_part.is_some_and(is_domain)
+}
+
 fn atoms(text: &str) -> usize {
     let atext = |octet: u8| {
         octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet) || octet >= 0x80

@@ -8,6 +8,8 @@ use crate::app::config::gateway::{GatewayConfig, Hook};
 use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{ClientTls, Resource, ResourceMode, ServerTls, SourceAddress};
+use crate::app::config::spool::SpoolConfig;
+use crate::delivery::settings::Routing;
 use crate::policy::action::Action;
 use crate::tls::config::MinVersion;
 
@@ -19,6 +21,7 @@ fn the_sample_is_clean_and_says_the_defaults() {
     assert_eq!(config.records, Records::default());
     assert_eq!(config.inspection, crate::inspect::Config::default());
     assert_eq!(config.inspector, InspectorConfig::default());
+    assert_eq!(config.spool, SpoolConfig::default());
     assert_eq!(config.gateway, GatewayConfig { interfaces, ..GatewayConfig::default() });
     for key in [
         "hook",
@@ -39,6 +42,23 @@ fn the_sample_is_clean_and_says_the_defaults() {
         "minimum_rate",
         "data_end",
         "session",
+        "timeout",
+        "scan_period",
+        "resend_period",
+        "abandon_time",
+        "spool_limit",
+        "spool_limit_scan_period",
+        "detailed_smtp_err_mail",
+        "detailed_av_err_mail",
+        "detailed_rb_err_mail",
+        "max_conns",
+        "max_conns_per_site",
+        "max_mail_size",
+        "max_mails_per_conn",
+        "max_mx_node_per_mail",
+        "max_ips_per_mx_node",
+        "maxrecipients",
+        "max_load",
     ] {
         assert!(SAMPLE.contains(&format!("\n{key} = ")), "{key} is not written out");
     }
@@ -71,6 +91,8 @@ fn the_samples_examples_are_clean_too() {
             tls_min: MinVersion::default(),
             source: SourceAddress::default(),
             next_hop: None,
+            delivery: Routing { notify_sender: true, ..Routing::default() },
+            hold: None,
         }]
     );
 }
