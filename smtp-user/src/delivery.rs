@@ -1,4 +1,7 @@
 //! Delivers the messages that the gateway has accepted: whom to call and when, the dialogue with the next hop, and
 //! the reports to those who sent what cannot be delivered.
 
+pub mod destination;
+pub mod retry;
+pub mod schedule;
 pub mod settings;

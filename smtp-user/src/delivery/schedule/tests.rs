@@ -1,0 +1,207 @@
+//! Destinations do not hold each other up, and bounds are kept, whatever the order of events.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Bounds, Health, Job, Schedule};
+use crate::delivery::destination::Destination;
+use crate::delivery::retry::Retry;
+use crate::model::session_id::{MessageId, SessionId};
+
+fn message(number: u32) -> MessageId {
+    MessageId { session: SessionId::new(0, [0; 10]), number }
+}
+
+fn domain(name: &str) -> Destination {
+    Destination::Domain("r".to_owned(), name.to_owned())
+}
+
+fn job(number: u32, name: &str) -> Job {
+    Job { message: message(number), destination: domain(name) }
+}
+
+fn bounds(in_all: u32, per_site: u32) -> Bounds {
+    let retry =
+        Retry { resend_period: Duration::from_secs(600), abandon_time: Duration::from_secs(432_000) };
+    Bounds { in_all, per_site, retry }
+}
+
+#[test]
+fn one_black_hole_costs_a_hundred_good_destinations_nothing() {
+    let mut schedule = Schedule::new(bounds(5, 2));
+    for number in 0..50 {
+        schedule.add(job(number, "hole.example"), 0);
+    }
+    for number in 100..200 {
+        schedule.add(job(number, &format!("good{number}.example")), 0);
+    }
+    // A call of the black hole takes 30 s, of a good one 10 ms.
+    let mut running: Vec<(u64, Job)> = Vec::new();
+    let (mut now, mut delivered, mut last) = (0, 0, 0);
+    while delivered < 100 {
+        while let Some(job) = schedule.next(now) {
+            let takes = if job.destination == domain("hole.example") { 30_000 } else { 10 };
+            running.push((now + takes, job));
+        }
+        let first = running.iter().enumerate().min_by_key(|(_, (end, _))| *end).unwrap().0;
+        let (end, job) = running.swap_remove(first);
+        now = end;
+        let is_hole = job.destination == domain("hole.example");
+        schedule.done(&job, if is_hole { Health::Silent } else { Health::Answers }, now);
+        if !is_hole {
+            delivered += 1;
+            last = now;
+        }
+    }
+    assert!(last < 10_000, "the last good message was delivered after {last} ms");
+}
+
+#[test]
+fn many_black_holes_leave_half_of_the_connections() {
+    let mut schedule = Schedule::new(bounds(10, 10));
+    let mut now = 0;
+    for number in 0..100 {
+        schedule.add(job(number, &format!("hole{number}.example")), 0);
+    }
+    while let Some(job) = schedule.next(now) {
+        now += 1;
+        schedule.done(&job, Health::Silent, now);
+    }
+    for number in 0..100 {
+        schedule.add(job(number, &format!("hole{number}.example")), 0);
+    }
+    schedule.flush(None, now);
+    let silent = std::iter::from_fn(|| schedule.next(now)).count();
+    assert_eq!(silent, 5);
+    schedule.add(job(1000, "good.example"), now);
+    assert_eq!(schedule.next(now).unwrap(), job(1000, "good.example"));
+}
+
+#[test]
+fn a_silent_destination_is_called_once_at_a_time_and_later_each_time() {
+    let mut schedule = Schedule::new(bounds(10, 5));
+    for number in 0..20 {
+        schedule.add(job(number, "hole.example"), 0);
+    }
+    let first: Vec<Job> = std::iter::from_fn(|| schedule.next(0)).collect();
+    assert_eq!(first.len(), 5);
+    for job in &first {
+        schedule.done(job, Health::Silent, 30_000);
+    }
+    let mut now = 30_000;
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        let due = schedule.next_due().unwrap();
+        assert!(schedule.next(due - 1).is_none());
+        let probe = schedule.next(due).unwrap();
+        assert!(schedule.next(due).is_none(), "one call at a time");
+        waits.push((due - now + 500) / 1000);
+        now = due;
+        schedule.done(&probe, Health::Silent, now);
+    }
+    assert_eq!(waits, [300, 600, 1200, 2400, 2400]);
+    // Once it answers, everything goes at once.
+    now = schedule.next_due().unwrap();
+    let probe = schedule.next(now).unwrap();
+    schedule.done(&probe, Health::Answers, now);
+    assert_eq!(std::iter::from_fn(|| schedule.next(now)).count(), 5);
+}
+
+#[test]
+fn a_connection_takes_what_waits_for_its_destination() {
+    let mut schedule = Schedule::new(bounds(10, 1));
+    for number in 0..3 {
+        schedule.add(job(number, "a.example"), 0);
+    }
+    let first = schedule.next(0).unwrap();
+    assert_eq!(schedule.next_of(&domain("a.example"), 0), None, "one connection is allowed");
+    schedule.done(&first, Health::Answers, 0);
+    assert_eq!(schedule.next_of(&domain("a.example"), 0), Some(job(1, "a.example")));
+    assert_eq!(schedule.next_of(&domain("b.example"), 0), None);
+}
+
+#[test]
+fn what_is_forgotten_is_not_done() {
+    let mut schedule = Schedule::new(bounds(10, 10));
+    schedule.add(job(1, "a.example"), 0);
+    schedule.add(job(1, "b.example"), 0);
+    schedule.add(job(2, "b.example"), 0);
+    schedule.forget(message(1));
+    assert_eq!(schedule.next(0), Some(job(2, "b.example")));
+    assert_eq!(schedule.next(0), None);
+}
+
+#[test]
+fn a_job_that_is_in_work_is_not_begun_twice() {
+    let mut schedule = Schedule::new(bounds(10, 10));
+    schedule.add(job(1, "a.example"), 0);
+    let running = schedule.next(0).unwrap();
+    schedule.add(job(1, "a.example"), 0);
+    assert_eq!(schedule.next(0), None);
+    schedule.done(&running, Health::Answers, 0);
+    schedule.add(job(1, "a.example"), 5);
+    assert_eq!(schedule.next(4), None);
+    assert_eq!(schedule.next(5), Some(job(1, "a.example")));
+}
+
+proptest! {
+    /// Bounds hold after every event, nothing is lost, and nothing is in work twice.
+    #[test]
+    fn bounds_hold_and_nothing_is_lost(
+        events in proptest::collection::vec((0_u8..4, 0_u32..12, 0_u8..4, 0_u64..2000), 1..300),
+    ) {
+        let (in_all, per_site) = (4, 2);
+        let mut schedule = Schedule::new(bounds(in_all, per_site));
+        let mut known: HashSet<Job> = HashSet::new();
+        let mut running: Vec<Job> = Vec::new();
+        let mut now = 0;
+        for (what, number, site, pause) in events {
+            now += pause;
+            match what {
+                0 => {
+                    let job = job(number, &format!("{site}.example"));
+                    if !running.contains(&job) {
+                        known.insert(job.clone());
+                    }
+                    schedule.add(job, now + u64::from(number));
+                }
+                1 => {
+                    if let Some(job) = schedule.next(now) {
+                        prop_assert!(known.remove(&job), "{job:?} was not added or is in work");
+                        running.push(job);
+                    }
+                }
+                _ => {
+                    if !running.is_empty() {
+                        let job = running.swap_remove(number as usize % running.len());
+                        schedule.done(&job, if what == 2 { Health::Answers } else { Health::Silent }, now);
+                    }
+                }
+            }
+            let mut of_site: HashMap<&Destination, u32> = HashMap::new();
+            for job in &running {
+                *of_site.entry(&job.destination).or_default() += 1;
+            }
+            prop_assert!(running.len() as u32 <= in_all);
+            prop_assert!(of_site.values().all(|count| *count <= per_site));
+            prop_assert_eq!(schedule.in_work() as usize, running.len());
+            prop_assert_eq!(schedule.waiting(), known.len());
+        }
+        for job in running.drain(..) {
+            schedule.done(&job, Health::Answers, now);
+        }
+        // However long it takes, everything comes to its turn.
+        let mut rounds = 0;
+        while !known.is_empty() {
+            rounds += 1;
+            prop_assert!(rounds < 1000);
+            now = now.max(schedule.next_due().expect("something waits"));
+            while let Some(job) = schedule.next(now) {
+                prop_assert!(known.remove(&job));
+                schedule.done(&job, Health::Answers, now);
+            }
+        }
+    }
+}
