@@ -2,6 +2,9 @@
 //! the reports to those who sent what cannot be delivered.
 
 pub mod destination;
+pub mod failure;
+pub mod letter;
 pub mod retry;
 pub mod schedule;
+pub mod session;
 pub mod settings;

@@ -149,9 +149,9 @@ impl Schedule {
 
     /// Whether a message waits for a destination or is in work for it.
     pub fn knows(&self, job: &Job) -> bool {
-        self.sites.get(&job.destination).is_some_and(|site| {
-            site.due.contains_key(&job.message) || site.in_work.contains(&job.message)
-        })
+        self.sites
+            .get(&job.destination)
+            .is_some_and(|site| site.due.contains_key(&job.message) || site.in_work.contains(&job.message))
     }
 
     /// Lets a destination be called at once, whatever it did; `None` means all of them. What waits for it is due.

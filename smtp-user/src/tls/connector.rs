@@ -33,7 +33,7 @@ pub(crate) struct Connector {
     settings: NextHopTls,
     trust: TrustAnchors,
     min_version: MinVersion,
-    next_hops: BoundedCache<SocketAddr, Arc<NextHop>>,
+    next_hops: BoundedCache<(SocketAddr, ServerName<'static>), Arc<NextHop>>,
 }
 
 /// What is remembered of one next hop: its sessions and its certificates. Nothing of it serves another one.
@@ -57,11 +57,12 @@ impl Connector {
         &self,
         stream: S,
         address: SocketAddr,
+        known_as: Option<ServerName<'static>>,
     ) -> Result<(TlsStream<S>, TlsFacts, NextHopCertificate), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let next_hop = self.next_hop(address)?;
+        let next_hop = self.next_hop(address, known_as)?;
         let connector = TlsConnector::from(Arc::clone(&next_hop.config));
         let stream = connector
             .connect(next_hop.name.clone(), stream)
@@ -85,11 +86,16 @@ impl Connector {
         Ok((stream, facts, certificate))
     }
 
-    fn next_hop(&self, address: SocketAddr) -> Result<Arc<NextHop>, TlsError> {
-        if let Some(next_hop) = self.next_hops.get(&address) {
+    fn next_hop(
+        &self,
+        address: SocketAddr,
+        known_as: Option<ServerName<'static>>,
+    ) -> Result<Arc<NextHop>, TlsError> {
+        let name = self.settings.server_name.clone().or(known_as).unwrap_or_else(|| address.ip().into());
+        let key = (address, name.clone());
+        if let Some(next_hop) = self.next_hops.get(&key) {
             return Ok(next_hop);
         }
-        let name = self.settings.server_name.clone().unwrap_or_else(|| address.ip().into());
         let verifier = Verifier::new(&self.trust, name.clone(), self.settings.verify)
             .map_err(|_| TlsError::Certificate { defect: CertificateDefect::NoTrustAnchors })?;
         let verifier = Arc::new(verifier);
@@ -102,6 +108,6 @@ impl Connector {
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         let next_hop = Arc::new(NextHop { config: Arc::new(config), verifier, name });
-        Ok(self.next_hops.add(address, next_hop))
+        Ok(self.next_hops.add(key, next_hop))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
@@ -56,7 +57,22 @@ impl TlsContext {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.connector.connect(stream, next_hop).await
+        self.connector.connect(stream, next_hop, None).await
+    }
+
+    /// The same with a next hop that was looked for by name: that is what it must prove, if the resource has no
+    /// `server_name`.
+    pub async fn connect_as<S>(
+        &self,
+        stream: S,
+        next_hop: SocketAddr,
+        name: &str,
+    ) -> Result<(ClientTlsStream<S>, TlsFacts, NextHopCertificate), TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(name.to_owned()).ok();
+        self.connector.connect(stream, next_hop, name).await
     }
 
     /// Starts TLS toward the originator, with the imported certificate, or with a leaf minted after `pattern`.

@@ -1,0 +1,206 @@
+//! A next hop that says what it is told to, and writes down what it hears.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What it does instead of what a healthy server does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Says this, a whole reply without the last CRLF.
+    Say(String),
+    /// Closes the connection.
+    HangUp,
+    /// Says nothing more.
+    Silence,
+}
+
+/// Where it does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum At {
+    Greeting,
+    Ehlo,
+    Helo,
+    Mail,
+    /// The n-th RCPT of a transaction, from 0.
+    Rcpt(usize),
+    Data,
+    /// In the middle of the message.
+    Middle,
+    Final,
+    Rset,
+}
+
+/// What it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) octets: Vec<u8>,
+}
+
+/// How it behaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) keywords: Vec<String>,
+    /// Each is done once, on the first connection that gets there.
+    pub(crate) turns: Vec<(At, Turn)>,
+}
+
+/// A server that goes by a script.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    pub(crate) address: SocketAddr,
+    turns: Arc<Mutex<VecDeque<(At, Turn)>>>,
+    mail: Arc<Mutex<Vec<Mail>>>,
+    commands: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+impl Scripted {
+    pub(crate) async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            turns: Arc::new(Mutex::new(script.turns.into())),
+            mail: Arc::default(),
+            commands: Arc::default(),
+            connections: Arc::default(),
+        };
+        let this = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *this.connections.lock().unwrap() += 1;
+                let (this, keywords) = (this.clone(), script.keywords.clone());
+                tokio::spawn(async move { this.converse(BufStream::new(stream), &keywords).await });
+            }
+        });
+        server
+    }
+
+    pub(crate) fn mail(&self) -> Vec<Mail> {
+        self.mail.lock().unwrap().clone()
+    }
+
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.commands.lock().unwrap().clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+
+    fn turn(&self, at: At) -> Option<Turn> {
+        let mut turns = self.turns.lock().unwrap();
+        let position = turns.iter().position(|(here, _)| *here == at)?;
+        turns.remove(position).map(|(_, turn)| turn)
+    }
+
+    /// Does what the script says here, or says what a healthy server says. Gives whether that was positive; nothing is
+    /// the end of the connection.
+    async fn say(&self, stream: &mut BufStream<TcpStream>, at: At, healthy: &str) -> Option<bool> {
+        let reply = match self.turn(at) {
+            None => healthy.to_owned(),
+            Some(Turn::Say(reply)) => reply,
+            Some(Turn::HangUp) => return None,
+            Some(Turn::Silence) => std::future::pending().await,
+        };
+        stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok()?;
+        stream.flush().await.ok()?;
+        if reply.starts_with("421") {
+            return None;
+        }
+        Some(reply.starts_with(['2', '3']))
+    }
+
+    async fn converse(&self, mut stream: BufStream<TcpStream>, keywords: &[String]) -> Option<()> {
+        self.say(&mut stream, At::Greeting, "220 hop.example").await?;
+        let mut mail = Mail { from: String::new(), to: Vec::new(), octets: Vec::new() };
+        let mut asked = 0;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.ok()? == 0 {
+                return None;
+            }
+            let line = line.trim_end().to_owned();
+            self.commands.lock().unwrap().push(line.clone());
+            let (verb, rest) = line.split_once([' ', ':']).unwrap_or((&line, ""));
+            match verb {
+                "EHLO" => {
+                    let mut lines = vec!["hop.example"];
+                    lines.extend(keywords.iter().map(String::as_str));
+                    let (last, first) = lines.split_last().unwrap();
+                    let mut reply = String::new();
+                    for line in first {
+                        reply.push_str(&format!("250-{line}\r\n"));
+                    }
+                    reply.push_str(&format!("250 {last}"));
+                    self.say(&mut stream, At::Ehlo, &reply).await?;
+                }
+                "HELO" => _ = self.say(&mut stream, At::Helo, "250 hop.example").await?,
+                "MAIL" => {
+                    mail = Mail { from: rest.to_owned(), to: Vec::new(), octets: Vec::new() };
+                    asked = 0;
+                    self.say(&mut stream, At::Mail, "250 2.1.0 ok").await?;
+                }
+                "RCPT" => {
+                    let at = At::Rcpt(asked);
+                    asked += 1;
+                    if self.say(&mut stream, at, "250 2.1.5 ok").await? {
+                        mail.to.push(rest.to_owned());
+                    }
+                }
+                "DATA" => {
+                    if self.say(&mut stream, At::Data, "354 go on").await? {
+                        loop {
+                            let mut line = Vec::new();
+                            if stream.read_until(b'\n', &mut line).await.ok()? == 0 {
+                                return None;
+                            }
+                            if line == b".\r\n" {
+                                break;
+                            }
+                            mail.octets.extend(line.strip_prefix(b".").unwrap_or(&line));
+                            if let Some(Turn::HangUp) = self.turn(At::Middle) {
+                                return None;
+                            }
+                        }
+                        self.finish(&mut stream, &mail).await?;
+                    }
+                }
+                "BDAT" => {
+                    let octets: usize = rest.split(' ').next()?.parse().ok()?;
+                    let mut chunk = vec![0; octets];
+                    stream.read_exact(&mut chunk).await.ok()?;
+                    mail.octets.extend(chunk);
+                    self.finish(&mut stream, &mail).await?;
+                }
+                "RSET" => _ = self.say(&mut stream, At::Rset, "250 ok").await?,
+                "QUIT" => {
+                    stream.write_all(b"221 bye\r\n").await.ok()?;
+                    stream.flush().await.ok()?;
+                    return None;
+                }
+                _ => {
+                    stream.write_all(b"502 what\r\n").await.ok()?;
+                    stream.flush().await.ok()?;
+                }
+            }
+        }
+    }
+
+    /// A server that hangs up here has taken the message all the same: that is the worst case.
+    async fn finish(&self, stream: &mut BufStream<TcpStream>, mail: &Mail) -> Option<()> {
+        let hangs_up = self.turns.lock().unwrap().iter().any(|turn| *turn == (At::Final, Turn::HangUp));
+        if hangs_up {
+            self.mail.lock().unwrap().push(mail.clone());
+        }
+        if self.say(stream, At::Final, "250 2.0.0 queued").await? {
+            self.mail.lock().unwrap().push(mail.clone());
+        }
+        Some(())
+    }
+}
