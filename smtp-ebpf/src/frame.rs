@@ -41,7 +41,7 @@ pub(crate) trait Frame: Copy {
     fn whole(&self) -> u32;
     /// A VLAN tag that was taken out of the frame.
     fn tag(&self) -> Tag;
-    /// Takes off the tags of VLAN 0 that stand around another tag, as the kernel will.
+    /// Takes off the tags of VLAN 0, as the kernel will: they bear a priority, and the frame is of this interface.
     fn unwrap_tags(&self);
     /// Interface it came in by.
     fn ifindex(&self) -> u32;
@@ -77,7 +77,7 @@ const XDP_PASS: i32 = xdp_action::XDP_PASS as i32;
 /// Octets of headers that a socket buffer must have in its linear part.
 const HEADER_BYTES: u32 = 128;
 
-/// Tags of VLAN 0 that are looked behind; a frame with more is dropped.
+/// Tags of VLAN 0 that are looked behind; what is behind more of them is not handed to a socket.
 const MAX_PRIORITY_TAGS: u32 = 4;
 
 /// The twelve bits of a tag that name a VLAN (802.1Q); the rest is priority.
@@ -254,8 +254,7 @@ impl Frame for TcFrame {
         while i < MAX_PRIORITY_TAGS {
             // SAFETY: the context is valid while the program runs.
             let skb = unsafe { &*self.0 };
-            let wrapped = skb.vlan_present != 0 && skb.vlan_tci & VLAN_ID == 0;
-            if !wrapped || !parse::ETHERTYPE_TAGS.contains(&(skb.protocol as u16)) {
+            if skb.vlan_present == 0 || skb.vlan_tci & VLAN_ID != 0 {
                 return;
             }
             // SAFETY: as above. On failure the tags stay, which is an outcome of its own.

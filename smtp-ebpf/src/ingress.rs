@@ -44,8 +44,8 @@ pub(crate) fn ingress<F: Frame>(frame: F) -> i32 {
     }
 }
 
-/// A frame of this interface that bears a priority: judged like any other, but forwarded by the kernel,
-/// which knows what becomes of the tag.
+/// A frame of this interface whose last tag could not be taken off: judged like any other, but forwarded by the
+/// kernel.
 #[inline(always)]
 fn priority_tagged<F: Frame>(frame: F, port: &'static Port, ethertype: u16) -> i32 {
     match ethertype {

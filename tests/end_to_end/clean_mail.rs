@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
+use harness::capture::Wire;
 use harness::certificate::Certificate;
+use harness::deadline::SOON;
 use harness::mail;
 use harness::mail_scene::{MailConfig, play, play_at, trace_fields};
 use harness::next_hop::Script;
 use harness::originator::Originator;
+use harness::packets::{Packet, SYN, SYN_ACK, read_segment};
 use harness::records;
 use harness::requires_root;
 use harness::topology::Family;
@@ -99,5 +102,28 @@ fn mail_over_implicit_tls_passes() {
         originator.say("QUIT").expect(221);
         scene.expect_arrived(&[&message]);
         assert!(scene.next_hop.deliveries()[0].tls);
+    });
+}
+
+#[test]
+fn a_connection_in_frames_that_bear_a_priority_is_taken() {
+    requires_root!();
+    play(&MailConfig::plain(), Script::plain(), |scene| {
+        let (client, server) = (Family::V4.client(), scene.next_hop.address());
+        let at_client = Wire::open(&scene.topology.client, "eth0");
+        let tags = [&[][..], &[0x8100_u16], &[0x88a8, 0x8100]];
+        for (port, tags) in (41_000..).zip(tags) {
+            let own = SocketAddr::new(client, port);
+            // As a switch sends them that keeps priorities: VLAN 0, priority 5 (IEEE 802.1Q §9.6).
+            let first =
+                tags.iter().fold(Packet::tcp(own, server, SYN), |packet, &tag| packet.tag(tag, 5 << 13));
+            at_client.send(&first.build());
+            let answer = at_client.next_within(SOON, |frame| {
+                read_segment(frame)
+                    .is_some_and(|segment| segment.source == server && segment.destination == own)
+            });
+            let answer = answer.and_then(|frame| read_segment(&frame)).expect("an answer");
+            assert_eq!(answer.flags, SYN_ACK, "{tags:x?}");
+        }
     });
 }
