@@ -71,6 +71,10 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Uninspected(args) => uninspected::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Scan(args) => scan::run(args),
+        Command::ScanWorker => {
+            crate::worker::process::work()?;
+            Ok(process::ExitCode::SUCCESS)
+        }
         Command::Selftest(args) => selftest::run(args),
         Command::Check(args) => check::run(args),
         Command::Ca(args) => ca::run(args),

@@ -15,7 +15,7 @@ pub mod limits;
 pub mod marker;
 pub mod password;
 
-pub use container::{Member, MemberContent, Subject, walk};
+pub use container::{Contents, Member, MemberContent, Subject, walk};
 pub use finding::{Finding, Limit, Technique, Trait};
 pub use kind::Kind;
 pub use limits::ContentLimits;

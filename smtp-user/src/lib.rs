@@ -11,6 +11,7 @@
 //! | 6 | `gateway` | the inspector as a service: sessions from accept to close |
 //! | 4 | `tls` | TLS on both legs, and the inspection CA |
 //! | 4 | `transport`, `engine` | streams, calls, held messages; what looks for something in them |
+//! | 4 | `worker` | processes without rights that unpack what came in |
 //! | 4 | `spool` | messages in the gateway's care, on disk |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
@@ -42,3 +43,4 @@ pub mod spool;
 pub mod tls;
 pub mod transport;
 pub mod wire;
+pub mod worker;

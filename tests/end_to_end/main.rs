@@ -28,3 +28,4 @@ mod starttls_injection;
 mod starttls_stripping;
 mod transaction_resets;
 mod unknown_extensions;
+mod workers;

@@ -23,6 +23,7 @@ const LAYERS: &[(u8, &[&str])] = &[
 /// Imports within one layer that are meant: from, to, and the one sub-module if not all of it.
 const EXCEPTIONS: &[(&str, &str, Option<&str>)] = &[
     ("transport", "tls", None),
+    ("worker", "engine", None),
     ("wire", "limits", None),
     ("content", "wire", None),
     ("content", "limits", None),

@@ -27,6 +27,7 @@ use crate::packet_path::maps::Maps;
 use crate::packet_path::{interface, rule_base};
 use crate::session::relay::RelayLimits;
 use crate::transport::held_message::HoldLimits;
+use crate::worker::pool::Pool;
 
 /// The inspector within the daemon.
 pub struct Inspector {
@@ -137,7 +138,7 @@ fn setup(config: &Config) -> anyhow::Result<Setup> {
     let mut hold = HoldLimits::new(&held);
     hold.max_octets = inspector.max_message;
     let looks = inspection::within(&config.inspection, Path::new(&config.file));
-    let message_inspector = MessageInspector::new(looks)?;
+    let message_inspector = MessageInspector::with_workers(looks, Arc::new(Pool::of_this_program()))?;
     let mut resources = HashMap::new();
     for resource in &config.resources {
         let name = resource.name.clone();

@@ -57,6 +57,9 @@ pub enum Command {
     Selftest(selftest::SelftestArgs),
     /// Judge messages from files, without a gateway.
     Scan(scan::ScanArgs),
+    /// Unpack what comes in on standard input; started by the daemon, not by people.
+    #[command(hide = true)]
+    ScanWorker,
     /// Check a configuration file.
     Check(check::CheckArgs),
     /// Make, show and export the inspection CA.

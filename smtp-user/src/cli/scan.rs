@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use crate::inspect::inspector::InspectorError;
 use crate::inspect::{Inspector, Judgement};
 use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::transport::held_message::{HeldMessage, HoldLimits};
+use crate::worker::pool::Pool;
 
 /// Judge messages from files as the gateway would: the decision, and what every stage did with every part.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,7 +44,7 @@ pub fn run(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
     let mut configuration = configuration(args.config.as_deref())?;
     // Here nobody waits for the next message.
     configuration.digests = DigestKinds { sha1: true, md5: true };
-    let inspector = Inspector::new(configuration)?;
+    let inspector = Inspector::with_workers(configuration, Arc::new(Pool::of_this_program()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -54,6 +54,8 @@ pub enum Unsupported {
     Damaged,
     /// Its other pieces are elsewhere.
     Divided,
+    /// It has ended the processes that were to unpack it.
+    KillsDecoders,
 }
 
 /// How something was made to be read in two ways.
@@ -161,6 +163,7 @@ impl Unsupported {
             Self::Kind => "kind",
             Self::Method => "method",
             Self::Damaged => "damaged",
+            Self::KillsDecoders => "kills_decoders",
             Self::Divided => "divided",
         }
     }
@@ -172,6 +175,7 @@ impl fmt::Display for Unsupported {
             Self::Kind => "a format that is not unpacked",
             Self::Method => "a compression that is not decoded",
             Self::Damaged => "a damaged archive or document",
+            Self::KillsDecoders => "something that ends every program that unpacks it",
             Self::Divided => "a piece of a divided archive",
         })
     }

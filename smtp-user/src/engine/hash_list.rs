@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -158,7 +159,7 @@ pub enum LineProblem {
 }
 
 /// Which digests are made. SHA-256 always is: it names an octet string for good, the others only for old lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DigestKinds {
     /// FIPS 180-4.
     pub sha1: bool,
@@ -175,7 +176,7 @@ impl DigestKinds {
 }
 
 /// Digests of a part, those that were asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digests {
     /// RFC 1321.
     pub md5: Option<[u8; 16]>,

@@ -2,7 +2,7 @@
 
 use crate::content::Kind;
 use crate::engine::eicar::EICAR_NAME;
-use crate::engine::hash_list::{DigestKinds, Digests, HashLists, to_hex};
+use crate::engine::hash_list::{Digests, HashLists, to_hex};
 use crate::event::session_event::PartRecord;
 use crate::inspect::stage::{self, ran, skipped};
 
@@ -25,7 +25,6 @@ pub(super) struct Scanned<'s> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Looks<'l> {
     pub(super) lists: &'l HashLists,
-    pub(super) digests: DigestKinds,
     pub(super) executables: bool,
 }
 

@@ -7,13 +7,9 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::content::container::Terms;
 use crate::content::finding::{Limit, Unsupported};
-use crate::content::{self, Member, MemberContent, Subject, password};
-use crate::engine::eicar::EicarMatcher;
-use crate::engine::hash_list::Digester;
+use crate::content::{self, password};
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::event::session_event::PartRecord;
 use crate::inspect::combine::{Finding, FoundIn};
@@ -24,6 +20,9 @@ use crate::inspect::stage::{self, ran};
 use crate::model::message_octets::MessageOctets;
 use crate::wire::mime::part_header::PartHeader;
 use crate::wire::mime::walk::{PartSink, Walker};
+use crate::worker::error::WorkerError;
+use crate::worker::protocol::{Question, Seen, SeenMember, Unpacked};
+use crate::worker::unpack;
 
 /// What came of a look into one part.
 #[derive(Debug, Default)]
@@ -56,7 +55,7 @@ pub(super) async fn look(
     shared: &Arc<Shared>,
     message: &dyn MessageOctets,
     wanted: &[usize],
-) -> io::Result<Vec<Looked>> {
+) -> Result<Vec<Looked>, LookError> {
     let mut all = Vec::new();
     if wanted.is_empty() {
         return Ok(all);
@@ -76,11 +75,11 @@ pub(super) async fn look(
         for part in std::mem::take(&mut collector.done) {
             let part = Arc::new(part);
             let known = passwords.clone().unwrap_or_default();
-            let mut looked = unpack_aside(shared, &part, known).await;
+            let mut looked = unpack_aside(shared, &part, known).await?;
             if passwords.is_none() && looked.is_encrypted() {
                 let named = passwords_of(shared, message)?;
                 if !named.is_empty() {
-                    looked = unpack_aside(shared, &part, named.clone()).await;
+                    looked = unpack_aside(shared, &part, named.clone()).await?;
                 }
                 passwords = Some(named);
             }
@@ -92,81 +91,102 @@ pub(super) async fn look(
     }
 }
 
-/// Unpacks a part on a thread where it disturbs nobody.
-async fn unpack_aside(shared: &Arc<Shared>, part: &Arc<Collected>, passwords: Vec<String>) -> Looked {
+/// Why a part could not be looked into. None of it is a verdict on the part.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookError {
+    /// The message could not be read where it is held.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// Whoever was to unpack it did not.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// Unpacks a part where it disturbs nobody.
+async fn unpack_aside(
+    shared: &Arc<Shared>,
+    part: &Arc<Collected>,
+    passwords: Vec<String>,
+) -> Result<Looked, LookError> {
     let (index, number) = (part.index, part.header.number.clone());
     // The semaphore is never closed.
     let permit = Arc::clone(&shared.unpacking).acquire_owned().await;
     let (shared, part) = (Arc::clone(shared), Arc::clone(part));
     let unpacked = tokio::task::spawn_blocking(move || {
-        let looked = unpack(&shared, &part, &passwords);
+        let looked = unpack(&shared, &part, passwords);
         drop(permit);
         looked
     });
-    unpacked.await.unwrap_or_else(|error| {
-        // A decoder that gives up on octets has not read them.
-        tracing::error!(%error, part = number, "a part could not be unpacked");
-        let damaged = content::Finding::Unsupported(Unsupported::Damaged);
-        Looked { index, findings: vec![(damaged, number)], ..Looked::default() }
-    })
+    match unpacked.await {
+        Ok(Err(error)) if error.is_final() => {
+            Ok(Looked::without(index, number, content::Finding::Unsupported(Unsupported::KillsDecoders)))
+        }
+        Ok(looked) => Ok(looked?),
+        Err(error) => {
+            // A decoder that gives up on octets has not read them.
+            tracing::error!(%error, part = number, "a part could not be unpacked");
+            Ok(Looked::without(index, number, content::Finding::Unsupported(Unsupported::Damaged)))
+        }
+    }
 }
 
-fn unpack(shared: &Shared, part: &Collected, passwords: &[String]) -> Looked {
-    let mut looked = Looked { index: part.index, ..Looked::default() };
-    let number = part.header.number.as_str();
+fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<Looked, WorkerError> {
+    let number = part.header.number.clone();
     if part.is_too_large {
         let limit = content::Finding::LimitExceeded(Limit::Part);
-        looked.findings.push((limit, number.to_owned()));
-        return looked;
+        return Ok(Looked::without(part.index, number, limit));
     }
-    let start = Instant::now();
-    let has_time = || start.elapsed() < shared.contents.deadline;
-    let terms = Terms { limits: &shared.contents, passwords, has_time: &has_time };
-    let looks = Looks { lists: &shared.lists, digests: shared.digests, executables: shared.executables };
-    for octets in &part.readings {
-        let subject = Subject { part: number, media_type: &part.header.media_type, octets };
-        let contents = content::walk(subject, terms, &mut |member| looked.enter(looks, member));
+    let question = Question {
+        part: number,
+        media_type: part.header.media_type.clone(),
+        passwords,
+        limits: shared.contents,
+        digests: shared.digests,
+        lengths: part.readings.iter().map(|octets| octets.len() as u64).collect(),
+    };
+    let answer = match &shared.workers {
+        Some(workers) => workers.unpack(&question, &part.readings)?,
+        None => unpack::unpack(&question, part.readings.iter().map(Vec::as_slice)),
+    };
+    let looks = Looks { lists: &shared.lists, executables: shared.executables };
+    let mut looked = Looked { index: part.index, ..Looked::default() };
+    for Unpacked { contents, members } in answer {
+        for member in members {
+            looked.enter(looks, member);
+        }
         looked.members += contents.members;
         looked.kinds.extend(contents.kinds);
         looked.findings.extend(contents.findings);
     }
-    looked
+    Ok(looked)
 }
 
 impl Looked {
+    /// Nothing was seen, for this reason.
+    fn without(index: usize, number: String, why: content::Finding) -> Self {
+        Self { index, findings: vec![(why, number)], ..Self::default() }
+    }
+
     fn is_encrypted(&self) -> bool {
         self.findings.iter().any(|(finding, _)| *finding == content::Finding::Encrypted)
     }
 
     /// Takes one member.
-    fn enter(&mut self, looks: Looks<'_>, member: Member<'_>) {
-        let mut record = PartRecord {
-            part: member.part.to_owned(),
-            names: member.names.to_vec(),
-            encoding: member.encoding.to_owned(),
-            ..PartRecord::default()
-        };
-        let octets = match member.content {
-            MemberContent::Whole(octets) | MemberContent::Cut(octets, _) => octets,
-            MemberContent::Unread(why) => {
-                record.stages = stage::all_skipped(&why.name());
-                self.keep(record);
-                return;
+    fn enter(&mut self, looks: Looks<'_>, member: SeenMember) {
+        let SeenMember { part, names, encoding, kinds, seen } = member;
+        let place = FoundIn { number: part.clone(), name: file_name(&names) };
+        let mut record = PartRecord { part, names, encoding, ..PartRecord::default() };
+        match seen {
+            Seen::Read { octets, digests, has_eicar } => {
+                let listed = looks.lists.find(&digests).map(str::to_owned);
+                let scanned = Scanned { octets, digests: &digests, kinds: &kinds, has_eicar, listed };
+                for name in looks.fill(&mut record, scanned) {
+                    if self.found.len() < MAX_FOUND {
+                        self.found.push(Finding { name, part: Some(place.clone()) });
+                    }
+                }
             }
-        };
-        let (mut digester, mut eicar) = (Digester::new(looks.digests), EicarMatcher::default());
-        digester.push(octets);
-        eicar.push(octets);
-        let digests = digester.finish();
-        let listed = looks.lists.find(&digests).map(str::to_owned);
-        let (octets, has_eicar) = (octets.len() as u64, eicar.found());
-        let scanned = Scanned { octets, digests: &digests, kinds: member.kinds, has_eicar, listed };
-        for name in looks.fill(&mut record, scanned) {
-            let place = FoundIn { number: member.part.to_owned(), name: file_name(member.names) };
-            let finding = Finding { name, part: Some(place) };
-            if self.found.len() < MAX_FOUND {
-                self.found.push(finding);
-            }
+            Seen::Unread(why) => record.stages = stage::all_skipped(&why.name()),
         }
         self.keep(record);
     }
@@ -241,9 +261,16 @@ fn rows_of_findings(record: &mut PartRecord, findings: &[(content::Finding, Stri
     *result = ran(&so_far.into_iter().map(str::to_owned).chain(names).collect::<Vec<_>>().join("; "));
 }
 
-/// The message could not be read where it is held. That is nobody's fault but ours.
-pub(super) fn unreadable(error: &io::Error) -> EngineReport {
-    let outcome = EngineOutcome::Error(EngineError::Unreadable { cause: error.to_string() });
+/// It was not looked into. What follows is the same as for an engine that is away.
+pub(super) fn not_looked_into(error: &LookError) -> EngineReport {
+    let cause = error.to_string();
+    let error = match error {
+        LookError::Read(_) => EngineError::Unreadable { cause },
+        LookError::Worker(WorkerError::Start { .. }) => EngineError::Unreachable { cause },
+        LookError::Worker(WorkerError::TimedOut) => EngineError::TimedOut,
+        LookError::Worker(WorkerError::Died { .. } | WorkerError::Poisonous) => EngineError::Cut { cause },
+    };
+    let outcome = EngineOutcome::Error(error);
     EngineReport { engine: "contents".to_owned(), version: None, outcome, micros: 0 }
 }
 

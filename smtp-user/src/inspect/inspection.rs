@@ -69,7 +69,7 @@ impl Inspection {
         let within = match looked {
             Ok(looked) => contents::enter(looked, &mut parts, &mut findings),
             Err(error) => {
-                engines.push((contents::unreadable(&error), MessageAction::Defer));
+                engines.push((contents::not_looked_into(&error), MessageAction::Defer));
                 Vec::new()
             }
         };

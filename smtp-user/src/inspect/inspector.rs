@@ -10,6 +10,7 @@ use crate::engine::remote::Engine;
 use crate::inspect::config::{Actions, Config};
 use crate::inspect::inspection::Inspection;
 use crate::wire::mime::walk::WalkLimits;
+use crate::worker::pool::Pool;
 
 /// What all inspections share: limits, lists and engines. Built once, and once more on reload.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) contents: ContentLimits,
     /// Parts that are unpacked at a time: each may take memory up to its limits.
     pub(crate) unpacking: Arc<Semaphore>,
+    /// Who unpacks; without them it is done in this process.
+    pub(crate) workers: Option<Arc<Pool>>,
     pub(crate) lists: Arc<HashLists>,
     /// Those that the records are to have, and those that the lists are searched by.
     pub(crate) digests: DigestKinds,
@@ -33,14 +36,24 @@ pub(crate) struct Shared {
 }
 
 impl Inspector {
-    /// Reads the lists; what is wrong with them is told file by file and line by line.
+    /// Reads the lists; what is wrong with them is told file by file and line by line. Unpacks in this process.
     pub fn new(config: Config) -> Result<Self, InspectorError> {
+        Self::build(config, None)
+    }
+
+    /// The same, but what has to be unpacked is given to workers.
+    pub fn with_workers(config: Config, workers: Arc<Pool>) -> Result<Self, InspectorError> {
+        Self::build(config, Some(workers))
+    }
+
+    fn build(config: Config, workers: Option<Arc<Pool>>) -> Result<Self, InspectorError> {
         let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
         let shared = Shared {
             limits: config.limits,
             digests: config.digests.or(lists.kinds()),
             contents: config.contents,
             unpacking: Arc::new(Semaphore::new(processors())),
+            workers,
             lists: Arc::new(lists),
             executables: config.executables,
             engines: config.engines.into_iter().map(Engine::new).collect(),

@@ -1,0 +1,33 @@
+//! Why a part was not unpacked by a worker.
+
+use std::io;
+
+/// Why a part was not unpacked by a worker.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// No process can be started; ours, and it may be over soon.
+    #[error("a worker cannot be started: {source}")]
+    Start {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It ended over this part. The part's fault, as far as anybody can tell.
+    #[error("a worker ended over it: {how}")]
+    Died {
+        /// By which signal or with which code.
+        how: String,
+    },
+    /// It did not end with it in time, and was ended.
+    #[error("a worker was not done with it in time")]
+    TimedOut,
+    /// It ended two workers before, and is not given to a third.
+    #[error("it has ended workers before")]
+    Poisonous,
+}
+
+impl WorkerError {
+    /// Whether another worker would fare no better.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Poisonous)
+    }
+}

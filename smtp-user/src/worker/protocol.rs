@@ -1,0 +1,96 @@
+//! What is said between the daemon and a worker: a length in four octets, JSON, and behind a question the octets.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::content::{ContentLimits, Contents, Finding, Kind};
+use crate::engine::hash_list::{DigestKinds, Digests};
+
+/// A question: what is in these octets?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Number of the part.
+    pub part: String,
+    /// Declared media type, in lower case.
+    pub media_type: String,
+    /// Passwords that may open what is encrypted.
+    pub passwords: Vec<String>,
+    /// How far the walk goes.
+    pub limits: ContentLimits,
+    /// Which digests are made of members.
+    pub digests: DigestKinds,
+    /// Octets of each way to read the part; they follow in this order.
+    pub lengths: Vec<u64>,
+}
+
+/// The answer for one way to read a part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// What the walk came to.
+    pub contents: Contents,
+    /// Members in the order they were met.
+    pub members: Vec<SeenMember>,
+}
+
+/// A member, without its octets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenMember {
+    /// Number of the part and the way to it.
+    pub part: String,
+    /// Every name that a reader may give it.
+    pub names: Vec<String>,
+    /// How it was packed, in a word.
+    pub encoding: String,
+    /// Every kind that it is.
+    pub kinds: Vec<Kind>,
+    /// What is known of its octets.
+    pub seen: Seen,
+}
+
+/// What is known of a member's octets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seen {
+    /// They were looked at, all of them or those before a cut.
+    Read {
+        /// How many.
+        octets: u64,
+        /// Of them.
+        digests: Digests,
+        /// Whether the test string is in them.
+        has_eicar: bool,
+    },
+    /// There are none, for this reason.
+    Unread(Finding),
+}
+
+/// Octets of JSON at most: 10,000 members with long names are a tenth of it.
+const MAX_JSON: u32 = 256 << 20;
+
+/// Writes a value.
+pub fn write(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let json = serde_json::to_vec(value)?;
+    let length = u32::try_from(json.len()).ok().filter(|length| *length <= MAX_JSON);
+    let length = length.ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    out.write_all(&length.to_be_bytes())?;
+    out.write_all(&json)?;
+    out.flush()
+}
+
+/// Reads a value.
+pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let length = u32::from_be_bytes(length);
+    if length > MAX_JSON {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    // Room as it comes: a length alone costs no memory.
+    let mut json = Vec::new();
+    input.take(length.into()).read_to_end(&mut json)?;
+    if json.len() as u64 != u64::from(length) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&json)?)
+}

@@ -1,0 +1,43 @@
+//! What a worker does, as a plain function; also called in this process, where there are no workers.
+
+use std::time::Instant;
+
+use crate::content::container::Terms;
+use crate::content::{self, Member, MemberContent, Subject};
+use crate::engine::eicar::EicarMatcher;
+use crate::engine::hash_list::Digester;
+use crate::worker::protocol::{Question, Seen, SeenMember, Unpacked};
+
+/// Unpacks each way to read a part.
+pub fn unpack<'o>(question: &Question, readings: impl IntoIterator<Item = &'o [u8]>) -> Vec<Unpacked> {
+    let start = Instant::now();
+    let has_time = || start.elapsed() < question.limits.deadline;
+    let terms = Terms { limits: &question.limits, passwords: &question.passwords, has_time: &has_time };
+    let unpack_one = |octets| {
+        let subject = Subject { part: &question.part, media_type: &question.media_type, octets };
+        let mut members = Vec::new();
+        let contents = content::walk(subject, terms, &mut |member| members.push(seen(question, member)));
+        Unpacked { contents, members }
+    };
+    readings.into_iter().map(unpack_one).collect()
+}
+
+fn seen(question: &Question, member: Member<'_>) -> SeenMember {
+    let seen = match member.content {
+        MemberContent::Whole(octets) | MemberContent::Cut(octets, _) => {
+            let (mut digester, mut eicar) = (Digester::new(question.digests), EicarMatcher::default());
+            digester.push(octets);
+            eicar.push(octets);
+            let (octets, digests) = (octets.len() as u64, digester.finish());
+            Seen::Read { octets, digests, has_eicar: eicar.found() }
+        }
+        MemberContent::Unread(why) => Seen::Unread(why),
+    };
+    SeenMember {
+        part: member.part.to_owned(),
+        names: member.names.to_vec(),
+        encoding: member.encoding.to_owned(),
+        kinds: member.kinds.to_vec(),
+        seen,
+    }
+}
