@@ -8,17 +8,16 @@ use crate::family::Packet;
 use crate::frame::TcFrame;
 use crate::maps;
 
-/// `TCP_LISTEN` and `TCP_TIME_WAIT` as sockets show them to programs.
+/// `TCP_LISTEN` as sockets show it to programs.
 const LISTEN: u32 = 10;
-const TIME_WAIT: u32 = 6;
 
 /// Which sockets are meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
-    /// That of a connection, one that is over included: its last packets may be sent again.
+    /// That of a connection, one that is over included: its last packets may be sent again. So may its ends be used
+    /// again, and then the kernel must meet what is left of it: it answers, the originator resets it, and comes again.
+    /// A listener would be given the packet in vain: newer kernels let nothing stand beside what is left.
     Connection,
-    /// That of a connection that is not over: the ends of one that is may be used again.
-    Unfinished,
     /// The listener.
     Listener,
 }
@@ -30,9 +29,7 @@ pub(crate) fn assign<P: Packet>(frame: TcFrame, packet: &P, listener: bool) -> b
     // SAFETY: plain data, for which zero is a value.
     let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
     packet.connection(&mut tuple);
-    let begins = packet.common().headers.opens();
-    let wanted = if begins { Wanted::Unfinished } else { Wanted::Connection };
-    if give(frame, &mut tuple, P::TUPLE_BYTES, wanted) {
+    if give(frame, &mut tuple, P::TUPLE_BYTES, Wanted::Connection) {
         return true;
     }
     if !listener {
@@ -59,7 +56,6 @@ fn give(frame: TcFrame, tuple: &mut bpf_sock_tuple, bytes: u32, wanted: Wanted) 
         let state = (&raw const (*socket).state).read_volatile();
         let is_wanted = match wanted {
             Wanted::Connection => state != LISTEN,
-            Wanted::Unfinished => state != LISTEN && state != TIME_WAIT,
             Wanted::Listener => state == LISTEN,
         };
         let mut given = false;

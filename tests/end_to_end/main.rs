@@ -17,6 +17,7 @@ mod malformed_input;
 mod mirrored_certificate;
 mod other_protocols;
 mod pipelining;
+mod ports_used_again;
 mod postfix;
 mod real_clamd;
 mod real_clients;
