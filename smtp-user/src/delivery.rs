@@ -2,9 +2,14 @@
 //! the reports to those who sent what cannot be delivered.
 
 pub mod destination;
+pub mod dsn;
 pub mod failure;
 pub mod letter;
 pub mod retry;
+pub mod route;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -9,6 +9,7 @@
 //! | 5 | `delivery` | delivers one message, and says when |
 //! | 4 | `packet_path`, `audit` | the kernel; the record files |
 //! | 6 | `gateway` | the inspector as a service: sessions from accept to close |
+//! | 4 | `dns` | mail exchangers and addresses |
 //! | 4 | `tls` | TLS on both legs, and the inspection CA |
 //! | 4 | `transport`, `engine` | streams, calls, held messages; what looks for something in them |
 //! | 4 | `worker` | processes without rights that unpack what came in |
@@ -30,6 +31,7 @@ pub mod audit;
 pub mod cli;
 pub mod content;
 pub mod delivery;
+pub mod dns;
 pub mod engine;
 pub mod event;
 pub mod gateway;

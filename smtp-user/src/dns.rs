@@ -1,0 +1,122 @@
+//! What DNS says about mail: mail exchangers of a domain and addresses of a host.
+//!
+//! What nobody answers is never taken for "there is none": only an answer that says so is.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::{Resolver, TokioResolver};
+
+/// Asks DNS. Cheap to clone; keeps answers for as long as they say.
+#[derive(Clone, Debug)]
+pub struct Dns {
+    resolver: Arc<TokioResolver>,
+}
+
+/// One mail exchanger as DNS names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MailExchanger {
+    /// Lowest first.
+    pub preference: u16,
+    /// Its name, lower case, without the last full stop; empty is the root, which says that there is no mail (RFC 7505).
+    pub host: String,
+}
+
+/// Why there is no answer, or none that helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsError {
+    /// The name does not exist.
+    #[error("the name does not exist")]
+    NoSuchName,
+    /// The name exists, and has nothing of the kind.
+    #[error("the name has no such record")]
+    NoRecord,
+    /// It is no name.
+    #[error("not a name that DNS could know")]
+    NotAName,
+    /// Nobody answered, or nobody could: another time it may do.
+    #[error("no answer from DNS: {0}")]
+    Unanswered(String),
+}
+
+/// No resolver can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the system's resolver cannot be used: {0}")]
+pub struct DnsSetupError(#[from] NetError);
+
+impl Dns {
+    /// By these servers; with none, by those of `/etc/resolv.conf`.
+    pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsSetupError> {
+        let mut builder = if servers.is_empty() {
+            Resolver::builder_tokio()?
+        } else {
+            let servers = servers.iter().map(|server| {
+                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                for connection in &mut connections {
+                    connection.port = server.port();
+                }
+                NameServerConfig::new(server.ip(), true, connections)
+            });
+            let config = ResolverConfig::from_name_servers(servers.collect());
+            let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+            *builder.options_mut() = ResolverOpts::default();
+            builder
+        };
+        builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        Ok(Self { resolver: Arc::new(builder.build()?) })
+    }
+
+    /// The mail exchangers of a domain, in no order.
+    pub async fn mail_exchangers(&self, domain: &str) -> Result<Vec<MailExchanger>, DnsError> {
+        let lookup =
+            self.resolver.lookup(absolute(domain)?, RecordType::MX).await.map_err(|error| of(&error))?;
+        let exchangers: Vec<MailExchanger> = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::MX(mx) => Some(MailExchanger {
+                    preference: mx.preference,
+                    host: mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase(),
+                }),
+                _ => None,
+            })
+            .collect();
+        if exchangers.is_empty() { Err(DnsError::NoRecord) } else { Ok(exchangers) }
+    }
+
+    /// The addresses of a host.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let lookup = self.resolver.lookup_ip(absolute(host)?).await.map_err(|error| of(&error))?;
+        let addresses: Vec<IpAddr> = lookup.iter().collect();
+        if addresses.is_empty() { Err(DnsError::NoRecord) } else { Ok(addresses) }
+    }
+}
+
+/// Search lists are for people, not for mail.
+fn absolute(name: &str) -> Result<String, DnsError> {
+    let name = name.trim_end_matches('.');
+    let label = |label: &str| (1..=63).contains(&label.len());
+    let is_name = name.len() <= 253 && name.split('.').all(label) && !name.contains(char::is_whitespace);
+    if is_name { Ok(format!("{name}.")) } else { Err(DnsError::NotAName) }
+}
+
+fn of(error: &NetError) -> DnsError {
+    if error.is_nx_domain() {
+        DnsError::NoSuchName
+    } else if error.is_no_records_found() {
+        DnsError::NoRecord
+    } else {
+        DnsError::Unanswered(error.to_string().chars().take(200).collect())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
