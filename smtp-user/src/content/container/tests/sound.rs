@@ -9,10 +9,10 @@ use crate::content::fixture::{self, payloads, program};
 use crate::content::kind::Kind;
 use crate::content::limits::ContentLimits;
 
-type Maker = fn(&[u8]) -> Vec<u8>;
+pub(super) type Maker = fn(&[u8]) -> Vec<u8>;
 
 /// Every container that is read, and what it is.
-const MAKERS: &[(&str, Kind, Maker)] = &[
+pub(super) const MAKERS: &[(&str, Kind, Maker)] = &[
     ("zip, stored", Kind::Zip, |content| archive(&[Entry::stored("a.exe", content)])),
     ("zip, deflate", Kind::Zip, |content| one("docs/a.exe", content)),
     ("zip, bzip2", Kind::Zip, |content| {
@@ -105,6 +105,15 @@ fn members_have_numbers_that_say_where_they_are() {
     let walked = walked(&fixture::gzip("inner.zip", &inner));
     assert_eq!(walked.parts(), ["2/inner.zip", "2/inner.zip/docs/a.exe", "2/inner.zip/2"]);
     assert_eq!(walked.members[2].names, ["docs/a\u{7}b"]);
+}
+
+#[test]
+fn a_cabinet_of_many_blocks_refers_to_those_before() {
+    let content: Vec<u8> = (0..200_000_u32).map(|index| (index.wrapping_mul(index) >> 7) as u8).collect();
+    let content = [content.as_slice(), &content].concat();
+    let walked = walked(&fixture::cab("a", &content));
+    assert!(walked.has(&content));
+    assert_eq!(walked.findings(), []);
 }
 
 #[test]
