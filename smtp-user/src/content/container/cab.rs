@@ -29,7 +29,12 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         let files = || cabinet.files.iter().filter(|file| usize::from(file.folder) == index);
         let Some(mut reader) = FolderReader::new(octets, folder) else {
             for file in files() {
-                walk.unread(level, &[file.name.clone()], "cab", Finding::Unsupported(Unsupported::Method));
+                walk.unread(
+                    level,
+                    std::slice::from_ref(&file.name),
+                    "cab",
+                    Finding::Unsupported(Unsupported::Method),
+                );
             }
             continue;
         };
@@ -50,12 +55,17 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             if is_unsafe(&file.name) {
                 walk.note(Finding::Ambiguous(Technique::UnsafeName), &level.part);
             }
-            walk.member(level, &[file.name.clone()], "cab", &unpacked);
+            walk.member(level, std::slice::from_ref(&file.name), "cab", &unpacked);
         }
     }
     // Files that begin or end in another cabinet.
     for file in cabinet.files.iter().filter(|file| usize::from(file.folder) >= cabinet.folders.len()) {
-        walk.unread(level, &[file.name.clone()], "cab", Finding::Unsupported(Unsupported::Divided));
+        walk.unread(
+            level,
+            std::slice::from_ref(&file.name),
+            "cab",
+            Finding::Unsupported(Unsupported::Divided),
+        );
     }
 }
 

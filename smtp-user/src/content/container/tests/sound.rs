@@ -3,7 +3,7 @@
 use super::{walk_with, walked};
 use crate::content::finding::{Finding, Limit, Trait, Unsupported};
 use crate::content::fixture::iso::iso;
-use crate::content::fixture::other::{self, base64};
+use crate::content::fixture::other::{self, RarFile, base64};
 use crate::content::fixture::zip::{Entry, archive, encrypt, one};
 use crate::content::fixture::{self, payloads, program};
 use crate::content::kind::Kind;
@@ -30,6 +30,8 @@ pub(super) const MAKERS: &[(&str, Kind, Maker)] = &[
     ("xz", Kind::Xz, fixture::xz),
     ("zstd", Kind::Zstd, fixture::zstd),
     ("7z", Kind::SevenZip, |content| fixture::seven_zip("a.exe", content, None, false)),
+    ("rar", Kind::Rar, |content| other::rar("a.exe", content, RarFile::Stored)),
+    ("rar before version 5", Kind::Rar, |content| other::old_rar("a.exe", content, RarFile::Stored)),
     ("cab", Kind::Cab, |content| fixture::cab("a.exe", content)),
     ("lha", Kind::Lha, |content| other::lha("a.exe", content)),
     ("iso", Kind::Iso, |content| iso("A.EXE", content)),
@@ -140,6 +142,10 @@ fn what_needs_a_key_is_encrypted() {
         ("zip", secret(&program())),
         ("7z", fixture::seven_zip("a.exe", &program(), Some("S3cret!"), false)),
         ("7z, header too", fixture::seven_zip("a.exe", &program(), Some("S3cret!"), true)),
+        ("rar", other::rar("a.exe", &program(), RarFile::Encrypted)),
+        ("rar before version 5", other::old_rar("a.exe", &program(), RarFile::Encrypted)),
+        ("rar, headers", b"Rar!\x1a\x07\x01\0\0\0\0\0\x02\x04\0".to_vec()),
+        ("rar before version 5, headers", b"Rar!\x1a\x07\0\0\0\x73\x80\0\x0d\0\0\0\0\0\0\0".to_vec()),
         ("ooxml", fixture::ole(&[("/EncryptionInfo", b"x"), ("/EncryptedPackage", b"y")])),
         ("doc", fixture::ole(&[("/WordDocument", &[0xec, 0xa5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])])),
         ("xls", fixture::ole(&[("/Workbook", &[9, 8, 2, 0, 0, 6, 0x2f, 0, 6, 0])])),
@@ -193,6 +199,18 @@ fn what_nothing_reads_is_said() {
         );
     }
     assert_eq!(walked(b"ITSF\x03").findings(), [unsupported]);
+}
+
+#[test]
+fn what_is_compressed_in_a_rar_is_named_and_not_passed_over() {
+    for octets in [
+        other::rar("docs/a.exe", b"noise", RarFile::Compressed),
+        other::old_rar("docs/a.exe", b"noise", RarFile::Compressed),
+    ] {
+        let walked = walked(&octets);
+        assert!(!walked.findings().is_empty());
+        assert_eq!(walked.parts(), ["2/docs/a.exe"]);
+    }
 }
 
 #[test]
