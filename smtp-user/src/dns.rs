@@ -2,7 +2,7 @@
 //!
 //! What nobody answers is never taken for "there is none": only an answer that says so is.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use hickory_resolver::config::{
@@ -11,7 +11,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
-use hickory_resolver::{Resolver, TokioResolver};
+use hickory_resolver::{Resolver, ResolverBuilder, TokioResolver};
 
 /// Asks DNS. Cheap to clone; keeps answers for as long as they say.
 #[derive(Clone, Debug)]
@@ -47,26 +47,17 @@ pub enum DnsError {
 
 /// No resolver can be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the system's resolver cannot be used: {0}")]
+#[error("no resolver can be made: {0}")]
 pub struct DnsSetupError(#[from] NetError);
 
 impl Dns {
     /// By these servers; with none, by those of `/etc/resolv.conf`.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsSetupError> {
         let mut builder = if servers.is_empty() {
-            Resolver::builder_tokio()?
+            // Without a configuration, the system asks the host itself.
+            Resolver::builder_tokio().unwrap_or_else(|_| by(&[(Ipv4Addr::LOCALHOST, 53).into()]))
         } else {
-            let servers = servers.iter().map(|server| {
-                let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                for connection in &mut connections {
-                    connection.port = server.port();
-                }
-                NameServerConfig::new(server.ip(), true, connections)
-            });
-            let config = ResolverConfig::from_name_servers(servers.collect());
-            let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
-            *builder.options_mut() = ResolverOpts::default();
-            builder
+            by(servers)
         };
         builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
         Ok(Self { resolver: Arc::new(builder.build()?) })
@@ -96,6 +87,21 @@ impl Dns {
         let addresses: Vec<IpAddr> = lookup.iter().collect();
         if addresses.is_empty() { Err(DnsError::NoRecord) } else { Ok(addresses) }
     }
+}
+
+/// By these servers, with none of what the system says.
+fn by(servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
+    let servers = servers.iter().map(|server| {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = server.port();
+        }
+        NameServerConfig::new(server.ip(), true, connections)
+    });
+    let config = ResolverConfig::from_name_servers(servers.collect());
+    let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+    *builder.options_mut() = ResolverOpts::default();
+    builder
 }
 
 /// Search lists are for people, not for mail.

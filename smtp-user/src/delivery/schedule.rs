@@ -196,6 +196,18 @@ impl Schedule {
         self.begin(destination)
     }
 
+    /// A job is done whose connection is still good: the next one of its destination, if one is due. Otherwise nothing
+    /// has changed, and [`done`](Self::done) follows when the connection is gone.
+    pub fn exchange(&mut self, job: &Job, health: Health, now: u64) -> Option<Job> {
+        let site = self.sites.get(&job.destination)?;
+        let is_due = site.jobs.first().is_some_and(|(due, _)| *due <= now);
+        if !is_due || health != Health::Answers {
+            return None;
+        }
+        self.done(job, health, now);
+        self.next_of(&job.destination, now)
+    }
+
     /// A job is done; what is left of it was not added again yet.
     pub fn done(&mut self, job: &Job, health: Health, now: u64) {
         let Some(site) = self.sites.get_mut(&job.destination) else { return };
@@ -222,6 +234,9 @@ impl Schedule {
             Health::Unknown => {}
         }
         self.place(&job.destination);
+        if self.turns.is_multiple_of(TIDY) {
+            self.tidy(now);
+        }
     }
 
     /// When something may be due next, if nothing is done until then.
@@ -245,6 +260,15 @@ impl Schedule {
     /// When a destination that did not answer is called again.
     pub fn quiet_until(&self, destination: &Destination) -> Option<u64> {
         self.sites.get(destination).filter(|site| site.silent > 0).map(|site| site.quiet_until)
+    }
+
+    /// Forgets how destinations did that nothing waits for.
+    fn tidy(&mut self, now: u64) {
+        const KEPT: u64 = 3_600_000;
+        self.sites.retain(|_, site| {
+            let is_remembered = site.quiet_until.saturating_add(KEPT) > now;
+            !site.jobs.is_empty() || !site.in_work.is_empty() || is_remembered
+        });
     }
 
     /// What was to wait until now is ready.
@@ -317,6 +341,9 @@ impl Schedule {
 
 /// Share of a message's back-off that its destination is left alone for.
 const QUIET_SHARE: f64 = 0.5;
+
+/// After so many jobs it is looked for destinations that can be forgotten.
+const TIDY: u64 = 1024;
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -116,8 +116,10 @@ fn a_connection_takes_what_waits_for_its_destination() {
     }
     let first = schedule.next(0).unwrap();
     assert_eq!(schedule.next_of(&domain("a.example"), 0), None, "one connection is allowed");
-    schedule.done(&first, Health::Answers, 0);
-    assert_eq!(schedule.next_of(&domain("a.example"), 0), Some(job(1, "a.example")));
+    let second = schedule.exchange(&first, Health::Answers, 0).unwrap();
+    assert_eq!(second, job(1, "a.example"));
+    assert_eq!(schedule.exchange(&second, Health::Silent, 0), None, "nobody would hear it");
+    assert_eq!(schedule.in_work(), 1, "the place is kept until the connection is gone");
     assert_eq!(schedule.next_of(&domain("b.example"), 0), None);
 }
 
