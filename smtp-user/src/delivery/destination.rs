@@ -43,11 +43,10 @@ impl Destination {
             _ => {}
         }
         let known = !message.destination.ip().is_unspecified() && message.destination.port() != 0;
-        let server = match (&settings.default_server, known) {
-            (_, true) => message.destination.into(),
-            (Some(server), false) => server.clone(),
-            // Nobody listens there, and the attempt says so.
-            (None, false) => message.destination.into(),
+        let server = match &settings.default_server {
+            Some(server) if !known => server.clone(),
+            // Without a default server nobody may listen there; the attempt says so.
+            _ => message.destination.into(),
         };
         Self::Servers(resource, vec![server])
     }

@@ -5,6 +5,7 @@
 
 mod render;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -145,7 +146,7 @@ pub fn report(
         sender: QueuedSender { smtputf8: rendered.utf8, ..QueuedSender::default() },
         recipients,
         octets: rendered.octets.len() as u64,
-        sha256: sha256.iter().map(|octet| format!("{octet:02x}")).collect(),
+        sha256: hexadecimal(&sha256),
         trace: String::new(),
         hops: 0,
         judgement: Some(KeptJudgement {
@@ -178,6 +179,15 @@ pub fn returned_octets(message: &QueuedMessage) -> u64 {
     } else {
         message.octets.min(HEADER)
     }
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{octet:02x}");
+    }
+    text
 }
 
 /// The report's own name: the same for the same report, so that one that was written just before a crash is not written

@@ -68,6 +68,7 @@ impl Failure {
     }
 
     /// The same, as something that may pass: another host may do better.
+    #[must_use]
     pub fn but_transient(mut self) -> Self {
         self.permanent = false;
         if self.reply.code / 100 != 4 && self.reply.status.starts_with('5') {

@@ -63,7 +63,7 @@ impl Letter {
     pub fn needs_utf8(&self) -> bool {
         let ascii_paths =
             self.sender.path.is_ascii() && self.recipients.iter().all(|recipient| recipient.path.is_ascii());
-        self.sender.smtputf8 && !(ascii_paths && !self.utf8_header)
+        self.sender.smtputf8 && (!ascii_paths || self.utf8_header)
     }
 
     /// What this next hop cannot take, for whoever asks it. Nothing is converted: no octet changes on the way.

@@ -67,20 +67,20 @@ mod tests {
     use super::*;
 
     const RETRY: Retry =
-        Retry { resend_period: Duration::from_secs(600), abandon_time: Duration::from_secs(432_000) };
+        Retry { resend_period: Duration::from_mins(10), abandon_time: Duration::from_hours(120) };
     const DAY: u64 = 86_400_000_000;
 
     #[test]
     fn waits_double_up_to_eight_times_the_first() {
-        let waits: Vec<u64> =
-            (1..7).map(|attempts| RETRY.wait(attempts, u32::MAX / 2).as_secs_f64().round() as u64).collect();
+        let waits: Vec<u128> =
+            (1..7).map(|attempts| (RETRY.wait(attempts, u32::MAX / 2).as_millis() + 500) / 1000).collect();
         assert_eq!(waits, [600, 1200, 2400, 4800, 4800, 4800]);
     }
 
     #[test]
     fn a_short_life_has_several_attempts() {
-        let retry = Retry { abandon_time: Duration::from_secs(1800), ..RETRY };
-        assert_eq!(retry.longest(), Duration::from_secs(900));
+        let retry = Retry { abandon_time: Duration::from_mins(30), ..RETRY };
+        assert_eq!(retry.longest(), Duration::from_mins(15));
     }
 
     #[test]

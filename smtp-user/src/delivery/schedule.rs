@@ -118,15 +118,16 @@ impl Schedule {
 
     /// Adds a job, or says anew when it is to be done. One that is in work is left alone.
     pub fn add(&mut self, job: Job, due: u64) {
-        let site = self.sites.entry(job.destination.clone()).or_default();
-        if site.in_work.contains(&job.message) {
+        let Job { message, destination } = job;
+        let site = self.sites.entry(destination.clone()).or_default();
+        if site.in_work.contains(&message) {
             return;
         }
-        if let Some(old) = site.due.insert(job.message, due) {
-            site.jobs.remove(&(old, job.message));
+        if let Some(old) = site.due.insert(message, due) {
+            site.jobs.remove(&(old, message));
         }
-        site.jobs.insert((due, job.message));
-        self.place(&job.destination);
+        site.jobs.insert((due, message));
+        self.place(&destination);
     }
 
     /// Forgets a message wherever it waits.

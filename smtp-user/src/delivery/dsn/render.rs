@@ -235,15 +235,12 @@ fn from_xtext(text: &str) -> String {
     let mut at = 0;
     while let Some(&octet) = octets.get(at) {
         let hex = (octet == b'+').then(|| text.get(at + 1..at + 3)).flatten();
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(octet) => {
-                out.push(octet);
-                at += 3;
-            }
-            None => {
-                out.push(octet);
-                at += 1;
-            }
+        if let Some(octet) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            out.push(octet);
+            at += 3;
+        } else {
+            out.push(octet);
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

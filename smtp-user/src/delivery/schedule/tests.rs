@@ -23,7 +23,7 @@ fn job(number: u32, name: &str) -> Job {
 }
 
 fn bounds(in_all: u32, per_site: u32) -> Bounds {
-    let retry = Retry { resend_period: Duration::from_secs(600), abandon_time: Duration::from_secs(432_000) };
+    let retry = Retry { resend_period: Duration::from_mins(10), abandon_time: Duration::from_hours(120) };
     Bounds { in_all, per_site, retry }
 }
 

@@ -133,11 +133,9 @@ impl Scripted {
                     let mut lines = vec!["hop.example"];
                     lines.extend(keywords.iter().map(String::as_str));
                     let (last, first) = lines.split_last().unwrap();
-                    let mut reply = String::new();
-                    for line in first {
-                        reply.push_str(&format!("250-{line}\r\n"));
-                    }
-                    reply.push_str(&format!("250 {last}"));
+                    let mut lines: Vec<String> = first.iter().map(|line| format!("250-{line}")).collect();
+                    lines.push(format!("250 {last}"));
+                    let reply = lines.join("\r\n");
                     self.say(&mut stream, At::Ehlo, &reply).await?;
                 }
                 "HELO" => _ = self.say(&mut stream, At::Helo, "250 hop.example").await?,

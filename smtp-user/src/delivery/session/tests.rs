@@ -191,7 +191,9 @@ async fn the_octets_arrive_as_they_are() {
     for keywords in [&ALL[..], &CHUNKING] {
         let server = Scripted::start(turns(&[], keywords)).await;
         let mut connection = open(&server, &manners()).await.unwrap();
-        for octets in [&b"Subject: hi\r\n\r\n.dot\r\n..two\r\n.\r\nend\r\n"[..], &[b'.'; 100_000], b"\r\n"] {
+        for octets in
+            [&b"Subject: hi\r\n\r\n.dot\r\n..two\r\n.\r\nend\r\n"[..], &vec![b'.'; 100_000], b"\r\n"]
+        {
             let mut octets = octets.to_vec();
             octets.extend_from_slice(b"\r\n");
             let letter = Letter { octets: Arc::new(octets.clone()), ..letter(&["x@y.example"]) };
@@ -254,7 +256,8 @@ async fn what_a_next_hop_cannot_take_is_not_sent() {
     let utf8_header = |letter: &mut Letter| (letter.sender.smtputf8, letter.utf8_header) = (true, true);
     let requiretls = |letter: &mut Letter| letter.sender.requiretls = true;
     let large = |letter: &mut Letter| letter.octets = Arc::new(vec![b'x'; 2000]);
-    let cases: [(&dyn Fn(&mut Letter), &str); 5] = [
+    type Change<'a> = &'a dyn Fn(&mut Letter);
+    let cases: [(Change<'_>, &str); 5] = [
         (&eight_bit, "never 5.6.3"),
         (&utf8_path, "never 5.6.7"),
         (&utf8_header, "never 5.6.7"),

@@ -21,8 +21,8 @@ fn the_defaults_are_those_of_the_parameters() {
     assert_eq!(spool, SpoolConfig::default());
     assert_eq!(spool.timeout, Duration::from_secs(90));
     assert_eq!(spool.delivery.scan_period, Duration::from_secs(2));
-    assert_eq!(spool.delivery.resend_period, Duration::from_secs(600));
-    assert_eq!(spool.delivery.abandon_time, Duration::from_secs(432_000));
+    assert_eq!(spool.delivery.resend_period, Duration::from_mins(10));
+    assert_eq!(spool.delivery.abandon_time, Duration::from_hours(120));
     assert_eq!(spool.max_mail_size, 1000 * 1024);
     let detail = spool.delivery.detail;
     assert!(!detail.smtp && !detail.scan && !detail.rules);
