@@ -3,6 +3,7 @@
 pub mod text;
 
 use crate::content::kind::Kind;
+use crate::content::marker::is_marked;
 
 /// Octets of the start of content that are enough for most kinds.
 pub const HEAD: usize = 1024;
@@ -26,7 +27,8 @@ pub fn detect(octets: &[u8]) -> Vec<Kind> {
         kinds.extend((is_text && kinds.is_empty()).then_some(Kind::Text));
     }
     kinds.extend((pdf && first != Some(Kind::Pdf)).then_some(Kind::Pdf));
-    if first.is_none() {
+    let is_marked = is_marked(octets);
+    if first.is_none() && is_marked {
         kinds.extend(text::embedded(octets));
     }
     kinds.extend(image_of_medium(octets).filter(|kind| first != Some(*kind)));
@@ -37,9 +39,11 @@ pub fn detect(octets: &[u8]) -> Vec<Kind> {
         kinds.extend((media == Kind::Image && is_image_and_script(head)).then_some(Kind::Script));
     }
     let begins_with_archive = kinds.first().is_some_and(|kind| kind.is_container());
-    for kind in archive_within(octets, begins_with_archive) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
+    if is_marked {
+        for kind in archive_within(octets, begins_with_archive) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
         }
     }
     kinds.extend(kinds.is_empty().then_some(Kind::Data));

@@ -9,13 +9,14 @@ use std::sync::LazyLock;
 use aho_corasick::packed::Searcher;
 
 /// Marks. None is shorter than four octets, so that chance seldom makes one.
-const MARKS: [&[u8]; 10] = [
+const MARKS: [&[u8]; 11] = [
     // The end of a zip's directory.
     b"PK\x05\x06",
     b"Rar!\x1a\x07",
     b"7z\xbc\xaf\x27\x1c",
     b"MSCF\0\0\0\0",
     b"\nbegin ",
+    b"\nbegin-base64 ",
     b"\n=ybegin ",
     b"\x01CD001\x01",
     b"\0BEA01\x01",
@@ -78,6 +79,11 @@ impl MarkMatcher {
     pub const fn found(&self) -> bool {
         self.found
     }
+}
+
+/// Whether a mark is in octets that are there at once.
+pub(super) fn is_marked(octets: &[u8]) -> bool {
+    octets.starts_with(b"begin") || octets.starts_with(b"=ybegin ") || has_mark(octets)
 }
 
 fn has_mark(octets: &[u8]) -> bool {

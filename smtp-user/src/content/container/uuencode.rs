@@ -7,7 +7,7 @@ use crate::wire::mime::base64::Base64Decoder;
 /// Places where a file begins: a line that says so, and behind it one that can be decoded.
 pub(crate) fn starts(octets: &[u8]) -> impl Iterator<Item = usize> + '_ {
     memchr::memmem::find_iter(octets, b"begin").filter(move |at| {
-        let is_at_line = *at == 0 || octets.get(at - 1).is_some_and(|octet| matches!(octet, b'\n' | b'\r'));
+        let is_at_line = *at == 0 || octets.get(at - 1) == Some(&b'\n');
         is_at_line && octets.get(*at..).and_then(header).is_some()
     })
 }

@@ -115,15 +115,24 @@ fn is_message(lower: &[u8]) -> bool {
 fn lower<'r>(head: &[u8], room: &'r mut [u8; HEAD]) -> &'r [u8] {
     let wide = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let head = if wide { head.get(2..).unwrap_or_default() } else { head };
-    let characters = head.iter().filter(|octet| !wide || **octet != 0);
-    let characters = characters.skip_while(|octet| octet.is_ascii_whitespace());
+    let head = if wide { head.get(2..).unwrap_or_default() } else { head.trim_ascii_start() };
     let mut count = 0;
-    for (place, octet) in room.iter_mut().zip(characters) {
-        *place = octet.to_ascii_lowercase();
-        count += 1;
+    if wide {
+        let characters = head.iter().filter(|octet| **octet != 0);
+        let characters = characters.skip_while(|octet| octet.is_ascii_whitespace());
+        for (place, octet) in room.iter_mut().zip(characters) {
+            *place = *octet;
+            count += 1;
+        }
+    } else if let (Some(place), Some(head)) =
+        (room.get_mut(..head.len().min(HEAD)), head.get(..head.len().min(HEAD)))
+    {
+        place.copy_from_slice(head);
+        count = place.len();
     }
-    room.get(..count).unwrap_or_default()
+    let lower = room.get_mut(..count).unwrap_or_default();
+    lower.make_ascii_lowercase();
+    lower
 }
 
 /// Files within a text.
