@@ -16,6 +16,7 @@ pub mod output;
 pub mod path;
 pub mod probe;
 pub mod quantity;
+pub mod queue;
 pub mod records_args;
 pub mod route;
 pub mod rules;
@@ -67,6 +68,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Ban(args) => ban::run(args),
         Command::Path(args) => path::run(args),
         Command::Sessions(args) => sessions::run(args),
+        Command::Queue(args) => queue::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Uninspected(args) => uninspected::run(args),
         Command::Probe(args) => probe::run(args),

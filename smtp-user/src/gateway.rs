@@ -7,11 +7,15 @@ pub mod admission;
 pub mod original_destination;
 pub mod service;
 pub mod setup;
+pub mod taker;
 pub mod timeouts;
 
 mod alarm;
 mod buffer;
+pub mod dequeuer;
+
 mod connection;
+mod hops;
 mod ledger;
 mod leg_io;
 mod listener;

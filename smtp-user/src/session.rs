@@ -7,6 +7,7 @@
 //! to them in order. A message is held and judged between its end and the next hop's first octet of it, and the
 //! originator's final reply is the next hop's own, so a message is at no time in the gateway's care alone.
 
+pub mod acceptor;
 pub mod config;
 pub mod effect;
 pub mod input;

@@ -20,6 +20,7 @@ use crate::topology::{CLIENT_SIDE, Family, Hook, SERVER_SIDE, Topology};
 #[derive(Debug)]
 pub struct MailConfig {
     folder: TempDir,
+    mode: &'static str,
     resource: String,
     tables: String,
     flows: u32,
@@ -30,6 +31,12 @@ impl MailConfig {
     /// Without TLS toward the originator.
     pub fn plain() -> Self {
         Self::new("client_tls = \"off\"\n")
+    }
+
+    /// Without TLS, and with messages taken over by the gateway; what failed is tried again after a second.
+    pub fn spooling(spool: &str) -> Self {
+        let config = Self { mode: "spool", ..Self::plain() };
+        config.with_tables(&format!("[spool]\nresend_period = \"1s\"\n{spool}\n"))
     }
 
     /// With leaves minted after the next hop's certificate.
@@ -59,7 +66,14 @@ impl MailConfig {
 
     fn new(resource: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("postern-mail-").tempdir().expect("a folder");
-        Self { folder, resource: resource.to_owned(), tables: String::new(), flows: 2048, hook: Hook::Tc }
+        Self {
+            folder,
+            mode: "proxy",
+            resource: resource.to_owned(),
+            tables: String::new(),
+            flows: 2048,
+            hook: Hook::Tc,
+        }
     }
 
     /// Adds lines to the resource.
@@ -124,7 +138,7 @@ impl MailConfig {
             );
         }
         text.push_str("[[rule]]\nname = \"everything else\"\naction = \"accelerate\"\n\n");
-        let _ = write!(text, "[[resource]]\nname = \"mail\"\nmode = \"proxy\"\n{}\n", self.resource);
+        let _ = write!(text, "[[resource]]\nname = \"mail\"\nmode = \"{}\"\n{}\n", self.mode, self.resource);
         text
     }
 }

@@ -12,12 +12,14 @@ use tracing::{debug, info, warn};
 
 use crate::app::clock::SystemClock;
 use crate::app::config::inspector::is_domain;
-use crate::app::config::resource::{self, SourceAddress};
+use crate::app::config::resource::{self, ResourceMode, SourceAddress};
 use crate::app::config::tls_files;
 use crate::app::config::{Config, inspection};
 use crate::app::gateway::Gateway;
+use crate::app::store_and_forward::{self, Opened, StoreAndForward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::admission::Bounds;
+use crate::gateway::dequeuer::setup::DequeuerSetup;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
 use crate::inspect::inspector::Inspector as MessageInspector;
@@ -26,6 +28,7 @@ use crate::packet_path::inspections::MapStages;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::{interface, rule_base};
 use crate::session::relay::RelayLimits;
+use crate::spool::store::Spool;
 use crate::transport::held_message::HoldLimits;
 use crate::worker::pool::Pool;
 
@@ -35,6 +38,8 @@ pub struct Inspector {
     /// Writes the records for as long as it is kept.
     writing: Writing,
     maps: Maps,
+    /// Of resources that take messages over, if there are any.
+    store: Option<StoreAndForward>,
 }
 
 /// What can be made, and fail, before anything is attached: certificates, lists, folders.
@@ -42,6 +47,7 @@ pub struct Prepared {
     setup: Setup,
     recorder: Recorder,
     writing: Writing,
+    store: Option<(Opened, DequeuerSetup)>,
 }
 
 /// How often it is looked whether somebody has changed the rules.
@@ -52,20 +58,23 @@ pub fn prepare(config: &Config) -> anyhow::Result<Option<Prepared>> {
     if config.resources.is_empty() {
         return Ok(None);
     }
-    let setup = setup(config)?;
+    let opened = store_and_forward::open(config)?;
+    let (setup, dequeuer) = setup(config, opened.as_ref().map(Opened::spool))?;
     let records = config.records.within(&config.gateway.data_dir);
     let (recorder, writing) = Recorder::start(records, Arc::new(SystemClock))?;
-    Ok(Some(Prepared { setup, recorder, writing }))
+    Ok(Some(Prepared { setup, recorder, writing, store: opened.zip(dequeuer) }))
 }
 
 impl Inspector {
     /// Joins the inspector to a gateway that is at work.
     pub async fn start(prepared: Prepared, gateway: &Gateway) -> anyhow::Result<Self> {
-        let Prepared { mut setup, recorder, writing } = prepared;
+        let Prepared { mut setup, recorder, writing, store } = prepared;
         let maps = gateway.maps().clone();
         follow_rules(&mut setup, &maps).await?;
         let Listeners { v4, v6 } = Listeners::open()?;
         divert::add_routes().await?;
+        // First, so that nothing is taken over that nobody delivers.
+        let store = store.map(|(opened, setup)| opened.start(setup, recorder.clone())).transpose()?;
         let surroundings = Surroundings {
             recorder,
             clock: Arc::new(SystemClock),
@@ -77,7 +86,7 @@ impl Inspector {
         // Whoever is told that the gateway is ready finds its flows inspected.
         gateway.give_sign_of_life()?;
         info!(addresses = ?service.addresses(), "inspecting");
-        Ok(Self { service, writing, maps })
+        Ok(Self { service, writing, maps, store })
     }
 
     /// Sees to it that new sessions go by the rules that are active. Never ends; may be dropped and called again.
@@ -106,15 +115,21 @@ impl Inspector {
 
     /// Makes everything anew from another configuration; on a mistake the old one stays.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let mut setup = setup(config)?;
+        let (mut setup, dequeuer) = setup(config, self.store.as_ref().map(StoreAndForward::spool))?;
         follow_rules(&mut setup, &self.maps).await?;
         self.service.set_up(setup);
+        if let (Some(store), Some(dequeuer)) = (&self.store, dequeuer) {
+            store.set_up(dequeuer);
+        }
         Ok(())
     }
 
     /// Lets sessions in flight end, and writes the last records.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.service.stop().await;
+        if let Some(store) = self.store {
+            store.stop().await;
+        }
         tokio::task::spawn_blocking(move || self.writing.finish()).await??;
         Ok(())
     }
@@ -130,8 +145,8 @@ async fn follow_rules(setup: &mut Setup, maps: &Maps) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything but the active rules.
-fn setup(config: &Config) -> anyhow::Result<Setup> {
+/// Everything but the active rules; and what the dequeuer works by, where there is a spool.
+fn setup(config: &Config, spool: Option<&Spool>) -> anyhow::Result<(Setup, Option<DequeuerSetup>)> {
     let inspector = &config.inspector;
     let held = config.gateway.data_dir.join(HELD_FOLDER);
     std::fs::create_dir_all(&held).with_context(|| format!("making the folder {}", held.display()))?;
@@ -142,12 +157,16 @@ fn setup(config: &Config) -> anyhow::Result<Setup> {
     let mut resources = HashMap::new();
     for resource in &config.resources {
         let name = resource.name.clone();
-        let made = self::resource(resource, config, &message_inspector)
+        let made = self::resource(resource, config, &message_inspector, spool)
             .with_context(|| format!("resource `{name}`"))?;
         resources.insert(name, Arc::new(made));
     }
-    Ok(Setup {
-        hostname: inspector.hostname.clone().unwrap_or_else(system_name),
+    let hostname = inspector.hostname.clone().unwrap_or_else(system_name);
+    let dequeuer = spool
+        .map(|_| store_and_forward::dequeuer_setup(config, &hostname, &message_inspector))
+        .transpose()?;
+    let setup = Setup {
+        hostname,
         bounds: Bounds {
             in_all: inspector.max_connections as usize,
             per_source: inspector.max_per_source as usize,
@@ -167,17 +186,23 @@ fn setup(config: &Config) -> anyhow::Result<Setup> {
         revision: 0,
         interfaces: Vec::new(),
         resources,
-    })
+    };
+    Ok((setup, dequeuer))
 }
 
 fn resource(
     resource: &resource::Resource,
     config: &Config,
     inspector: &MessageInspector,
+    spool: Option<&Spool>,
 ) -> anyhow::Result<Resource> {
-    if let Some(refusal) = resource.mode.refusal() {
-        anyhow::bail!("{refusal}");
-    }
+    let reception = match (resource.mode, spool) {
+        (ResourceMode::Proxy, _) => None,
+        (ResourceMode::Spool, Some(spool)) => Some(store_and_forward::reception(resource, config, spool)),
+        (ResourceMode::Spool, None) => {
+            anyhow::bail!("the first resource with `mode = \"spool\"` takes effect at the next start")
+        }
+    };
     Ok(Resource {
         name: resource.name.clone(),
         from_originator: resource.source == SourceAddress::Client,
@@ -185,6 +210,7 @@ fn resource(
         server_tls: resource.server_tls,
         tls: tls_files::context(config, resource)?,
         inspector: inspector.clone(),
+        reception,
     })
 }
 

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, path, probe, rules, scan, selftest, sessions, set, stat, stop,
-    uninspected,
+    ban, ca, check, conns, doctor, explain, path, probe, queue, rules, scan, selftest, sessions, set, stat,
+    stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -49,6 +49,8 @@ pub enum Command {
     Sessions(sessions::SessionsArgs),
     /// Tell what happened to a session or a message, and why.
     Explain(explain::ExplainArgs),
+    /// List and change what waits in the spool.
+    Queue(queue::QueueArgs),
     /// List what reached a server although nobody looked at it.
     Uninspected(uninspected::UninspectedArgs),
     /// Ask a mail server what it offers: greeting, EHLO keywords, STARTTLS, certificate.

@@ -66,14 +66,10 @@ impl Report {
             Ok(config) => {
                 // Lists are files of their own, and a daemon does not start with a wrong one.
                 let lists = inspection::within(&config.inspection, Path::new(&file)).hash_lists;
-                let mut failures: Vec<String> = HashLists::load(&lists)
+                let failures: Vec<String> = HashLists::load(&lists)
                     .err()
                     .map(|problems| problems.iter().map(ToString::to_string).collect())
                     .unwrap_or_default();
-                failures.extend(config.resources.iter().filter_map(|resource| {
-                    let refusal = resource.mode.refusal()?;
-                    Some(format!("resource `{}`: {refusal}; postern run refuses to start", resource.name))
-                }));
                 let failure = (!failures.is_empty()).then(|| failures.join(".\n"));
                 let ok = failure.is_none() && (!strict || config.warnings.is_empty());
                 let notes = trust::notes(&config);

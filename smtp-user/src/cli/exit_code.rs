@@ -6,6 +6,7 @@ use std::process;
 use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
 use crate::packet_path::error::PacketPathError;
+use crate::spool::error::SpoolError;
 use crate::tls::authority_store::AuthorityError;
 
 /// How a command ended.
@@ -58,6 +59,28 @@ impl From<&LoadError> for ExitCode {
             LoadError::Permission { .. } => Self::Permission,
             LoadError::Read { .. } => Self::Io,
             LoadError::TooLarge { .. } | LoadError::Encoding { .. } | LoadError::Invalid(_) => Self::Config,
+        }
+    }
+}
+
+impl From<&SpoolError> for ExitCode {
+    fn from(error: &SpoolError) -> Self {
+        match error {
+            SpoolError::NoFolder { .. } | SpoolError::NotFound { .. } => Self::NoInput,
+            SpoolError::NotAFolder { .. }
+            | SpoolError::WrongOwner { .. }
+            | SpoolError::NotASpool { .. }
+            | SpoolError::OtherVersion { .. } => Self::Config,
+            SpoolError::InUse { .. }
+            | SpoolError::Full { .. }
+            | SpoolError::NoSpace
+            | SpoolError::ReadOnly
+            | SpoolError::Stale { .. }
+            | SpoolError::Closed => Self::TempFail,
+            SpoolError::Exists { .. } => Self::Software,
+            SpoolError::Damaged { .. } => Self::Data,
+            SpoolError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Self::Permission,
+            SpoolError::Io { .. } => Self::Io,
         }
     }
 }

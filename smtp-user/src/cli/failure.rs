@@ -10,8 +10,10 @@ use crate::cli::mistake::CommandError;
 use crate::cli::scan::ScanError;
 use crate::cli::tuple::TupleError;
 use crate::inspect::inspector::InspectorError;
+use crate::model::session_id::InvalidId;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::packet_rules::RulesError;
+use crate::spool::error::SpoolError;
 use crate::tls::authority_store::AuthorityError;
 
 /// Prints why a command failed and gives its exit code.
@@ -65,6 +67,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
     }
     if let Some(error) = cause.downcast_ref::<AuthorityError>() {
         return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<SpoolError>() {
+        return Some(error.into());
+    }
+    if cause.is::<InvalidId>() {
+        return Some(ExitCode::Usage);
     }
     if cause.is::<TupleError>() {
         return Some(ExitCode::Usage);

@@ -42,6 +42,15 @@ pub fn sentence(event: &SessionEvent) -> String {
             let because = if why.is_empty() { String::new() } else { format!(": {why}") };
             format!("{octets} octets, {}, {}{because}", verdict_word(*verdict), action_word(action))
         }
+        SessionEvent::Queued { recipients, octets, judged } => {
+            let judged = if *judged { "judged in the dialogue" } else { "to be judged before delivery" };
+            format!("queued: {octets} octets, {recipients} recipients, {judged}")
+        }
+        SessionEvent::Dequeued { outcome, recipients, why, rule_name, .. } => {
+            let to: Vec<String> = recipients.iter().map(|path| format!(" <{path}>")).collect();
+            let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+            format!("{outcome}{} under rule \"{rule_name}\"{because}", to.concat())
+        }
         SessionEvent::Replied { code, text, from_next_hop, micros } => {
             let whose = if *from_next_hop { "the next hop's" } else { "our own" };
             // The text begins with the code where it is the whole line.

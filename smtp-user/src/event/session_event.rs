@@ -118,6 +118,29 @@ pub enum SessionEvent {
         /// Of those octets, hexadecimal.
         sha256: String,
     },
+    /// A message is in the gateway's care: it outlasts a loss of power from here on.
+    Queued {
+        /// How many it is for.
+        recipients: u32,
+        /// Octets of the message as received.
+        octets: u64,
+        /// Whether it was judged in the dialogue; if not, it is before it is delivered.
+        judged: bool,
+    },
+    /// A message in the gateway's care was tried, or something else was done about it.
+    Dequeued {
+        /// As in `delivered`, `deferred`, `failed`, `expired`, `discarded`, `quarantined`, `held`, `removed`.
+        outcome: String,
+        /// Forward-paths that it is about; empty is all.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        recipients: Vec<String>,
+        /// What was said, by whom, and what follows.
+        why: String,
+        /// Name of the rule that the message was accepted under.
+        rule_name: String,
+        /// Policy revision at that time.
+        policy: u16,
+    },
     /// The final reply to a message was given.
     Replied {
         /// Code of the reply.

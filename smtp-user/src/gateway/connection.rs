@@ -20,6 +20,7 @@ use crate::limits::Timeout;
 use crate::model::disposition::Disposition;
 use crate::model::leg::Leg;
 use crate::model::peers::Peers;
+use crate::model::server_tls::ServerTls;
 use crate::session::relay::{Relay, RelayConfig};
 use crate::session::replies;
 use crate::transport::dial::{Source, dial};
@@ -138,14 +139,17 @@ async fn relay(
     let _ = stream.set_nodelay(true);
     let relay = Relay::new(RelayConfig {
         hostname: setup.hostname.clone(),
-        starttls: resource.tls.serves(),
+        // Without a next hop there is nothing to mint a certificate after.
+        starttls: resource.tls.serves() && !(resource.reception.is_some() && resource.tls.mints()),
         in_tls,
-        server_tls: resource.server_tls,
+        // Where the gateway takes messages over, there is no server leg that could be weaker.
+        server_tls: if resource.reception.is_some() { ServerTls::Off } else { resource.server_tls },
         line_ends: setup.line_ends,
-        limits: setup.limits,
+        limits: resource.reception.as_ref().map_or(setup.limits, |reception| reception.limits),
         session: ledger.session(),
     });
-    if next_hop != destination {
+    let reception = resource.reception.clone();
+    if next_hop != destination && reception.is_none() {
         ledger.note(Leg::Server, "next_hop", Some(next_hop.to_string()));
     }
     let source = if resource.from_originator && is_same_family(originator.ip(), next_hop.ip()) {
@@ -154,11 +158,20 @@ async fn relay(
         Source::Gateway
     };
     let limit = setup.timeouts.of(Timeout::Connect);
-    let dialled = dial(next_hop, source, limit).await;
+    let dialled = match reception {
+        Some(reception) => Err(reception),
+        None => Ok(dial(next_hop, source, limit).await),
+    };
     let context = Context { ledger, setup, resource, clock: Arc::clone(&shared.clock), next_hop };
     let mut io = RelayIo::new(relay, Stream::Plain(stream), context);
     match dialled {
-        Ok(dialled) => {
+        Err(reception) => {
+            // On its own, so that sessions with a next hop need no room for it.
+            if let Err(disposition) = Box::pin(io.take_over_with(reception, in_tls)).await {
+                return io.give_up(disposition).await;
+            }
+        }
+        Ok(Ok(dialled)) => {
             if dialled.other_port {
                 io.note(Leg::Server, "source_port_taken", dialled.local.to_string());
             }
@@ -170,7 +183,7 @@ async fn relay(
                 io.connected(Stream::Plain(dialled.stream));
             }
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             io.note(Leg::Server, error.name(), error.to_string());
             // Nothing can be said before a handshake.
             if in_tls && !io.start_tls_to_say_no().await {

@@ -8,7 +8,7 @@ use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::session::relay::Framing;
-use crate::transport::held_message::{HeldMessage, HoldError, HoldLimits};
+use crate::transport::held_message::{HeldMessage, HeldReader, HoldError, HoldLimits};
 use crate::wire::smtp::bdat::ChunkReceiver;
 use crate::wire::smtp::data::{DataDefect, DataReceiver, DataStep, DotStuffer, LineEnds};
 
@@ -104,20 +104,30 @@ impl Message {
 
     /// Judges it. Whatever goes wrong is a judgement too: nothing passes that was not looked at.
     pub(crate) async fn judge(&mut self, limit: Duration) -> Judgement {
+        match self.judge_within(limit).await {
+            Some(judgement) => judgement,
+            None => self.not_judged("time_out_judgement"),
+        }
+    }
+
+    /// Judges it; `None` if that takes longer than there is time for. It cannot be judged here again then.
+    pub(crate) async fn judge_within(&mut self, limit: Duration) -> Option<Judgement> {
         self.scratch = Vec::new();
         let Some(inspection) = self.inspection.take() else {
-            return self.not_judged("judged_twice");
+            return Some(self.not_judged("judged_twice"));
         };
         if self.is_defective {
-            return self.not_judged("defective");
+            return Some(self.not_judged("defective"));
         }
         if let Err(error) = self.held.finish().await {
-            return self.not_judged(error.name());
+            return Some(self.not_judged(error.name()));
         }
-        match tokio::time::timeout(limit, Box::pin(inspection.judge(&self.held))).await {
-            Ok(judgement) => judgement,
-            Err(_) => self.not_judged("time_out_judgement"),
-        }
+        tokio::time::timeout(limit, Box::pin(inspection.judge(&self.held))).await.ok()
+    }
+
+    /// Reads it from its start.
+    pub(crate) fn reader(&self) -> HeldReader<'_> {
+        self.held.reader()
     }
 
     fn not_judged(&self, why: &str) -> Judgement {

@@ -18,11 +18,12 @@ use crate::gateway::ledger::Ledger;
 use crate::gateway::leg_io::{LegIo, WriteFailure};
 use crate::gateway::message::{Message, SendError};
 use crate::gateway::setup::{Resource, Setup};
+use crate::gateway::taker::{Facts, Reception, Taker};
 use crate::gateway::trace_fields::{OriginatorFacts, trace_fields};
 use crate::inspect::judgement::Judgement;
 use crate::limits::{AUTH_LINE_OCTETS, Timeout};
 use crate::model::clock::Clock;
-use crate::model::decision::MessageAction;
+use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::model::disposition::Disposition;
 use crate::model::leg::Leg;
 use crate::model::session_id::MessageId;
@@ -52,6 +53,8 @@ pub(crate) struct RelayIo {
     /// When the originator ended the message that is being answered.
     data_ended: Option<Instant>,
     facts: OriginatorFacts,
+    /// Takes messages over, if no next hop does. Apart, as the message is.
+    taker: Option<Box<Taker>>,
     /// The one recipient of the message, if there is no other.
     only_recipient: Option<String>,
     certificate: Option<NextHopCertificate>,
@@ -118,6 +121,7 @@ impl RelayIo {
             data: None,
             data_ended: None,
             facts: OriginatorFacts::default(),
+            taker: None,
             only_recipient: None,
             certificate: None,
             alarm,
@@ -137,6 +141,90 @@ impl RelayIo {
     pub(crate) fn connected(&mut self, server: Stream) {
         self.server.connect(server);
         self.input(Input::NextHopConnected);
+    }
+
+    /// There is no next hop but the gateway itself, which takes messages over. In implicit TLS the originator's leg is
+    /// upgraded before a word is said; gives why there is no session then.
+    pub(crate) async fn take_over_with(
+        &mut self,
+        reception: Reception,
+        in_tls: bool,
+    ) -> Result<(), Disposition> {
+        let taker = Taker::new(&self.context.setup.hostname, reception);
+        let greeting = taker.greeting();
+        self.taker = Some(Box::new(taker));
+        if in_tls && let Err(why) = self.handshake(Leg::Client).await {
+            self.context.ledger.record(None, SessionEvent::TlsFailed { leg: Leg::Client, why });
+            self.client.abandon();
+            return Err(Disposition::Failed("client_tls_failed".to_owned()));
+        }
+        self.input(Input::NextHopConnected);
+        self.input(Input::Reply(&greeting));
+        Ok(())
+    }
+
+    /// Answers a command in the next hop's place.
+    fn answer_here(&mut self, octets: &[u8]) {
+        let Some(taker) = &mut self.taker else { return };
+        let (reply, refusal) = taker.answer(octets.strip_suffix(b"\r\n").unwrap_or(octets));
+        if let Some(error) = refusal {
+            self.context.ledger.note(Leg::Client, error.name(), Some(error.to_string()));
+        }
+        self.input(Input::Reply(&reply));
+    }
+
+    /// Puts a message into the spool, and answers in the next hop's place.
+    async fn take_over(&mut self, number: u32) {
+        let Context { ledger, setup, clock, .. } = &self.context;
+        let Some(taker) = &mut self.taker else { return };
+        let Some(message) = self.message.as_ref().filter(|message| message.number() == number) else {
+            return;
+        };
+        let id = MessageId { session: ledger.session(), number };
+        let unix_micros = clock.unix_micros();
+        let originator = ledger.peers().originator.ip();
+        let only = self.only_recipient.as_deref();
+        let trace = trace_fields(&self.facts, originator, &setup.hostname, id, only, unix_micros);
+        // Whatever becomes of this process, there is a record of each message that was taken.
+        ledger.settle().await;
+        let facts = Facts { id, peers: ledger.peers().clone(), trace, unix_micros };
+        let (reply, outcome) = taker.take_over(message, facts).await;
+        match outcome {
+            Ok(event) => ledger.record(Some(number), event),
+            Err(error) => {
+                tracing::error!(%error, "a message cannot be taken over");
+                ledger.note(Leg::Client, error.name(), Some(error.to_string()));
+            }
+        }
+        self.input(Input::MessageSent { number });
+        self.input(Input::Reply(&reply));
+    }
+
+    /// Judges a message within the time that the final reply waits for it; `None` if that did not do, and the relay knows
+    /// what then.
+    async fn judge_or_take(&mut self, number: u32, limit: Duration) -> Option<Judgement> {
+        let message = self.message.as_mut()?;
+        let Some(taker) = &mut self.taker else {
+            let judged = judge_for(message.judge(limit), &mut self.client).await;
+            if judged.is_none() {
+                self.tell_closed(Leg::Client);
+            }
+            return judged;
+        };
+        let hold = taker.hold().min(limit);
+        let Some(judged) = judge_for(message.judge_within(hold), &mut self.client).await else {
+            self.tell_closed(Leg::Client);
+            return None;
+        };
+        taker.judged(judged.as_ref(), self.context.clock.unix_micros());
+        if judged.is_none() {
+            let what = "hold_elapsed".to_owned();
+            let note = SessionEvent::Note { leg: Leg::Client, what, detail: None };
+            self.context.ledger.record(Some(number), note);
+            // It is taken now, and judged before it is delivered.
+            self.input(Input::Judged(&judged_later()));
+        }
+        judged
     }
 
     /// The next hop did not answer the call.
@@ -447,6 +535,7 @@ impl RelayIo {
                     self.flush(Leg::Client).await;
                 }
             }
+            Effect::Command(octets) if self.taker.is_some() => self.answer_here(&octets),
             Effect::Command(octets) => {
                 self.server.gather(octets);
                 if self.server.is_full() {
@@ -456,15 +545,20 @@ impl RelayIo {
             Effect::StartTls(leg) => self.start_tls(leg).await,
             Effect::BeginMessage { number } => {
                 let Context { setup, resource, .. } = &self.context;
+                let limits = self.taker.as_ref().map_or(&setup.limits, |taker| taker.limits());
                 self.message = Some(Box::new(Message::begin(
                     number,
                     &setup.hold,
                     setup.line_ends,
-                    setup.limits.max_message_octets,
+                    limits.max_message_octets,
                     &resource.inspector,
                 )));
             }
             Effect::Judge { number, chunked } => self.judge(number, chunked).await,
+            Effect::SendMessage { number, .. } if self.taker.is_some() => {
+                // On its own, so that other sessions need no room for it.
+                Box::pin(self.take_over(number)).await;
+            }
             Effect::SendMessage { number, framing } => self.send_message(number, framing).await,
             Effect::DropMessage { number } => {
                 self.message.take_if(|message| message.number() == number);
@@ -497,7 +591,12 @@ impl RelayIo {
                     _ => None,
                 };
             }
-            SessionEvent::Replied { micros, .. } => {
+            SessionEvent::NextHop { outcome, greeting } if self.taker.is_some() => {
+                "spool".clone_into(outcome);
+                *greeting = None;
+            }
+            SessionEvent::Replied { micros, from_next_hop, .. } => {
+                *from_next_hop &= self.taker.is_none();
                 let since = self.data_ended.take().map_or(Duration::ZERO, |ended| ended.elapsed());
                 *micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
             }
@@ -515,10 +614,7 @@ impl RelayIo {
             self.input(Input::DataDefect(defect));
             return;
         }
-        let Some(judgement) = judge_for(message, limit, &mut self.client).await else {
-            self.tell_closed(Leg::Client);
-            return;
-        };
+        let Some(judgement) = Box::pin(self.judge_or_take(number, limit)).await else { return };
         let number = Some(number);
         let ledger = &self.context.ledger;
         let event = judgement.event();
@@ -709,8 +805,8 @@ impl RelayIo {
 }
 
 /// Judges a message, unless nobody is left who could be told: engines have better things to do.
-async fn judge_for(message: &mut Message, limit: Duration, originator: &mut LegIo) -> Option<Judgement> {
-    let mut judging = std::pin::pin!(message.judge(limit));
+async fn judge_for<T>(judging: impl Future<Output = T>, originator: &mut LegIo) -> Option<T> {
+    let mut judging = std::pin::pin!(judging);
     poll_fn(|cx| {
         if let Poll::Ready(judgement) = judging.as_mut().poll(cx) {
             return Poll::Ready(Some(judgement));
@@ -723,6 +819,15 @@ async fn judge_for(message: &mut Message, limit: Duration, originator: &mut LegI
         Poll::Pending
     })
     .await
+}
+
+/// What a message is let into the spool with that nobody has judged yet.
+fn judged_later() -> Decision {
+    Decision {
+        verdict: MessageVerdict::EngineError,
+        action: MessageAction::Pass,
+        why: "judged before delivery".to_owned(),
+    }
 }
 
 /// The outcome of a handshake that may have taken too long.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::admission::Bounds;
+use crate::gateway::taker::Reception;
 use crate::gateway::timeouts::Timeouts;
 use crate::inspect::inspector::Inspector;
 use crate::model::server_tls::ServerTls;
@@ -61,6 +62,8 @@ pub struct Resource {
     pub tls: TlsContext,
     /// What looks at messages.
     pub inspector: Inspector,
+    /// What the gateway takes messages over with; without it, the next hop does.
+    pub reception: Option<Reception>,
 }
 
 /// What becomes of a connection.
@@ -108,7 +111,9 @@ impl Setup {
         };
         let resource = rule.resource.as_ref().and_then(|name| self.resources.get(name));
         match resource {
-            Some(resource) if is_direct && resource.next_hop.is_none() => Assignment::Direct(rule),
+            Some(resource) if is_direct && resource.next_hop.is_none() && resource.reception.is_none() => {
+                Assignment::Direct(rule)
+            }
             Some(resource) => Assignment::Inspect(rule, resource),
             None => Assignment::NoRule,
         }

@@ -10,6 +10,7 @@ mod eicar;
 mod hang_ups;
 mod pipelining;
 mod split_everywhere;
+mod spool;
 mod starttls;
 mod stopping;
 mod time_outs;

@@ -2,6 +2,7 @@
 
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::model::decision::Decision;
+use crate::model::queued_message::KeptJudgement;
 
 /// What an inspection comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,22 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// As it is kept with a message that is judged once and may be delivered much later.
+    pub fn to_be_kept(&self, unix_micros: u64, in_dialogue: bool) -> KeptJudgement {
+        let engines = self.engines.iter().filter_map(|event| match event {
+            SessionEvent::Engine { engine, version, .. } => {
+                Some((engine.clone(), version.clone().unwrap_or_default()))
+            }
+            _ => None,
+        });
+        KeptJudgement {
+            decision: self.decision.clone(),
+            at: unix_micros,
+            in_dialogue,
+            engines: engines.collect(),
+        }
+    }
+
     /// The record of the decision.
     pub fn event(&self) -> SessionEvent {
         SessionEvent::Judged {

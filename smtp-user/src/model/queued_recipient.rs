@@ -89,7 +89,7 @@ pub struct RemoteReply {
 }
 
 /// How far a delivery got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemoteStage {
     /// Nobody was called yet.

@@ -4,7 +4,7 @@
 
 use crate::limits::REPLY_LINE_WRITTEN_OCTETS;
 use crate::model::decision::{Decision, MessageAction};
-use crate::model::session_id::SessionId;
+use crate::model::session_id::{MessageId, SessionId};
 use crate::wire::smtp::command::CommandError;
 use crate::wire::smtp::data::DataDefect;
 use crate::wire::smtp::parameter::ParameterError;
@@ -217,6 +217,67 @@ pub(super) fn start_tls() -> Reply {
 /// QUIT was read, and there is no next hop to answer it.
 pub(super) fn goodbye(hostname: &str) -> Reply {
     say(221, &format!("2.0.0 {hostname} closing the connection"))
+}
+
+/// The gateway's own greeting, where it is the next hop itself.
+pub(super) fn greeting(hostname: &str) -> Reply {
+    say(220, &format!("{hostname} ESMTP"))
+}
+
+/// The gateway's own answer to HELO.
+pub(super) fn hello(hostname: &str) -> Reply {
+    say(250, hostname)
+}
+
+/// The gateway's own answer to EHLO. STARTTLS is for the session to offer.
+pub(super) fn offers(hostname: &str, max_octets: u64) -> Reply {
+    let extensions = "PIPELINING\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\nCHUNKING";
+    say(250, &format!("{hostname}\nSIZE {max_octets}\n{extensions}"))
+}
+
+/// MAIL.
+pub(super) fn sender_taken() -> Reply {
+    say(250, "2.1.0 Sender taken")
+}
+
+/// RCPT.
+pub(super) fn recipient_taken() -> Reply {
+    say(250, "2.1.5 Recipient taken")
+}
+
+/// NOOP and RSET.
+pub(super) fn done() -> Reply {
+    say(250, "2.0.0 Done")
+}
+
+/// VRFY.
+pub(super) fn not_verified() -> Reply {
+    say(252, "2.5.0 Send some mail, and it will be tried")
+}
+
+/// A command for which something else has to come first.
+pub(super) fn out_of_order() -> Reply {
+    say(503, "5.5.1 Something else comes first")
+}
+
+/// A command that was not offered.
+pub(super) fn not_offered() -> Reply {
+    say(502, "5.5.1 Command not offered")
+}
+
+/// A message is in the gateway's care.
+pub(super) fn queued(id: MessageId) -> Reply {
+    say(250, &format!("2.0.0 queued as {id}"))
+}
+
+/// No more messages are taken over for now.
+pub(super) fn no_room() -> Reply {
+    say(452, "4.3.1 Too much mail is waiting here; try again later")
+}
+
+/// A message could not be kept.
+pub(super) fn cannot_keep() -> Reply {
+    say(451, "4.3.0 The message could not be kept; try again later")
 }
 
 /// A connection is not taken: there are too many, or nobody is expected here. The first words of all.

@@ -44,7 +44,7 @@ pub struct Resource {
     pub next_hop: Option<SocketAddr>,
     /// How its mail is delivered, with `mode = "spool"`.
     pub delivery: Routing,
-    /// With `mode = "spool"`: how long the final reply waits for the verdict. Default: not at all.
+    /// With `mode = "spool"`: how long the final reply waits for the verdict. Default `5s`.
     pub hold: Option<Duration>,
 }
 
@@ -80,16 +80,6 @@ pub enum ResourceMode {
     Proxy,
     /// The gateway: it accepts, commits, judges and delivers.
     Spool,
-}
-
-impl ResourceMode {
-    /// Why a daemon does not start with it, if it does not.
-    pub const fn refusal(self) -> Option<&'static str> {
-        match self {
-            Self::Proxy => None,
-            Self::Spool => Some("`mode = \"spool\"` does not work yet; use `mode = \"proxy\"`"),
-        }
-    }
 }
 
 impl FromStr for ResourceMode {

@@ -65,14 +65,3 @@ fn it_is_said_which_senders_will_not_deliver() {
     let verified = notes("client_tls = \"mint\"\nserver_tls = \"verified\"");
     assert!(!verified.contains("can no longer tell") && verified.contains("without `server_name`"));
 }
-
-#[test]
-fn it_is_said_that_a_spool_does_not_start_yet() {
-    let report = report(&format!("{CLEAN}[[resource]]\nname = \"in\"\nmode = \"spool\"\n"), false);
-    assert_eq!(report.exit_code, ExitCode::Config);
-    assert!(
-        report.text().contains("resource `in`: `mode = \"spool\"` does not work yet"),
-        "{}",
-        report.text()
-    );
-}

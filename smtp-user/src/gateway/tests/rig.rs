@@ -14,6 +14,7 @@ use crate::event::session_event::{Record, SessionEvent};
 use crate::gateway::admission::Bounds;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
+use crate::gateway::taker::Reception;
 use crate::gateway::timeouts::Timeouts;
 use crate::inspect::inspector::Inspector;
 use crate::model::clock::Clock;
@@ -64,6 +65,7 @@ pub(super) struct Plan {
     pub(super) drain: Duration,
     pub(super) server_tls: ServerTls,
     pub(super) tls: tls::config::Config,
+    pub(super) reception: Option<Reception>,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
                 next_hop: tls::config::NextHopTls::default(),
                 min_version: tls::config::MinVersion::default(),
             },
+            reception: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Plan {
             server_tls: self.server_tls,
             tls: TlsContext::new(self.tls).unwrap(),
             inspector: Inspector::new(crate::inspect::config::Config::default()).unwrap(),
+            reception: self.reception,
         };
         let setup = Setup {
             hostname: "gw.example".to_owned(),

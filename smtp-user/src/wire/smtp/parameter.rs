@@ -125,6 +125,11 @@ impl Seen {
     }
 }
 
+/// The value of a parameter in a text that was read without error; `None` if it is not there.
+pub fn value_of<'t>(text: &'t str, keyword: &str) -> Option<&'t str> {
+    each(text).find(|(known, _)| known.is_ok_and(|known| known == keyword)).and_then(|(_, value)| value)
+}
+
 /// Keywords and values, in the order they stand.
 fn each(text: &str) -> impl Iterator<Item = (Result<&'static str, ParameterError>, Option<&str>)> {
     text.split(' ').filter(|word| !word.is_empty()).map(|word| {

@@ -1,0 +1,71 @@
+//! The socket in the spool's folder on which `postern queue` gives orders to the daemon: one request a line as JSON, one
+//! answer a line for each message. Whoever may open it may also write to the spool, so nobody is asked who they are.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use crate::gateway::dequeuer::orders::{Answer, Order, Orders, Request};
+use crate::model::session_id::MessageId;
+
+/// How long a request may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Octets of a request at most.
+pub const MAX_REQUEST: u64 = 16 << 20;
+
+/// Takes orders until the task is ended.
+pub fn listen(path: &Path, orders: Orders) -> anyhow::Result<JoinHandle<()>> {
+    // Of a daemon that was killed: the lock says that there is no other.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("removing {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("listening at {}", path.display()))?;
+    Ok(tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    // One at a time: nobody gives so many orders.
+                    if let Err(error) = serve(stream, &orders).await {
+                        warn!(%error, "an order for the queue came to nothing");
+                    }
+                }
+                Err(error) => warn!(%error, "no order for the queue can be taken"),
+            }
+        }
+    }))
+}
+
+async fn serve(stream: UnixStream, orders: &Orders) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(MAX_REQUEST));
+    tokio::time::timeout(PATIENCE, read.read_line(&mut line))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let request: Request = serde_json::from_str(&line)?;
+    if request.ids.is_empty() && request.order == Order::Flush {
+        orders.flush_all();
+        return write.write_all(&answer(None, None)?).await;
+    }
+    for id in request.ids {
+        let done = orders.carry_out(request.order, id, &request.who).await;
+        write.write_all(&answer(Some(id), done.err().map(|error| error.to_string()))?).await?;
+    }
+    Ok(())
+}
+
+fn answer(id: Option<MessageId>, error: Option<String>) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Answer { id, error })?;
+    line.push(b'\n');
+    Ok(line)
+}

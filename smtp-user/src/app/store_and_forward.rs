@@ -1,0 +1,187 @@
+//! Store-and-forward within the daemon: the spool opened before anything is attached, the dequeuer, and the socket on
+//! which `postern queue` gives its orders.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::app::clock::SystemClock;
+use crate::app::config::Config;
+use crate::app::config::resource::{Resource, ResourceMode};
+use crate::app::config::tls_files;
+use crate::app::queue_socket;
+use crate::audit::recorder::Recorder;
+use crate::delivery::session::Manners;
+use crate::gateway::dequeuer::Dequeuer;
+use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
+use crate::gateway::taker::Reception;
+use crate::inspect::inspector::Inspector;
+use crate::model::queued_message::QueuedMessage;
+use crate::session::relay::RelayLimits;
+use crate::spool;
+use crate::spool::place::Place;
+use crate::spool::store::Spool;
+
+/// The spool, and what an earlier daemon left in it.
+pub struct Opened {
+    spool: Spool,
+    found: Vec<(Place, QueuedMessage)>,
+}
+
+/// Store-and-forward at work.
+pub struct StoreAndForward {
+    spool: Spool,
+    dequeuer: Dequeuer,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How long the final reply waits for the verdict, unless the resource says otherwise.
+const DEFAULT_HOLD: Duration = Duration::from_secs(5);
+/// How often a disk that failed is tried.
+const PROBE: Duration = Duration::from_secs(5);
+/// How long the answer to a message that was sent is waited for (RFC 5321 §4.5.3.2.6).
+const FINAL: Duration = Duration::from_mins(10);
+
+/// The spool's folder.
+pub fn folder(config: &Config) -> PathBuf {
+    config.spool.rundir.clone().unwrap_or_else(|| config.gateway.data_dir.join(FOLDER))
+}
+
+const FOLDER: &str = "spool";
+
+/// Opens the spool if a resource needs it. Blocks on the disk.
+pub fn open(config: &Config) -> anyhow::Result<Option<Opened>> {
+    if !config.resources.iter().any(|resource| resource.mode == ResourceMode::Spool) {
+        return Ok(None);
+    }
+    let folder = folder(config);
+    if config.spool.rundir.is_none() {
+        make(&folder)?;
+    }
+    let settings = spool::config::Config {
+        limit: Some(config.spool.spool_limit),
+        ..spool::config::Config::within(&folder)
+    };
+    let (spool, recovered) = Spool::open(&settings)?;
+    for foreign in &recovered.foreign {
+        warn!("{foreign}");
+    }
+    for (id, why) in &recovered.damaged {
+        error!(message = %id, why, "a damaged message was put into `corrupt`");
+    }
+    let (messages, removed) = (recovered.messages.len(), recovered.removed);
+    info!(messages, removed, folder = %folder.display(), "the spool is open");
+    Ok(Some(Opened { spool, found: recovered.messages }))
+}
+
+/// The default folder is made; one that was named may be of a file system that is not mounted yet.
+fn make(folder: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("making the folder {}", folder.display()))
+}
+
+impl Opened {
+    /// For what takes messages over.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Starts the dequeuer and the socket; inside a runtime.
+    pub fn start(self, setup: DequeuerSetup, recorder: Recorder) -> anyhow::Result<StoreAndForward> {
+        let Self { spool, found } = self;
+        let clock = Arc::new(SystemClock);
+        let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, clock);
+        let orders = queue_socket::listen(&spool.places().socket(), dequeuer.orders())?;
+        let tasks = vec![orders, tokio::spawn(look_after(spool.clone()))];
+        Ok(StoreAndForward { spool, dequeuer, tasks })
+    }
+}
+
+impl StoreAndForward {
+    /// For what takes messages over.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Other settings from now on.
+    pub fn set_up(&self, setup: DequeuerSetup) {
+        self.dequeuer.set_up(setup);
+    }
+
+    /// Ends what is in flight; the rest is in the spool.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // Whoever finds no socket knows that there is no daemon.
+        let _ = fs::remove_file(self.spool.places().socket());
+        self.dequeuer.stop().await;
+    }
+}
+
+/// What messages of a resource are taken over with.
+pub fn reception(resource: &Resource, config: &Config, spool: &Spool) -> Reception {
+    let inspector = &config.inspector;
+    Reception {
+        spool: spool.clone(),
+        hold: resource.hold.unwrap_or(DEFAULT_HOLD),
+        limits: RelayLimits {
+            max_recipients: config.spool.maxrecipients,
+            max_errors: inspector.max_errors,
+            max_transactions: inspector.max_transactions,
+            max_message_octets: config.spool.max_mail_size.min(inspector.max_message),
+            ..RelayLimits::default()
+        },
+    }
+}
+
+/// What the dequeuer works by.
+pub fn dequeuer_setup(
+    config: &Config,
+    hostname: &str,
+    inspector: &Inspector,
+) -> anyhow::Result<DequeuerSetup> {
+    let mut outlets = HashMap::new();
+    for resource in config.resources.iter().filter(|resource| resource.mode == ResourceMode::Spool) {
+        let manners = Manners {
+            hostname: hostname.to_owned(),
+            timeout: config.spool.delivery.delivery_timeout,
+            final_timeout: FINAL,
+            server_tls: resource.server_tls,
+            tls: Arc::new(tls_files::context(config, resource)?),
+        };
+        let outlet = Outlet { routing: resource.delivery.clone(), manners, inspector: inspector.clone() };
+        outlets.insert(resource.name.clone(), Arc::new(outlet));
+    }
+    Ok(DequeuerSetup {
+        settings: config.spool.delivery.clone(),
+        scan_timeout: config.spool.scan_timeout,
+        outlets,
+    })
+}
+
+/// Tries a disk that failed until it works.
+async fn look_after(spool: Spool) {
+    let mut ticker = tokio::time::interval(PROBE);
+    loop {
+        ticker.tick().await;
+        if spool.is_read_only() {
+            let probed = spool.clone();
+            match tokio::task::spawn_blocking(move || probed.probe()).await {
+                Ok(Ok(())) => warn!("the spool takes mail again: its disk can be written to"),
+                Ok(Err(error)) => error!(%error, "the spool takes no mail"),
+                Err(_) => return,
+            }
+        }
+    }
+}

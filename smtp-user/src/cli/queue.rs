@@ -1,0 +1,188 @@
+//! `postern queue`: what is in the spool, and what is to be done about it. Works with and without the daemon.
+
+mod orders;
+mod row;
+
+use std::path::PathBuf;
+use std::process;
+
+use clap::{Args, Subcommand};
+
+use crate::app::config::gateway::DEFAULT_DATA_DIR;
+use crate::app::config::{Config, DEFAULT_CONFIG_PATH};
+use crate::cli::exit_code::ExitCode;
+use crate::cli::output;
+use crate::cli::queue::row::QueueRow;
+use crate::cli::table::{Column, TextTable};
+use crate::gateway::dequeuer::orders::Order;
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::file_system::FileSystem as _;
+use crate::spool::file_system::disk::Disk;
+use crate::spool::place::{Place, Places, id_of};
+use crate::spool::recovery::read_control;
+
+/// List and change what waits in the spool.
+///
+/// Reads the spool's own files. Orders are carried out by the daemon if it runs, and by this command if not.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  postern queue\n  postern queue show 0193a5e8-7c1d-7b3a-9f42-3d5c0e6b8a17.1\n  \
+                  postern queue flush\n  \
+                  postern queue list --json | jq -r 'select(.attempts > 5).id' | postern queue hold -"
+)]
+pub struct QueueArgs {
+    /// Configuration file that names the spool [default: /etc/postern/postern.toml if it exists].
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the spool, in place of the configured one.
+    #[arg(long, global = true, value_name = "DIR", env = "POSTERN_SPOOL")]
+    pub spool: Option<PathBuf>,
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; without it, `list`.
+    #[command(subcommand)]
+    pub command: Option<QueueCommand>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List messages: state, age, size, sender, recipients, and why the last attempt did not do.
+    List,
+    /// Show a message: its control data and the dialogue of its last attempt.
+    Show(IdArgs),
+    /// Try messages at once; without ids, all.
+    Flush {
+        /// Ids of messages; `-` reads them from standard input.
+        ids: Vec<String>,
+    },
+    /// Do not try messages until they are released.
+    Hold(IdArgs),
+    /// Try held messages again, and deliver quarantined ones.
+    Release(IdArgs),
+    /// Try messages at once, as if they had just come.
+    Requeue(IdArgs),
+    /// Remove messages; nobody is told.
+    Delete(IdArgs),
+}
+
+/// Which messages.
+#[derive(Clone, Debug, Args)]
+pub struct IdArgs {
+    /// Ids of messages; `-` reads them from standard input.
+    #[arg(required = true)]
+    pub ids: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(args: &QueueArgs) -> anyhow::Result<process::ExitCode> {
+    let places = Places::new(&args.folder()?);
+    let (order, ids) = match args.command.as_ref().unwrap_or(&QueueCommand::List) {
+        QueueCommand::List => {
+            list(&places, args.json)?;
+            return Ok(ExitCode::Ok.into());
+        }
+        QueueCommand::Show(which) => {
+            show(&places, &orders::ids(&which.ids)?, args.json)?;
+            return Ok(ExitCode::Ok.into());
+        }
+        QueueCommand::Flush { ids } => (Order::Flush, ids),
+        QueueCommand::Hold(which) => (Order::Hold, &which.ids),
+        QueueCommand::Release(which) => (Order::Release, &which.ids),
+        QueueCommand::Requeue(which) => (Order::Requeue, &which.ids),
+        QueueCommand::Delete(which) => (Order::Delete, &which.ids),
+    };
+    let ids = orders::ids(ids)?;
+    orders::give(&places, order, &ids, args.json)
+}
+
+impl QueueArgs {
+    /// The spool's folder.
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.spool {
+            return Ok(folder.clone());
+        }
+        let config = match &self.config {
+            Some(path) => Some(Config::load(path)?),
+            // Whoever looks at the queue need not be able to read, or to correct, the configuration.
+            None => Config::load(DEFAULT_CONFIG_PATH.as_ref()).ok(),
+        };
+        Ok(match config {
+            Some(config) => {
+                config.spool.rundir.clone().unwrap_or_else(|| config.gateway.data_dir.join("spool"))
+            }
+            None => PathBuf::from(DEFAULT_DATA_DIR).join("spool"),
+        })
+    }
+}
+
+/// Every message there is, oldest first; what cannot be read is told, and does not keep the others from being shown.
+fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>> {
+    use anyhow::Context as _;
+    let mut messages: Vec<(Place, QueuedMessage)> = Vec::new();
+    for place in Place::ALL {
+        let folder = places.folder(place);
+        let names = Disk.list(&folder).with_context(|| format!("reading the spool {}", folder.display()))?;
+        for id in names.iter().filter_map(|name| id_of(name)) {
+            match read_control(&Disk, places, place, id) {
+                Ok(message) => messages.push((place, message)),
+                // It moved on while the folder was read.
+                Err(crate::spool::error::SpoolError::NotFound { .. }) => {}
+                Err(error) => output::notice(&error.to_string()),
+            }
+        }
+    }
+    messages.sort_by_key(|(place, message)| (message.id, message.version, *place));
+    // Of one that was moved while this was read, the newest.
+    messages.reverse();
+    messages.dedup_by_key(|(_, message)| message.id);
+    messages.sort_by_key(|(_, message)| (message.received, message.id));
+    Ok(messages)
+}
+
+fn list(places: &Places, json: bool) -> anyhow::Result<()> {
+    let rows: Vec<QueueRow> =
+        all(places)?.iter().map(|(place, message)| QueueRow::new(*place, message)).collect();
+    if json {
+        output::json_lines(rows)?;
+        return Ok(());
+    }
+    if rows.is_empty() {
+        output::text("The queue is empty.\n")?;
+        return Ok(());
+    }
+    let mut table = TextTable::new(&[
+        Column::Words("ID"),
+        Column::Words("STATE"),
+        Column::Number("OCTETS"),
+        Column::Words("RECEIVED"),
+        Column::Words("SENDER"),
+        Column::Words("RECIPIENTS"),
+        Column::Words("WHY"),
+    ]);
+    for row in &rows {
+        table.row(row.cells());
+    }
+    output::text(&table.text(0))?;
+    Ok(())
+}
+
+fn show(places: &Places, ids: &[MessageId], json: bool) -> anyhow::Result<()> {
+    for id in ids {
+        let found = Place::ALL
+            .into_iter()
+            .filter_map(|place| read_control(&Disk, places, place, *id).ok().map(|message| (place, message)))
+            .max_by_key(|(place, message)| (message.version, *place));
+        let Some((place, message)) = found else {
+            return Err(crate::spool::error::SpoolError::NotFound { id: *id }.into());
+        };
+        if json {
+            output::json_lines([&message])?;
+        } else {
+            output::text(&row::block(place, &message))?;
+        }
+    }
+    Ok(())
+}

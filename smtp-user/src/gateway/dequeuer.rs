@@ -1,0 +1,276 @@
+//! The dequeuer: sees to it that every message in the spool is judged, delivered, and tried again until it is.
+//!
+//! It keeps nothing that is not in the spool as well, so it may end at any time. What it does not know of a message it
+//! reads from the control file; what it learns it writes there before it does anything else about that message.
+
+mod attempt;
+mod judge;
+pub mod orders;
+mod outcome;
+pub mod setup;
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, warn};
+
+use crate::audit::recorder::Recorder;
+use crate::delivery::destination::Destination;
+use crate::delivery::schedule::{Bounds, Job, Schedule};
+use crate::event::session_event::SessionEvent;
+use crate::gateway::dequeuer::orders::Orders;
+use crate::gateway::dequeuer::setup::DequeuerSetup;
+use crate::model::clock::Clock;
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::error::SpoolError;
+use crate::spool::place::Place;
+use crate::spool::store::Spool;
+
+/// The dequeuer at work.
+#[derive(Debug)]
+pub struct Dequeuer {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// What its tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    spool: Spool,
+    recorder: Recorder,
+    clock: Arc<dyn Clock>,
+    setup: RwLock<Arc<DequeuerSetup>>,
+    schedule: Mutex<Schedule>,
+    /// Messages that are to be judged, and when.
+    to_judge: Mutex<BTreeSet<(u64, MessageId)>>,
+    /// Something is due that was not before.
+    wake: Notify,
+    /// Whoever changes a message holds the one that its name falls to.
+    changing: [tokio::sync::Mutex<()>; CHANGING],
+    began: Instant,
+}
+
+const CHANGING: usize = 64;
+/// Messages that are judged at a time.
+const JUDGED_AT_A_TIME: usize = 8;
+/// How long attempts in flight may go on when the daemon stops. What is cut is tried again.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long nothing is done at most, so that what was missed is found.
+const LONGEST_SLEEP: u64 = 3_600_000;
+
+impl Dequeuer {
+    /// Starts with what was found in the spool; inside a runtime.
+    pub fn start(
+        spool: Spool,
+        found: Vec<(Place, QueuedMessage)>,
+        setup: DequeuerSetup,
+        recorder: Recorder,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let schedule = Mutex::new(Schedule::new(Bounds::of(&setup.settings)));
+        let shared = Arc::new(Shared {
+            spool,
+            recorder,
+            clock,
+            setup: RwLock::new(Arc::new(setup)),
+            schedule,
+            to_judge: Mutex::default(),
+            wake: Notify::new(),
+            changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            began: Instant::now(),
+        });
+        for (place, message) in found {
+            shared.plan(place, &message);
+        }
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(work(Arc::clone(&shared), stopped));
+        Self { shared, stop, task }
+    }
+
+    /// Other settings from now on; attempts in flight end under those they began with.
+    pub fn set_up(&self, setup: DequeuerSetup) {
+        self.shared.schedule().set_bounds(Bounds::of(&setup.settings));
+        *self.shared.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        self.shared.wake.notify_one();
+    }
+
+    /// For whoever is given orders by an operator.
+    pub fn orders(&self) -> Orders {
+        Orders::new(Arc::clone(&self.shared))
+    }
+
+    /// Begins nothing new, and waits a moment for what is in flight.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.task.await;
+    }
+}
+
+impl Shared {
+    pub(crate) fn setup(&self) -> Arc<DequeuerSetup> {
+        Arc::clone(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn to_judge(&self) -> MutexGuard<'_, BTreeSet<(u64, MessageId)>> {
+        self.to_judge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds that only go forward.
+    fn now(&self) -> u64 {
+        millis(self.began.elapsed())
+    }
+
+    /// Keeps others from changing a message.
+    async fn changing(&self, id: MessageId) -> tokio::sync::MutexGuard<'_, ()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        let index = usize::try_from(hash % CHANGING as u64).unwrap_or(0);
+        let [first, ..] = &self.changing;
+        self.changing.get(index).unwrap_or(first).lock().await
+    }
+
+    /// Reads a message's control file, off the asynchronous threads.
+    async fn load(&self, id: MessageId) -> Result<(Place, QueuedMessage), SpoolError> {
+        let spool = self.spool.clone();
+        tokio::task::spawn_blocking(move || spool.load(id)).await.unwrap_or(Err(SpoolError::Closed))
+    }
+
+    /// Puts a message where it waits for what is to be done about it next.
+    pub(crate) fn plan(&self, place: Place, message: &QueuedMessage) {
+        if place == Place::Quarantine || message.hold.is_some() {
+            return;
+        }
+        let now = self.now();
+        if message.judgement.is_none() {
+            self.to_judge().insert((now, message.id));
+            self.wake.notify_one();
+            return;
+        }
+        let setup = self.setup();
+        let unix_micros = self.clock.unix_micros();
+        let mut schedule = self.schedule();
+        for recipient in message.pending() {
+            let remaining = setup.retry().remaining(recipient.state.next_attempt().unwrap_or(0), unix_micros);
+            let destination = setup.destination(message, &recipient.path);
+            schedule.add(Job { message: message.id, destination }, now + millis(remaining));
+        }
+        drop(schedule);
+        self.wake.notify_one();
+    }
+
+    /// Records what was done about a message.
+    fn record(&self, message: &QueuedMessage, outcome: &str, recipients: Vec<String>, why: String) {
+        let event = SessionEvent::Dequeued {
+            outcome: outcome.to_owned(),
+            recipients,
+            why,
+            rule_name: message.rule_name.clone(),
+            policy: message.policy,
+        };
+        self.recorder.emit(message.id.session, Some(message.id.number), event);
+    }
+
+    /// Puts a damaged message out of the way, and says so.
+    async fn set_aside(&self, message: &QueuedMessage, why: &str) {
+        error!(message = %message.id, why, "a damaged message is put into `corrupt`");
+        self.record(message, "damaged", Vec::new(), why.to_owned());
+        self.schedule().forget(message.id);
+        if let Err(error) = self.spool.set_aside(message.id).await {
+            error!(message = %message.id, %error, "it cannot be put there");
+        }
+    }
+
+    /// Lets a destination be called at once; `None` means all of them.
+    pub(crate) fn flush(&self, which: Option<&Destination>) {
+        let now = self.now();
+        self.schedule().flush(which, now);
+        self.wake.notify_one();
+    }
+}
+
+async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut tasks = JoinSet::new();
+    let mut judging: usize = 0;
+    loop {
+        while let Some(job) = next_job(&shared) {
+            tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
+        }
+        while judging < JUDGED_AT_A_TIME
+            && let Some(id) = next_to_judge(&shared)
+        {
+            judging += 1;
+            tasks.spawn(judge::judge(Arc::clone(&shared), id));
+        }
+        tokio::select! {
+            ids = shared.spool.taken_in() => {
+                for id in ids {
+                    match shared.load(id).await {
+                        Ok((place, message)) => shared.plan(place, &message),
+                        Err(error) => warn!(message = %id, %error, "a message was taken in and is gone"),
+                    }
+                }
+            }
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(Work::Judged) => judging = judging.saturating_sub(1),
+                Ok(Work::Delivered) => {}
+                Err(error) => error!(%error, "an attempt ended by a fault of this program"),
+            },
+            () = shared.wake.notified() => {}
+            () = sleep_until(until(&shared)) => {}
+            () = stopping(&mut stopped) => break,
+        }
+    }
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, all).await.is_err() {
+        tasks.shutdown().await;
+    }
+}
+
+async fn stopping(stopped: &mut watch::Receiver<bool>) {
+    // Whoever could say so being gone says so, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// What a task was for.
+enum Work {
+    Judged,
+    Delivered,
+}
+
+fn next_job(shared: &Shared) -> Option<Job> {
+    let now = shared.now();
+    shared.schedule().next(now)
+}
+
+fn next_to_judge(shared: &Shared) -> Option<MessageId> {
+    let now = shared.now();
+    let mut waiting = shared.to_judge();
+    let (due, id) = waiting.first().copied().filter(|(due, _)| *due <= now)?;
+    waiting.remove(&(due, id));
+    Some(id)
+}
+
+/// When something is due next.
+fn until(shared: &Shared) -> Instant {
+    let job = shared.schedule().next_due();
+    let judge = shared.to_judge().first().map(|(due, _)| *due);
+    let now = shared.now();
+    // What is ready now and was not begun waits for something else to end.
+    let due = [job.filter(|due| *due > now), judge.filter(|due| *due > now)].into_iter().flatten().min();
+    let due = due.unwrap_or(now + LONGEST_SLEEP).min(now + LONGEST_SLEEP);
+    shared.began + Duration::from_millis(due)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

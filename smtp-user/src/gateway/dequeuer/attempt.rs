@@ -1,0 +1,211 @@
+//! Delivers what is due for one destination, over one connection for as long as there is more and it may be used.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::outcome::{AttemptResult, apply};
+use super::setup::Outlet;
+use super::{Shared, Work};
+use crate::delivery::destination::Destination;
+use crate::delivery::failure::Failure;
+use crate::delivery::letter::{Letter, Outcome};
+use crate::delivery::schedule::{Health, Job};
+use crate::delivery::session::{Connection, Peer};
+use crate::delivery::settings::{HostName, NextHopName, SMTP_PORT};
+use crate::model::message_octets::MessageOctets;
+use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
+use crate::model::queued_recipient::RemoteStage;
+use crate::spool::error::SpoolError;
+use crate::spool::place::Place;
+
+/// Works off jobs of one destination, beginning with one that is in work already.
+pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) -> Work {
+    let most = shared.setup().settings.max_mails_per_conn;
+    let mut connection: Option<Connection> = None;
+    let mut mails = 0;
+    let mut job = Some(first);
+    while let Some(now) = job.take() {
+        let (health, left) = Box::pin(deliver(&shared, &now, &mut connection)).await;
+        mails += 1;
+        let at = shared.now();
+        shared.schedule().done(&now, health, at);
+        if let Some((place, message)) = &left {
+            shared.plan(*place, message);
+        }
+        if mails < most && connection.as_ref().is_some_and(Connection::is_usable) {
+            job = shared.schedule().next_of(&now.destination, at);
+        }
+    }
+    shared.wake.notify_one();
+    if let Some(connection) = connection {
+        connection.quit().await;
+    }
+    Work::Delivered
+}
+
+type Left = (Health, Option<(Place, QueuedMessage)>);
+
+/// One attempt: one message to those of its recipients that are of one destination.
+async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connection>) -> Left {
+    let nothing: Left = (Health::Unknown, None);
+    let id = job.message;
+    let (place, message) = match shared.load(id).await {
+        Ok(loaded) => loaded,
+        Err(SpoolError::NotFound { .. }) => return nothing,
+        Err(error) => {
+            warn!(message = %id, %error, "a message cannot be read");
+            return nothing;
+        }
+    };
+    let passes = message
+        .judgement
+        .as_ref()
+        .is_some_and(|kept| kept.decision.action == crate::model::decision::MessageAction::Pass);
+    if place == Place::Quarantine || message.hold.is_some() || !passes {
+        return nothing;
+    }
+    let setup = shared.setup();
+    let indices: Vec<usize> = (0..message.recipients.len())
+        .filter(|index| {
+            message.recipients.get(*index).is_some_and(|recipient| {
+                recipient.state.is_pending()
+                    && setup.destination(&message, &recipient.path) == job.destination
+            })
+        })
+        .collect();
+    if indices.is_empty() {
+        return (Health::Unknown, Some((place, message)));
+    }
+    let (spool, of) = (shared.spool.clone(), message.clone());
+    let body = tokio::task::spawn_blocking(move || spool.body(&of)).await;
+    let body: Arc<dyn MessageOctets> = match body.unwrap_or(Err(SpoolError::Closed)) {
+        Ok(body) => Arc::from(body),
+        Err(SpoolError::Damaged { why, .. }) => {
+            shared.set_aside(&message, &why).await;
+            return nothing;
+        }
+        Err(error) => {
+            let failure = Failure::transient(RemoteStage::None, "4.3.0", error.to_string());
+            let result = AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination));
+            return (Health::Unknown, apply(shared, id, result).await);
+        }
+    };
+    let too_many_hops = message.hops > setup.settings.max_hops;
+    let outlet = setup.outlet(&message);
+    let (health, result) = match outlet {
+        _ if too_many_hops => {
+            let text = format!("the message went through {} hosts: it goes round in circles", message.hops);
+            let failure = Failure::permanent(RemoteStage::None, "5.4.6", text);
+            (Health::Unknown, AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination)))
+        }
+        None => {
+            let text = format!("no resource `{}` says how to deliver", message.resource);
+            let failure = Failure::transient(RemoteStage::None, "4.3.5", text);
+            (Health::Unknown, AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination)))
+        }
+        Some(outlet) => send(shared, job, outlet, &message, indices, body, connection).await,
+    };
+    (health, apply(shared, id, result).await)
+}
+
+fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
+    DeliveryAttempt {
+        at: shared.clock.unix_micros(),
+        host: destination.to_string(),
+        address: None,
+        stage: RemoteStage::None,
+        outcome: String::new(),
+        transcript: Vec::new(),
+    }
+}
+
+async fn send(
+    shared: &Shared,
+    job: &Job,
+    outlet: &Outlet,
+    message: &QueuedMessage,
+    indices: Vec<usize>,
+    body: Arc<dyn MessageOctets>,
+    connection: &mut Option<Connection>,
+) -> (Health, AttemptResult) {
+    let mut attempt = attempt_of(shared, &job.destination);
+    if !connection.as_ref().is_some_and(Connection::is_usable) {
+        match call(job, outlet, &mut attempt).await {
+            Ok(made) => *connection = Some(made),
+            Err(failure) => return (Health::Silent, AttemptResult::of_all(&indices, &failure, attempt)),
+        }
+    }
+    let Some(connection) = connection else {
+        let failure = Failure::closed(RemoteStage::None);
+        return (Health::Unknown, AttemptResult::of_all(&indices, &failure, attempt));
+    };
+    attempt.host.clone_from(&connection.peer().host);
+    attempt.address = Some(connection.peer().address);
+    let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
+    let mut left = indices;
+    while !left.is_empty() {
+        let letter = Letter::new(message, &left, Arc::clone(&body));
+        let round: Vec<(usize, Outcome)> = left.iter().copied().zip(connection.send(&letter).await).collect();
+        attempt.transcript.extend(connection.take_transcript());
+        let is_rest = |outcome: &Outcome| matches!(outcome, Outcome::TooMany(_));
+        let rest: Vec<usize> =
+            round.iter().filter(|(_, outcome)| is_rest(outcome)).map(|(index, _)| *index).collect();
+        // The rest is sent at once only if that leads anywhere.
+        let goes_on = rest.len() < round.len() && connection.is_usable();
+        outcomes.extend(round.into_iter().filter(|(_, outcome)| !(goes_on && is_rest(outcome))));
+        left = if goes_on { rest } else { Vec::new() };
+    }
+    (Health::Answers, AttemptResult { outcomes, attempt })
+}
+
+/// Calls the hosts of a destination, one after the other, until one can be spoken with.
+async fn call(job: &Job, outlet: &Outlet, attempt: &mut DeliveryAttempt) -> Result<Connection, Failure> {
+    let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
+    for server in servers(&job.destination) {
+        let peers = match addresses(&server).await {
+            Ok(peers) => peers,
+            Err(failure) => {
+                last = failure;
+                continue;
+            }
+        };
+        for peer in peers {
+            attempt.host.clone_from(&peer.host);
+            attempt.address = Some(peer.address);
+            match Connection::open(peer, &outlet.manners).await {
+                Ok(connection) => return Ok(connection),
+                Err(no) => {
+                    attempt.transcript.extend(no.transcript);
+                    last = no.failure;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+fn servers(destination: &Destination) -> Vec<NextHopName> {
+    match destination {
+        Destination::Servers(_, servers) => servers.clone(),
+        Destination::Domain(_, domain) => {
+            vec![NextHopName { host: HostName::Name(domain.clone()), port: SMTP_PORT }]
+        }
+    }
+}
+
+async fn addresses(server: &NextHopName) -> Result<Vec<Peer>, Failure> {
+    match &server.host {
+        HostName::Address(address) => {
+            let address = SocketAddr::new(*address, server.port);
+            Ok(vec![Peer { host: address.ip().to_string(), address }])
+        }
+        HostName::Name(name) => {
+            let found = tokio::net::lookup_host((name.as_str(), server.port)).await.map_err(|error| {
+                Failure::transient(RemoteStage::Dns, "4.4.3", format!("{name} is not found: {error}"))
+            })?;
+            Ok(found.map(|address| Peer { host: name.clone(), address }).collect())
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What an operator wants done about messages in the spool: one at a time, written down before it is answered.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use crate::model::decision::MessageAction;
+use crate::model::queued_message::{Hold, QueuedMessage};
+use crate::model::queued_recipient::RecipientState;
+use crate::model::session_id::MessageId;
+use crate::spool::error::SpoolError;
+use crate::spool::place::Place;
+use crate::spool::store::Spool;
+
+/// What is to be done about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// It is tried at once.
+    Flush,
+    /// It is not tried until it is released.
+    Hold,
+    /// It is tried again, out of quarantine too.
+    Release,
+    /// It is tried at once, and everything that went wrong before is forgotten.
+    Requeue,
+    /// It is removed, and nobody is told.
+    Delete,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// What is to be done.
+    pub order: Order,
+    /// About which messages; with none, `flush` is about all.
+    pub ids: Vec<MessageId>,
+    /// Who asks, for the record.
+    pub who: String,
+}
+
+/// What became of it, for one message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Which; none if it is about all.
+    pub id: Option<MessageId>,
+    /// Why it was not done.
+    pub error: Option<String>,
+}
+
+impl Order {
+    /// The word used in records.
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::Flush => "flushed",
+            Self::Hold => "held",
+            Self::Release => "released",
+            Self::Requeue => "requeued",
+            Self::Delete => "removed",
+        }
+    }
+}
+
+/// Puts an order into a message; gives where it stands then, none if it is to be removed.
+pub fn change(order: Order, place: Place, message: &mut QueuedMessage, who: &str, now: u64) -> Option<Place> {
+    let at_once = |message: &mut QueuedMessage, forget: bool| {
+        for recipient in &mut message.recipients {
+            if let RecipientState::Pending { attempts, next_attempt, .. } = &mut recipient.state {
+                *next_attempt = 0;
+                if forget {
+                    *attempts = 0;
+                }
+            }
+        }
+    };
+    let out_of = if place == Place::Quarantine { Place::Active } else { place };
+    match order {
+        Order::Flush => {
+            at_once(message, false);
+            Some(place)
+        }
+        Order::Hold => {
+            message.hold = Some(Hold { since: now, why: who.to_owned() });
+            Some(place)
+        }
+        Order::Release => {
+            message.hold = None;
+            if place == Place::Quarantine
+                && let Some(kept) = &mut message.judgement
+            {
+                kept.decision.action = MessageAction::Pass;
+                kept.decision.why = format!("released by {who}: {}", kept.decision.why);
+            }
+            at_once(message, false);
+            Some(out_of)
+        }
+        Order::Requeue => {
+            at_once(message, true);
+            message.attempts = 0;
+            Some(place)
+        }
+        Order::Delete => None,
+    }
+}
+
+/// Carries an order out on a spool, whoever works on it.
+pub async fn carry_out(
+    spool: &Spool,
+    order: Order,
+    id: MessageId,
+    who: &str,
+    now: u64,
+) -> Result<(QueuedMessage, Option<Place>), SpoolError> {
+    let reading = spool.clone();
+    let (place, mut message) =
+        tokio::task::spawn_blocking(move || reading.load(id)).await.unwrap_or(Err(SpoolError::Closed))?;
+    let to = change(order, place, &mut message, who, now);
+    match to {
+        Some(to) => spool.update(&mut message, to).await?,
+        None => spool.remove(id).await?,
+    }
+    Ok((message, to))
+}
+
+/// Carries orders out while messages are being delivered.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    shared: Arc<Shared>,
+}
+
+impl Orders {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Carries one out.
+    pub async fn carry_out(&self, order: Order, id: MessageId, who: &str) -> Result<(), SpoolError> {
+        let shared = &self.shared;
+        let changing = shared.changing(id).await;
+        let now = shared.clock.unix_micros();
+        let (message, to) = carry_out(&shared.spool, order, id, who, now).await?;
+        shared.record(&message, order.outcome(), Vec::new(), format!("by {who}"));
+        drop(changing);
+        shared.schedule().forget(id);
+        if let Some(place) = to {
+            shared.plan(place, &message);
+        }
+        if matches!(order, Order::Flush | Order::Requeue) {
+            let setup = shared.setup();
+            for recipient in message.pending() {
+                shared.flush(Some(&setup.destination(&message, &recipient.path)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets everything be tried at once.
+    pub fn flush_all(&self) {
+        self.shared.flush(None);
+    }
+}

@@ -1,0 +1,147 @@
+//! Writes down what became of an attempt, before anything else is done about the message.
+
+use std::time::Duration;
+
+use tracing::error;
+
+use super::Shared;
+use crate::delivery::failure::Failure;
+use crate::delivery::letter::Outcome;
+use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
+use crate::model::queued_recipient::{RecipientState, RemoteReply};
+use crate::model::session_id::MessageId;
+use crate::spool::error::SpoolError;
+use crate::spool::place::Place;
+
+/// What became of an attempt: by number of the recipient.
+pub(super) struct AttemptResult {
+    pub(super) outcomes: Vec<(usize, Outcome)>,
+    pub(super) attempt: DeliveryAttempt,
+}
+
+impl AttemptResult {
+    /// The same for all.
+    pub(super) fn of_all(indices: &[usize], failure: &Failure, attempt: DeliveryAttempt) -> Self {
+        let outcomes = indices.iter().map(|index| (*index, Outcome::NotDelivered(failure.clone()))).collect();
+        Self { outcomes, attempt }
+    }
+}
+
+/// How long is waited when something that has happened cannot be written down.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Writes it down, and removes the message when every recipient's case is closed. Gives what is left of it.
+pub(super) async fn apply(
+    shared: &Shared,
+    id: MessageId,
+    result: AttemptResult,
+) -> Option<(Place, QueuedMessage)> {
+    let _changing = shared.changing(id).await;
+    let AttemptResult { outcomes, mut attempt } = result;
+    loop {
+        let mut message = match shared.load(id).await {
+            Ok((_, message)) => message,
+            Err(SpoolError::NotFound { .. }) => return None,
+            Err(SpoolError::Damaged { why, .. }) => {
+                error!(message = %id, why, "a message was damaged while it was delivered");
+                return None;
+            }
+            Err(error) => {
+                wait(id, &error).await;
+                continue;
+            }
+        };
+        let said = change(shared, &mut message, &outcomes, &mut attempt);
+        let to = if message.pending().next().is_some() { Place::Deferred } else { Place::Active };
+        // A next hop that took it has it: as long as that is not written down, nothing else may be done about it.
+        if let Err(error) = shared.spool.update(&mut message, to).await {
+            wait(id, &error).await;
+            continue;
+        }
+        for (outcome, recipients, why) in said {
+            shared.record(&message, outcome, recipients, why);
+        }
+        if message.is_finished() {
+            if let Err(error) = shared.spool.remove(id).await {
+                error!(message = %id, %error, "a finished message cannot be removed");
+            }
+            return None;
+        }
+        return Some((to, message));
+    }
+}
+
+async fn wait(id: MessageId, error: &SpoolError) {
+    error!(message = %id, %error, "what became of a message cannot be written down; trying again");
+    tokio::time::sleep(AGAIN).await;
+}
+
+type Said = (&'static str, Vec<String>, String);
+
+/// Puts outcomes into a message. Gives what is to be recorded: recipients with the same fate together.
+fn change(
+    shared: &Shared,
+    message: &mut QueuedMessage,
+    outcomes: &[(usize, Outcome)],
+    attempt: &mut DeliveryAttempt,
+) -> Vec<Said> {
+    let setup = shared.setup();
+    let retry = setup.retry();
+    let now = shared.clock.unix_micros();
+    message.attempts += 1;
+    let age = retry.age(message.received, message.attempts, now);
+    let mut said: Vec<Said> = Vec::new();
+    for (index, outcome) in outcomes {
+        let Some(recipient) = message.recipients.get_mut(*index) else { continue };
+        let RecipientState::Pending { attempts, .. } = recipient.state else { continue };
+        let attempts = attempts + 1;
+        let (reply, state) = match outcome {
+            Outcome::Delivered { reply, relayed_dsn } => {
+                let state =
+                    RecipientState::Delivered { at: now, reply: reply.clone(), relayed_dsn: *relayed_dsn };
+                (reply, state)
+            }
+            Outcome::NotDelivered(failure) if failure.permanent => {
+                (&failure.reply, RecipientState::Failed { at: now, reply: failure.reply.clone() })
+            }
+            Outcome::NotDelivered(failure) | Outcome::TooMany(failure) => {
+                let last = Some(failure.reply.clone());
+                let state = if retry.is_over(age) {
+                    RecipientState::Expired { at: now, last }
+                } else {
+                    let wait = retry.wait(attempts, chance(message.id, attempts));
+                    let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+                    RecipientState::Pending { attempts, last, next_attempt: now.saturating_add(micros) }
+                };
+                (&failure.reply, state)
+            }
+        };
+        attempt.stage = attempt.stage.max(reply.stage);
+        let why = described(reply);
+        attempt.outcome.clone_from(&why);
+        let word = if state.is_pending() { "deferred" } else { state.name() };
+        recipient.report.ended = !state.is_pending();
+        recipient.state = state;
+        match said.iter_mut().find(|(known, _, text)| *known == word && *text == why) {
+            Some((_, paths, _)) => paths.push(recipient.path.clone()),
+            None => said.push((word, vec![recipient.path.clone()], why)),
+        }
+    }
+    message.last_attempt = Some(attempt.clone());
+    said
+}
+
+/// Who said what, and how far it had got.
+fn described(reply: &RemoteReply) -> String {
+    let by = if reply.by.is_empty() { String::new() } else { format!("{}: ", reply.by) };
+    let code = if reply.code == 0 { String::new() } else { format!("{} ", reply.code) };
+    let place = crate::delivery::failure::place(reply.stage);
+    format!("{by}{code}{} {} ({place})", reply.status, reply.text)
+}
+
+/// Something that differs from message to message and attempt to attempt.
+fn chance(id: MessageId, attempts: u32) -> u32 {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((id, attempts));
+    u32::try_from(hash >> 32).unwrap_or(0)
+}

@@ -1,0 +1,83 @@
+//! Messages are taken over: without a next hop, onto the disk before they are answered.
+
+use std::time::Duration;
+
+use super::dialogue::{Dialogue, eicar};
+use super::rig::Plan;
+use crate::event::session_event::SessionEvent;
+use crate::gateway::taker::Reception;
+use crate::session::relay::RelayLimits;
+use crate::spool::config::Config;
+use crate::spool::store::Spool;
+
+/// A spool for so many messages, and a rig before it.
+fn plan(limit: u64) -> (tempfile::TempDir, Spool, Plan) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        Config { limit: Some(limit), min_free_octets: 0, min_free_files: 0, ..Config::within(folder.path()) };
+    let (spool, _) = Spool::open(&settings).unwrap();
+    // Nobody listens there, and nobody is called.
+    let mut plan = Plan::to("127.0.0.1:1".parse().unwrap());
+    plan.reception = Some(Reception {
+        spool: spool.clone(),
+        hold: Duration::from_secs(5),
+        limits: RelayLimits::default(),
+    });
+    (folder, spool, plan)
+}
+
+/// Greeting and EHLO, of the gateway's own.
+async fn greet(client: &mut Dialogue<tokio::net::TcpStream>) {
+    client.expect("220 gw.example").await;
+    let offers = client.ask("EHLO client.example", "250").await;
+    assert!(offers.contains("250-DSN\r\n") && offers.contains("250-SIZE "), "{offers}");
+}
+
+#[tokio::test]
+async fn a_message_is_in_the_spool_before_it_is_answered() {
+    let (_folder, spool, plan) = plan(10);
+    let rig = plan.build();
+    let mut client = Dialogue::call(rig.address).await;
+    greet(&mut client).await;
+    client.ask("MAIL FROM:<a@client.test> RET=HDRS", "250").await;
+    client.ask("RCPT TO:<b@server.test> NOTIFY=FAILURE", "250").await;
+    client.ask("DATA", "354").await;
+    let reply = client.ask("Received: x\r\nSubject: s\r\n\r\ntext\r\n.", "250").await;
+    let [(id, _)] = spool.all()[..] else { panic!("{:?}", spool.all()) };
+    assert!(reply.contains(&format!("2.0.0 queued as {id}")), "{reply}");
+    let (_, message) = spool.load(id).unwrap();
+    let body = spool.body(&message).unwrap();
+    let mut octets = vec![0; usize::try_from(body.len()).unwrap()];
+    body.read_at(0, &mut octets).unwrap();
+    assert_eq!(octets, b"Received: x\r\nSubject: s\r\n\r\ntext\r\n");
+    assert_eq!((message.hops, message.policy, message.rule_name.as_str()), (1, 7, "mail"));
+    assert!(message.judgement.as_ref().is_some_and(|kept| kept.in_dialogue), "{message:?}");
+    assert!(message.trace.contains("X-Postern-Session: "), "{message:?}");
+    client.ask("QUIT", "221").await;
+    rig.accounts(1).await;
+    let records = rig.records();
+    assert!(records.iter().any(|record| matches!(record.event, SessionEvent::Queued { judged: true, .. })));
+    assert!(records.iter().any(|record| {
+        matches!(record.event, SessionEvent::Replied { code: 250, from_next_hop: false, .. })
+    }));
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_is_not_in_the_spool_and_the_limit_is_told_at_mail() {
+    let (_folder, spool, plan) = plan(1);
+    let rig = plan.build();
+    let mut client = Dialogue::call(rig.address).await;
+    greet(&mut client).await;
+    let eicar = eicar();
+    for (text, code) in [(eicar.as_str(), "554"), ("text", "250")] {
+        client.ask("MAIL FROM:<a@client.test>", "250").await;
+        client.ask("RCPT TO:<b@server.test>", "250").await;
+        client.ask("DATA", "354").await;
+        client.ask(&format!("Subject: s\r\n\r\n{text}\r\n."), code).await;
+    }
+    assert_eq!(spool.count(), 1);
+    client.ask("MAIL FROM:<a@client.test>", "452").await;
+    client.ask("QUIT", "221").await;
+    rig.accounts(1).await;
+    assert!(rig.notes().contains(&"spool_limit".to_owned()), "{:?}", rig.notes());
+}

@@ -1,0 +1,104 @@
+//! F1: the daemon is killed again and again while mail is taken over and delivered. Nothing that was accepted is lost.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::deadline::wait_until;
+use harness::mail;
+use harness::mail_scene::{MailConfig, play};
+use harness::next_hop::Script;
+use harness::originator::Originator;
+use harness::requires_root;
+use harness::topology::Topology;
+
+/// Sessions at a time.
+const WORKERS: u32 = 8;
+/// How often the daemon is killed.
+const KILLS: u32 = 4;
+/// How long it works in between.
+const BETWEEN: Duration = Duration::from_millis(900);
+/// How long the rest of the queue may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends one message; says whether it was accepted.
+fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> {
+    let mut originator = Originator::try_connect(&topology.client, server).ok()?;
+    originator.try_reply().ok().flatten().filter(|reply| reply.code == 220)?;
+    let message = mail::stuffed(&mail::note(subject));
+    let steps: [&[u8]; 5] = [
+        b"EHLO client.test\r\n",
+        b"MAIL FROM:<a@client.test>\r\n",
+        b"RCPT TO:<b@server.test>\r\n",
+        b"DATA\r\n",
+        &message,
+    ];
+    for (step, octets) in steps.into_iter().enumerate() {
+        originator.try_send(octets).ok()?;
+        let code = originator.try_reply().ok().flatten()?.code;
+        if code != if step == 3 { 354 } else { 250 } {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+#[test]
+fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
+    requires_root!();
+    play(&MailConfig::spooling(""), Script::plain(), |scene| {
+        let (number, done) = (AtomicU32::new(0), AtomicBool::new(false));
+        let (number, done) = (&number, &done);
+        let (topology, server) = (scene.topology, scene.next_hop.address());
+        let gateway = &mut scene.gateway;
+        let accepted: Vec<String> = std::thread::scope(|scope| {
+            let work = || {
+                let mut accepted = Vec::new();
+                while !done.load(Ordering::Relaxed) {
+                    let subject = format!("token-{}-end", number.fetch_add(1, Ordering::Relaxed));
+                    match send(topology, server, &subject) {
+                        Some(true) => accepted.push(subject),
+                        Some(false) => {}
+                        None => std::thread::park_timeout(Duration::from_millis(20)),
+                    }
+                }
+                accepted
+            };
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            for _ in 0..KILLS {
+                let until = Instant::now() + BETWEEN;
+                wait_until("some mail is sent", PATIENCE, || Instant::now() >= until);
+                gateway.kill9();
+                gateway.run();
+            }
+            done.store(true, Ordering::Relaxed);
+            workers.into_iter().flat_map(|worker| worker.join().expect("no session fails the test")).collect()
+        });
+        let arrived = || {
+            let mut counts = BTreeMap::<String, u32>::new();
+            for delivery in scene.next_hop.deliveries() {
+                let text = String::from_utf8_lossy(&delivery.octets).into_owned();
+                let subject =
+                    text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default();
+                *counts.entry(subject.to_owned()).or_default() += 1;
+            }
+            counts
+        };
+        wait_until("everything that was accepted arrives", PATIENCE, || {
+            let arrived = arrived();
+            accepted.iter().all(|subject| arrived.contains_key(subject))
+        });
+        let arrived = arrived();
+        let copies: u32 = arrived.values().map(|count| count - 1).sum();
+        println!("{} accepted, {} arrived, {copies} copies, {KILLS} kills", accepted.len(), arrived.len());
+        assert!(accepted.len() > 100, "only {} were accepted", accepted.len());
+        // At most what was between the next hop's answer and its record when the daemon was killed.
+        assert!(arrived.values().all(|&count| count <= 1 + KILLS), "{arrived:?}");
+        assert!(copies <= KILLS * 10, "{copies} copies");
+        let body = scene.config.folder().join("spool/body");
+        wait_until("the spool is empty", PATIENCE, || {
+            std::fs::read_dir(&body).is_ok_and(|folder| folder.count() == 0)
+        });
+    });
+}

@@ -1,0 +1,89 @@
+//! Resources with `mode = "spool"`: mail is taken over whether the next hop is there or not, and delivered when it is.
+
+use std::net::SocketAddr;
+
+use harness::deadline::{SOON, wait_until};
+use harness::gateway::Gateway;
+use harness::mail;
+use harness::mail_scene::{MailConfig, play, trace_fields};
+use harness::next_hop::{NextHop, Script};
+use harness::originator::Originator;
+use harness::records;
+use harness::requires_root;
+use harness::topology::{Family, Topology};
+
+/// A gateway whose next hop is not there.
+fn alone(config: &MailConfig, test: impl FnOnce(&Topology, &mut Gateway<'_>, SocketAddr)) {
+    let topology = Topology::new(config.hook());
+    topology.fix_neighbours();
+    let mut gateway = Gateway::start_inspecting(&topology, config);
+    test(&topology, &mut gateway, SocketAddr::new(Family::V4.server(), 25));
+}
+
+#[test]
+fn mail_is_taken_while_the_next_hop_is_down_and_delivered_when_it_is_up() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        let messages = [mail::note("first"), mail::with_attachment("second", "a.bin", &[b'x'; 200_000])];
+        for message in &messages {
+            let reply = originator.mail(message);
+            assert!(reply.expect(250).text().starts_with("2.0.0 queued as "), "{reply:?}");
+        }
+        originator.say("QUIT").expect(221);
+        let folder = config.folder().join("records");
+        wait_until("an attempt has failed", SOON, || {
+            records::read(&folder).iter().any(|record| record["outcome"] == "deferred")
+        });
+        // What it knows is in the spool, and in nothing else.
+        gateway.kill9();
+        gateway.run();
+        let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
+        let mut deliveries = next_hop.wait_for_deliveries(2);
+        deliveries.sort_by_key(|delivery| delivery.octets.len());
+        for (delivery, message) in deliveries.iter().zip(&messages) {
+            trace_fields(delivery, message);
+            assert!(delivery.from.starts_with("<a@client.test>") && delivery.to.len() == 1, "{delivery:?}");
+        }
+        let left = || std::fs::read_dir(config.folder().join("spool/body")).expect("bodies").count();
+        wait_until("the spool is empty", SOON, || left() == 0);
+        assert_eq!(next_hop.deliveries().len(), 2);
+        let all = records::read(&folder);
+        assert_eq!(records::of_event(&all, "queued").len(), 2);
+        let delivered =
+            records::of_event(&all, "dequeued").into_iter().filter(|record| record["outcome"] == "delivered");
+        assert_eq!(delivered.count(), 2);
+    });
+}
+
+#[test]
+fn eicar_is_refused_in_the_dialogue_and_nothing_of_it_is_kept() {
+    requires_root!();
+    play(&MailConfig::spooling(""), Script::ordinary(), |scene| {
+        let mut originator = scene.greeted();
+        originator.mail(&mail::infected("bad")).expect(554);
+        let clean = mail::note("good");
+        originator.mail(&clean).expect(250);
+        originator.say("QUIT").expect(221);
+        scene.expect_arrived(&[&clean]);
+        scene.expect_clean_wire();
+    });
+}
+
+#[test]
+fn one_message_more_than_the_limit_is_put_off() {
+    requires_root!();
+    let config = MailConfig::spooling("spool_limit = 5");
+    alone(&config, |topology, _, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        for number in 0..5 {
+            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
+        }
+        let reply = originator.say("MAIL FROM:<a@client.test>");
+        assert!(reply.expect(452).text().starts_with("4.3.1 "), "{reply:?}");
+        let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
+        next_hop.wait_for_deliveries(5);
+        wait_until("there is room again", SOON, || originator.say("MAIL FROM:<a@client.test>").code == 250);
+    });
+}
