@@ -26,6 +26,7 @@ mod selftest;
 mod slow_clients;
 mod smuggling;
 mod spool_is_killed;
+mod spool_to_real_servers;
 mod starttls_injection;
 mod starttls_stripping;
 mod store_and_forward;

@@ -18,7 +18,9 @@ use crate::app::config::resource::{Resource, ResourceMode};
 use crate::app::config::tls_files;
 use crate::app::queue_socket;
 use crate::audit::recorder::Recorder;
+use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
+use crate::dns::Dns;
 use crate::gateway::dequeuer::Dequeuer;
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
@@ -165,6 +167,7 @@ pub fn dequeuer_setup(
     }
     Ok(DequeuerSetup {
         settings: config.spool.delivery.clone(),
+        router: Router { dns: Dns::new(&config.spool.delivery.dns_servers)?, hostname: hostname.to_owned() },
         scan_timeout: config.spool.scan_timeout,
         outlets,
     })

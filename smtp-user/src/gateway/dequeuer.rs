@@ -7,6 +7,7 @@ mod attempt;
 mod judge;
 pub mod orders;
 mod outcome;
+mod report;
 pub mod setup;
 
 use std::collections::BTreeSet;
@@ -164,6 +165,11 @@ impl Shared {
             let destination = setup.destination(message, &recipient.path);
             schedule.add(Job { message: message.id, destination }, now + millis(remaining));
         }
+        if message.pending().next().is_none() {
+            // Nobody is to be called any more; somebody may still be to be told.
+            let destination = setup.destination(message, "");
+            schedule.add(Job { message: message.id, destination }, now);
+        }
         drop(schedule);
         self.wake.notify_one();
     }
@@ -274,3 +280,6 @@ fn until(shared: &Shared) -> Instant {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

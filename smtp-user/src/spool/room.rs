@@ -84,8 +84,17 @@ impl Room {
 
     /// A place for one more message: however many ask at the same time, there are never more than the limit.
     pub(crate) fn reserve(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
+        self.reserve_within(id, self.limit)
+    }
+
+    /// The same whatever the limit, for messages of the gateway's own.
+    pub(crate) fn reserve_own(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
+        self.reserve_within(id, None)
+    }
+
+    fn reserve_within(self: &Arc<Self>, id: MessageId, limit: Option<u64>) -> Result<Slot> {
         let mut inner = self.inner();
-        if let Some(limit) = self.limit
+        if let Some(limit) = limit
             && inner.count >= limit
         {
             return Err(SpoolError::Full { limit });

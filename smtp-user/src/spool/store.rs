@@ -103,6 +103,15 @@ impl Spool {
         Incoming::begin(id, file_system, places, room.reserve(id)?)
     }
 
+    /// The same for a message of the gateway's own, which the limit is not for: a report makes room for what it tells of.
+    pub fn begin_own(&self, id: MessageId) -> Result<Incoming> {
+        let Shared { room, file_system, places, .. } = &*self.shared;
+        if room.is_read_only() {
+            return Err(SpoolError::ReadOnly);
+        }
+        Incoming::begin(id, file_system, places, room.reserve_own(id)?)
+    }
+
     /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.
     pub async fn commit(&self, mut incoming: Incoming, message: QueuedMessage, to: Place) -> Result<()> {
         let id = message.id;

@@ -58,6 +58,8 @@ pub(crate) struct Scripted {
     mail: Arc<Mutex<Vec<Mail>>>,
     commands: Arc<Mutex<Vec<String>>>,
     connections: Arc<Mutex<usize>>,
+    /// Now, and at most.
+    open: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Scripted {
@@ -69,13 +71,22 @@ impl Scripted {
             mail: Arc::default(),
             commands: Arc::default(),
             connections: Arc::default(),
+            open: Arc::default(),
         };
         let this = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *this.connections.lock().unwrap() += 1;
                 let (this, keywords) = (this.clone(), script.keywords.clone());
-                tokio::spawn(async move { this.converse(BufStream::new(stream), &keywords).await });
+                {
+                    let mut open = this.open.lock().unwrap();
+                    open.0 += 1;
+                    open.1 = open.0.max(open.1);
+                }
+                tokio::spawn(async move {
+                    this.converse(BufStream::new(stream), &keywords).await;
+                    this.open.lock().unwrap().0 -= 1;
+                });
             }
         });
         server
@@ -91,6 +102,10 @@ impl Scripted {
 
     pub(crate) fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
+    }
+
+    pub(crate) fn most_at_a_time(&self) -> usize {
+        self.open.lock().unwrap().1
     }
 
     fn turn(&self, at: At) -> Option<Turn> {

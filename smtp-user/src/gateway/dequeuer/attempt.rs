@@ -1,19 +1,17 @@
 //! Delivers what is due for one destination, over one connection for as long as there is more and it may be used.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tracing::warn;
 
-use super::outcome::{AttemptResult, apply};
+use super::outcome::{AttemptResult, apply, close};
 use super::setup::Outlet;
 use super::{Shared, Work};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::{Letter, Outcome};
 use crate::delivery::schedule::{Health, Job};
-use crate::delivery::session::{Connection, Peer};
-use crate::delivery::settings::{HostName, NextHopName, SMTP_PORT};
+use crate::delivery::session::Connection;
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
 use crate::model::queued_recipient::RemoteStage;
@@ -30,18 +28,21 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) -> Work {
         let (health, left) = Box::pin(deliver(&shared, &now, &mut connection)).await;
         mails += 1;
         let at = shared.now();
-        shared.schedule().done(&now, health, at);
+        if mails < most && connection.as_ref().is_some_and(Connection::is_usable) {
+            job = shared.schedule().exchange(&now, health, at);
+        }
+        if job.is_none() {
+            // Its place is free only when the connection is gone: bounds are those that next hops see.
+            if let Some(connection) = connection.take() {
+                connection.quit().await;
+            }
+            shared.schedule().done(&now, health, at);
+        }
         if let Some((place, message)) = &left {
             shared.plan(*place, message);
         }
-        if mails < most && connection.as_ref().is_some_and(Connection::is_usable) {
-            job = shared.schedule().next_of(&now.destination, at);
-        }
     }
     shared.wake.notify_one();
-    if let Some(connection) = connection {
-        connection.quit().await;
-    }
     Work::Delivered
 }
 
@@ -76,7 +77,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         })
         .collect();
     if indices.is_empty() {
-        return (Health::Unknown, Some((place, message)));
+        return (Health::Unknown, close(shared, id).await);
     }
     let (spool, of) = (shared.spool.clone(), message.clone());
     let body = tokio::task::spawn_blocking(move || spool.body(&of)).await;
@@ -131,40 +132,57 @@ async fn send(
     connection: &mut Option<Connection>,
 ) -> (Health, AttemptResult) {
     let mut attempt = attempt_of(shared, &job.destination);
-    if !connection.as_ref().is_some_and(Connection::is_usable) {
-        match call(job, outlet, &mut attempt).await {
+    let is_reused = connection.as_ref().is_some_and(Connection::is_usable);
+    if !is_reused {
+        match call(shared, job, outlet, &mut attempt).await {
             Ok(made) => *connection = Some(made),
-            Err(failure) => return (Health::Silent, AttemptResult::of_all(&indices, &failure, attempt)),
+            Err((health, failure)) => return (health, AttemptResult::of_all(&indices, &failure, attempt)),
         }
     }
-    let Some(connection) = connection else {
+    let Some(open) = connection.as_mut() else {
         let failure = Failure::closed(RemoteStage::None);
         return (Health::Unknown, AttemptResult::of_all(&indices, &failure, attempt));
     };
-    attempt.host.clone_from(&connection.peer().host);
-    attempt.address = Some(connection.peer().address);
+    attempt.host.clone_from(&open.peer().host);
+    attempt.address = Some(open.peer().address);
     let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
-    let mut left = indices;
+    let mut left = indices.clone();
     while !left.is_empty() {
         let letter = Letter::new(message, &left, Arc::clone(&body));
-        let round: Vec<(usize, Outcome)> = left.iter().copied().zip(connection.send(&letter).await).collect();
-        attempt.transcript.extend(connection.take_transcript());
+        let round: Vec<(usize, Outcome)> = left.iter().copied().zip(open.send(&letter).await).collect();
+        attempt.transcript.extend(open.take_transcript());
         let is_rest = |outcome: &Outcome| matches!(outcome, Outcome::TooMany(_));
         let rest: Vec<usize> =
             round.iter().filter(|(_, outcome)| is_rest(outcome)).map(|(index, _)| *index).collect();
         // The rest is sent at once only if that leads anywhere.
-        let goes_on = rest.len() < round.len() && connection.is_usable();
+        let goes_on = rest.len() < round.len() && open.is_usable();
         outcomes.extend(round.into_iter().filter(|(_, outcome)| !(goes_on && is_rest(outcome))));
         left = if goes_on { rest } else { Vec::new() };
+    }
+    if is_reused && !open.is_usable() && is_about_host(&outcomes) {
+        // It was closed while nothing was said on it: another one may do.
+        *connection = None;
+        return Box::pin(send(shared, job, outlet, message, indices, body, connection)).await;
     }
     (Health::Answers, AttemptResult { outcomes, attempt })
 }
 
 /// Calls the hosts of a destination, one after the other, until one can be spoken with.
-async fn call(job: &Job, outlet: &Outlet, attempt: &mut DeliveryAttempt) -> Result<Connection, Failure> {
+async fn call(
+    shared: &Shared,
+    job: &Job,
+    outlet: &Outlet,
+    attempt: &mut DeliveryAttempt,
+) -> Result<Connection, (Health, Failure)> {
+    let setup = shared.setup();
+    let router = &setup.router;
+    // What DNS says of a domain says nothing of how its hosts are.
+    let hosts =
+        router.hosts(&job.destination, &setup.settings, attempt.at ^ job.message.session.unix_ms()).await;
+    let hosts = hosts.map_err(|failure| (Health::Unknown, failure))?;
     let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
-    for server in servers(&job.destination) {
-        let peers = match addresses(&server).await {
+    for host in hosts {
+        let peers = match router.peers(&host, &setup.settings).await {
             Ok(peers) => peers,
             Err(failure) => {
                 last = failure;
@@ -183,29 +201,13 @@ async fn call(job: &Job, outlet: &Outlet, attempt: &mut DeliveryAttempt) -> Resu
             }
         }
     }
-    Err(last)
+    Err((Health::Silent, last))
 }
 
-fn servers(destination: &Destination) -> Vec<NextHopName> {
-    match destination {
-        Destination::Servers(_, servers) => servers.clone(),
-        Destination::Domain(_, domain) => {
-            vec![NextHopName { host: HostName::Name(domain.clone()), port: SMTP_PORT }]
-        }
-    }
-}
-
-async fn addresses(server: &NextHopName) -> Result<Vec<Peer>, Failure> {
-    match &server.host {
-        HostName::Address(address) => {
-            let address = SocketAddr::new(*address, server.port);
-            Ok(vec![Peer { host: address.ip().to_string(), address }])
-        }
-        HostName::Name(name) => {
-            let found = tokio::net::lookup_host((name.as_str(), server.port)).await.map_err(|error| {
-                Failure::transient(RemoteStage::Dns, "4.4.3", format!("{name} is not found: {error}"))
-            })?;
-            Ok(found.map(|address| Peer { host: name.clone(), address }).collect())
-        }
-    }
+/// Whether nothing was said about the message: the next hop went away before it had answered MAIL.
+fn is_about_host(outcomes: &[(usize, Outcome)]) -> bool {
+    outcomes.iter().all(|(_, outcome)| match outcome {
+        Outcome::NotDelivered(failure) => !failure.permanent && failure.reply.stage == RemoteStage::Mail,
+        Outcome::Delivered { .. } | Outcome::TooMany(_) => false,
+    })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Shared;
+use super::report::tell;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::Outcome;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
@@ -61,7 +62,7 @@ pub(super) async fn apply(
         for (outcome, recipients, why) in said {
             shared.record(&message, outcome, recipients, why);
         }
-        if message.is_finished() {
+        if tell(shared, &mut message, to).await {
             if let Err(error) = shared.spool.remove(id).await {
                 error!(message = %id, %error, "a finished message cannot be removed");
             }
@@ -71,7 +72,20 @@ pub(super) async fn apply(
     }
 }
 
-async fn wait(id: MessageId, error: &SpoolError) {
+/// Tells what is still to be told of a message that nobody is to be called for, and removes it if that is all.
+pub(super) async fn close(shared: &Shared, id: MessageId) -> Option<(Place, QueuedMessage)> {
+    let _changing = shared.changing(id).await;
+    let (place, mut message) = shared.load(id).await.ok()?;
+    if tell(shared, &mut message, place).await {
+        if let Err(error) = shared.spool.remove(id).await {
+            error!(message = %id, %error, "a finished message cannot be removed");
+        }
+        return None;
+    }
+    Some((place, message))
+}
+
+pub(super) async fn wait(id: MessageId, error: &SpoolError) {
     error!(message = %id, %error, "what became of a message cannot be written down; trying again");
     tokio::time::sleep(AGAIN).await;
 }
@@ -120,7 +134,6 @@ fn change(
         let why = described(reply);
         attempt.outcome.clone_from(&why);
         let word = if state.is_pending() { "deferred" } else { state.name() };
-        recipient.report.ended = !state.is_pending();
         recipient.state = state;
         match said.iter_mut().find(|(known, _, text)| *known == word && *text == why) {
             Some((_, paths, _)) => paths.push(recipient.path.clone()),

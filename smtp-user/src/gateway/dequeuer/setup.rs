@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::delivery::destination::Destination;
 use crate::delivery::retry::Retry;
+use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
 use crate::delivery::settings::{Routing, Settings};
 use crate::inspect::inspector::Inspector;
@@ -16,6 +17,8 @@ use crate::model::queued_message::QueuedMessage;
 pub struct DequeuerSetup {
     /// Parameters of delivery.
     pub settings: Settings,
+    /// Looks for next hops, and knows the gateway's own name.
+    pub router: Router,
     /// For the verdict on a message.
     pub scan_timeout: Duration,
     /// By name of the resource.
