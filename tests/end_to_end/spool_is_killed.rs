@@ -20,7 +20,7 @@ const KILLS: u32 = 4;
 /// How long it works in between.
 const BETWEEN: Duration = Duration::from_millis(900);
 /// How long the rest of the queue may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends one message; says whether it was accepted.
 fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> {

@@ -26,7 +26,7 @@ fn mail_is_taken_while_the_next_hop_is_down_and_delivered_when_it_is_up() {
     let config = MailConfig::spooling("");
     alone(&config, |topology, gateway, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        let messages = [mail::note("first"), mail::with_attachment("second", "a.bin", &[b'x'; 200_000])];
+        let messages = [mail::note("first"), mail::with_attachment("second", "a.bin", &vec![b'x'; 200_000])];
         for message in &messages {
             let reply = originator.mail(message);
             assert!(reply.expect(250).text().starts_with("2.0.0 queued as "), "{reply:?}");

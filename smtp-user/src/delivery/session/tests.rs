@@ -246,6 +246,8 @@ async fn parameters_are_passed_on_where_they_are_understood() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut Letter);
+
 #[tokio::test]
 async fn what_a_next_hop_cannot_take_is_not_sent() {
     let eight_bit = |letter: &mut Letter| letter.sender.body = BodyKind::EightBitMime;
@@ -256,7 +258,6 @@ async fn what_a_next_hop_cannot_take_is_not_sent() {
     let utf8_header = |letter: &mut Letter| (letter.sender.smtputf8, letter.utf8_header) = (true, true);
     let requiretls = |letter: &mut Letter| letter.sender.requiretls = true;
     let large = |letter: &mut Letter| letter.octets = Arc::new(vec![b'x'; 2000]);
-    type Change<'a> = &'a dyn Fn(&mut Letter);
     let cases: [(Change<'_>, &str); 5] = [
         (&eight_bit, "never 5.6.3"),
         (&utf8_path, "never 5.6.7"),
