@@ -208,15 +208,14 @@ pub(super) fn enter(
     // From the last to the first, so that places stay true.
     for mut looked in looked.into_iter().rev() {
         let Some(part) = parts.get_mut(looked.index) else { continue };
-        let kinds = looked.kinds.iter().map(|kind| kind.name().to_owned());
-        for kind in kinds.collect::<Vec<_>>() {
-            if !part.kinds.contains(&kind) {
-                part.kinds.push(kind);
-            }
+        // The whole tells more exactly what the first octets told: a document, and no longer a zip.
+        if !looked.kinds.is_empty() {
+            part.kinds.clear();
         }
-        // Text is what remains where nothing better is known.
-        if part.kinds.len() > 1 {
-            part.kinds.retain(|kind| kind != content::Kind::Data.name());
+        for kind in looked.kinds.iter().map(|kind| kind.name()) {
+            if !part.kinds.iter().any(|known| known == kind) {
+                part.kinds.push(kind.to_owned());
+            }
         }
         stage::set(&mut part.stages, stage::TYPE, ran(&part.kinds.join(", ")));
         if looked.members > 0 || looked.kinds.iter().any(|kind| kind.is_container()) {

@@ -115,6 +115,15 @@ fn lies_about_types_and_old_encodings_hide_nothing() {
 }
 
 #[test]
+fn a_document_is_one_and_no_archive() {
+    let document = archive(&[
+        Entry::deflated("[Content_Types].xml", b"<Types/>"),
+        Entry::deflated("word/document.xml", b"<w/>"),
+    ]);
+    assert_eq!(judge(&with_attachment(&document)).parts[1].kinds, ["docx"]);
+}
+
+#[test]
 fn names_tell_that_something_is_worth_a_look_too() {
     // Cut at its front, so that nothing but its directory tells.
     let octets = [vec![0xee; 2000], one("a", &eicar())].concat();
