@@ -87,3 +87,40 @@ fn one_message_more_than_the_limit_is_put_off() {
         wait_until("there is room again", SOON, || originator.say("MAIL FROM:<a@client.test>").code == 250);
     });
 }
+
+#[test]
+fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        let mut ids = Vec::new();
+        for number in 0..3 {
+            let reply = originator.mail(&mail::note(&format!("number {number}")));
+            let text = reply.expect(250).text();
+            ids.push(text.rsplit(' ').next().expect("an id").to_owned());
+        }
+        let spool = config.folder().join("spool").display().to_string();
+        let queue = |gateway: &Gateway<'_>, arguments: &[&str]| {
+            let mut all = vec!["queue", "--spool", &spool];
+            all.extend(arguments);
+            gateway.command_on_files(&all)
+        };
+        let list = queue(gateway, &["list", "--json"]);
+        assert_eq!(list.lines().count(), 3, "{list}");
+        queue(gateway, &["hold", &ids[0], &ids[1]]);
+        let shown = queue(gateway, &["show", &ids[0]]);
+        assert!(shown.contains("held") && shown.contains("<b@server.test>"), "{shown}");
+        queue(gateway, &["delete", &ids[2]]);
+        gateway.kill9();
+        assert_eq!(queue(gateway, &["list", "--json"]).lines().count(), 2);
+        queue(gateway, &["release", &ids[1]]);
+        gateway.run();
+        let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
+        next_hop.wait_for_deliveries(1);
+        queue(gateway, &["release", &ids[0]]);
+        next_hop.wait_for_deliveries(2);
+        wait_until("the queue is empty", SOON, || queue(gateway, &["list"]) == "The queue is empty.\n");
+        assert_eq!(next_hop.deliveries().len(), 2);
+    });
+}

@@ -129,6 +129,20 @@ impl<'a> Gateway<'a> {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Runs a `postern` command that looks at no pins, and returns what it printed.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    #[track_caller]
+    pub fn command_on_files(&self, arguments: &[&str]) -> String {
+        let output = Command::new(binary()).args(arguments).stdin(Stdio::null()).output();
+        let output = output.expect("postern can be started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "postern {} failed: {said}", arguments.join(" "));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Runs a `postern` command with `--json` and returns what it printed.
     ///
     /// # Panics

@@ -96,9 +96,19 @@ pub fn change(order: Order, place: Place, message: &mut QueuedMessage, who: &str
             Some(out_of)
         }
         Order::Requeue => {
+            for recipient in &mut message.recipients {
+                let is_open = !recipient.state.is_pending() && !recipient.report.ended;
+                // Those of whom nobody has heard yet that they did not get it.
+                if is_open && !matches!(recipient.state, RecipientState::Delivered { .. }) {
+                    recipient.state = RecipientState::default();
+                }
+            }
             at_once(message, true);
             message.attempts = 0;
-            Some(place)
+            // What was found in it is for `release` to overlook.
+            let passes =
+                message.judgement.as_ref().is_none_or(|kept| kept.decision.action == MessageAction::Pass);
+            Some(if passes { out_of } else { place })
         }
         Order::Delete => None,
     }
