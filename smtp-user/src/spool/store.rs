@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
@@ -41,6 +42,11 @@ struct Shared {
     /// Keeps other processes away.
     _lock: Option<File>,
 }
+
+/// How often a message is looked for that is in the spool and not where it was.
+const LOOKS: u32 = 200;
+/// And how long after each other.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 impl Spool {
     /// Opens the spool in a folder, with whatever an earlier daemon left there. Blocks on the disk.
@@ -177,10 +183,19 @@ impl Spool {
 
     /// Reads a message's control file. Blocks on the disk.
     pub fn load(&self, id: MessageId) -> Result<(Place, QueuedMessage)> {
-        let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
-        let Shared { file_system, places, .. } = &*self.shared;
-        let message = recovery::read_control(file_system.as_ref(), places, entry.place, id)?;
-        Ok((entry.place, message))
+        let Shared { room, file_system, places, .. } = &*self.shared;
+        let mut looks = 0;
+        loop {
+            let entry = room.get(id).ok_or(SpoolError::NotFound { id })?;
+            match recovery::read_control(file_system.as_ref(), places, entry.place, id) {
+                // On its way to another place: it is there when the folders are synced.
+                Err(SpoolError::NotFound { .. }) if looks < LOOKS => {
+                    looks += 1;
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                read => return Ok((entry.place, read?)),
+            }
+        }
     }
 
     /// Opens a message's octets, after having read them once and compared. Blocks on the disk.

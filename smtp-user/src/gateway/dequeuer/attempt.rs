@@ -106,7 +106,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
             let failure = Failure::transient(RemoteStage::None, "4.3.5", text);
             (Health::Unknown, AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination)))
         }
-        Some(outlet) => send(shared, job, outlet, &message, indices, body, connection).await,
+        Some(outlet) => send(shared, job, outlet, &message, indices, body, connection, 0).await,
     };
     (health, apply(shared, id, result).await)
 }
@@ -122,6 +122,7 @@ fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "all but the last two stay the same while hosts change")]
 async fn send(
     shared: &Shared,
     job: &Job,
@@ -130,11 +131,12 @@ async fn send(
     indices: Vec<usize>,
     body: Arc<dyn MessageOctets>,
     connection: &mut Option<Connection>,
+    mut skipped: usize,
 ) -> (Health, AttemptResult) {
     let mut attempt = attempt_of(shared, &job.destination);
     let is_reused = connection.as_ref().is_some_and(Connection::is_usable);
     if !is_reused {
-        match call(shared, job, outlet, &mut attempt).await {
+        match call(shared, job, outlet, &mut attempt, &mut skipped).await {
             Ok(made) => *connection = Some(made),
             Err((health, failure)) => return (health, AttemptResult::of_all(&indices, &failure, attempt)),
         }
@@ -159,20 +161,24 @@ async fn send(
         outcomes.extend(round.into_iter().filter(|(_, outcome)| !(goes_on && is_rest(outcome))));
         left = if goes_on { rest } else { Vec::new() };
     }
-    if is_reused && !open.is_usable() && is_about_host(&outcomes) {
-        // It was closed while nothing was said on it: another one may do.
+    let result = AttemptResult { outcomes, attempt };
+    if !open.is_usable() && is_about_host(&result.outcomes) {
+        // Closed while nothing was said on it, or by a host that takes nobody's mail now: the next one may do.
         *connection = None;
-        return Box::pin(send(shared, job, outlet, message, indices, body, connection)).await;
+        let again = Box::pin(send(shared, job, outlet, message, indices, body, connection, skipped)).await;
+        return if again.1.attempt.address.is_some() { again } else { (Health::Answers, result) };
     }
-    (Health::Answers, AttemptResult { outcomes, attempt })
+    (Health::Answers, result)
 }
 
-/// Calls the hosts of a destination, one after the other, until one can be spoken with.
+/// Calls the hosts of a destination, one after the other, until one can be spoken with; not the first of their
+/// addresses that were called before.
 async fn call(
     shared: &Shared,
     job: &Job,
     outlet: &Outlet,
     attempt: &mut DeliveryAttempt,
+    skipped: &mut usize,
 ) -> Result<Connection, (Health, Failure)> {
     let setup = shared.setup();
     let router = &setup.router;
@@ -181,6 +187,7 @@ async fn call(
         router.hosts(&job.destination, &setup.settings, attempt.at ^ job.message.session.unix_ms()).await;
     let hosts = hosts.map_err(|failure| (Health::Unknown, failure))?;
     let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
+    let mut met = 0;
     for host in hosts {
         let peers = match router.peers(&host, &setup.settings).await {
             Ok(peers) => peers,
@@ -190,6 +197,11 @@ async fn call(
             }
         };
         for peer in peers {
+            met += 1;
+            if met <= *skipped {
+                continue;
+            }
+            *skipped = met;
             attempt.host.clone_from(&peer.host);
             attempt.address = Some(peer.address);
             match Connection::open(peer, &outlet.manners).await {

@@ -134,7 +134,7 @@ fn dead() -> SocketAddr {
     "127.0.0.1:1".parse().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_for_one_next_hop_share_a_connection() {
     let server = healthy().await;
     let messages = (1..=5).map(|number| to(server.address, number, &["x@y.example"])).collect();
@@ -146,7 +146,30 @@ async fn messages_for_one_next_hop_share_a_connection() {
     assert_eq!(server.mail()[0].octets, [b"Received: x\r\n", OCTETS].concat());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_server_gets_what_others_do_not_take() {
+    let server = healthy().await;
+    let turns = vec![(At::Mail, Turn::Say("421 4.3.2 closing".to_owned())); 2];
+    let closing = Scripted::start(Script { keywords: keywords(), turns }).await;
+    let servers = vec![dead().into(), closing.address.into(), server.address.into()];
+    let routing = Routing { servers: servers.clone(), ..Routing::default() };
+    let rig = rig(settings(), routing, Zone::default(), vec![message(1, &["x@y.example"])]).await;
+    until("it is delivered", || rig.is_empty()).await;
+    assert_eq!((server.mail().len(), closing.connections()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_server_that_was_spoken_with_says_why() {
+    let turns = vec![(At::Mail, Turn::Say("421 4.3.2 closing".to_owned()))];
+    let closing = Scripted::start(Script { keywords: keywords(), turns }).await;
+    let routing = Routing { servers: vec![closing.address.into()], ..Routing::default() };
+    let rig = rig(settings(), routing, Zone::default(), vec![message(1, &["x@y.example"])]).await;
+    until("an attempt has failed", || rig.only().attempts == 1).await;
+    let outcome = rig.only().last_attempt.unwrap().outcome;
+    assert!(outcome.contains("421 4.3.2"), "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_connections_than_allowed() {
     let server = healthy().await;
     let messages = (1..=20).map(|number| to(server.address, number, &["x@y.example"])).collect();
@@ -156,7 +179,7 @@ async fn no_more_connections_than_allowed() {
     assert!(server.most_at_a_time() <= 3, "{}", server.most_at_a_time());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_black_hole_and_a_hundred_good_messages() {
     let turns = vec![(At::Greeting, Turn::Silence); 20];
     let hole = Scripted::start(Script { keywords: vec![], turns }).await;
@@ -171,7 +194,7 @@ async fn one_black_hole_and_a_hundred_good_messages() {
     until("one is left", || rig.spool.all().len() == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_recipient_has_its_own_end_and_the_sender_one_report() {
     let turns = vec![
         (At::Rcpt(1), Turn::Say("550 5.1.1 nobody".to_owned())),
@@ -200,7 +223,7 @@ async fn each_recipient_has_its_own_end_and_the_sender_one_report() {
     assert!((540_000_000..=660_000_000).contains(&wait), "{wait}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expiry_gives_one_report_and_none_for_a_null_sender() {
     let errors = healthy().await;
     let routing = Routing { error_servers: vec![errors.address.into()], ..Routing::default() };
@@ -230,7 +253,7 @@ async fn expiry_gives_one_report_and_none_for_a_null_sender() {
     assert_eq!(text.matches("Action: failed").count(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_goes_in_circles_is_returned() {
     let (server, errors) = (healthy().await, healthy().await);
     let routing = Routing { error_servers: vec![errors.address.into()], ..Routing::default() };
@@ -242,7 +265,7 @@ async fn a_message_that_goes_in_circles_is_returned() {
     assert!(String::from_utf8_lossy(&errors.mail()[0].octets).contains("Status: 5.4.6"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dns_says_who_takes_mail_and_who_does_not() {
     let errors = healthy().await;
     let routing = Routing { use_mx: true, error_servers: vec![errors.address.into()], ..Routing::default() };
@@ -261,7 +284,7 @@ async fn dns_says_who_takes_mail_and_who_does_not() {
     assert_eq!(names, ["failed", "pending", "failed"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_the_final_dot_costs_one_more_copy_and_no_message() {
     let turns = vec![(At::Final, Turn::HangUp)];
     let server = Scripted::start(Script { keywords: keywords(), turns }).await;
