@@ -250,8 +250,6 @@ type Change<'a> = &'a dyn Fn(&mut Letter);
 
 #[tokio::test]
 async fn what_a_next_hop_cannot_take_is_not_sent() {
-    type Change<'a> = &'a dyn Fn(&mut Letter);
-
     let eight_bit = |letter: &mut Letter| letter.sender.body = BodyKind::EightBitMime;
     let utf8_path = |letter: &mut Letter| {
         letter.sender.smtputf8 = true;
