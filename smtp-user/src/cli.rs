@@ -10,6 +10,7 @@ pub mod exit_code;
 pub mod explain;
 pub mod failure;
 pub mod gateway_args;
+pub mod lock;
 pub mod mistake;
 pub mod moment;
 pub mod output;
@@ -78,6 +79,8 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
             Ok(process::ExitCode::SUCCESS)
         }
         Command::Selftest(args) => selftest::run(args),
+        Command::Lock(args) => lock::lock(args),
+        Command::Unlock(args) => lock::unlock(args),
         Command::Check(args) => check::run(args),
         Command::Ca(args) => ca::run(args),
         Command::Doctor(args) => doctor::run(args),

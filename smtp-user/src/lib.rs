@@ -15,6 +15,7 @@
 //! | 4 | `worker` | processes without rights that unpack what came in |
 //! | 4 | `spool` | messages in the gateway's care, on disk |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
+//! | 3 | `action` | pure: what is done to a part that may not pass as it is |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
 //! | 2 | `model`, `event` | shared nouns and typed events, plain data |
 //! | 1 | `wire`, `limits` | grammar: octets to values and back; every bound, with its source |
@@ -26,6 +27,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod action;
 pub mod app;
 pub mod audit;
 pub mod cli;

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, path, probe, queue, rules, scan, selftest, sessions, set, stat,
-    stop, uninspected,
+    ban, ca, check, conns, doctor, explain, lock, path, probe, queue, rules, scan, selftest, sessions, set,
+    stat, stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -62,6 +62,10 @@ pub enum Command {
     /// Unpack what comes in on standard input; started by the daemon, not by people.
     #[command(hide = true)]
     ScanWorker,
+    /// Lock a file: a form that no program opens.
+    Lock(lock::LockArgs),
+    /// Unlock a locked file.
+    Unlock(lock::UnlockArgs),
     /// Check a configuration file.
     Check(check::CheckArgs),
     /// Make, show and export the inspection CA.

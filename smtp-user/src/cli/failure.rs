@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
 use crate::cli::exit_code::ExitCode;
+use crate::cli::lock::LockError;
 use crate::cli::mistake::CommandError;
 use crate::cli::scan::ScanError;
 use crate::cli::tuple::TupleError;
@@ -57,6 +58,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<ScanError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<LockError>() {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<InspectorError>() {

@@ -1,0 +1,3 @@
+//! What is done to a part that may not pass as it is. Pure: octets in, octets out.
+
+pub mod clk;

@@ -1,0 +1,238 @@
+//! `postern lock` and `postern unlock`: the `.clk` form of a file, offline. No daemon is needed, and none is asked.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::action::clk::{self, ClkError, LockKey};
+use crate::cli::exit_code::ExitCode;
+use crate::cli::output;
+
+/// Where the key is unless said otherwise.
+const KEY_FILE: &str = "/var/lib/postern/lock.key";
+/// Octets of a file at most: it is worked on in memory.
+const MAX_FILE: u64 = 1 << 30;
+/// Octets of a key file at most.
+const MAX_KEY: u64 = 1024;
+
+/// Puts a file into a form that no program opens.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+The locked file is sealed with AES-256-GCM: it opens with the key alone, and not at all once an octet of it was changed.
+The key file is made if there is none; keep a copy of it.
+
+Example:
+  postern lock invoice.exe                       writes invoice.exe.clk
+  postern unlock invoice.exe.clk                 writes invoice.exe, octet for octet")]
+pub struct LockArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// File of the key, 64 hexadecimal digits; made if it is not there.
+    #[arg(long, value_name = "FILE", default_value = KEY_FILE)]
+    pub key: PathBuf,
+    /// Where to write [default: the file's name and `.clk`].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Opens a locked file again.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+A file of another kind, of another key, or changed on its way is refused, and nothing is written.
+
+Example:
+  postern unlock invoice.exe.clk --output /srv/isolated/invoice.exe")]
+pub struct UnlockArgs {
+    /// The locked file.
+    pub file: PathBuf,
+    /// File of the key.
+    #[arg(long, value_name = "FILE", default_value = KEY_FILE)]
+    pub key: PathBuf,
+    /// Where to write [default: the name it had, in this folder].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why a file was not locked or unlocked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("{} cannot be written: {source}{}", path.display(), there(source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// More than is worked on in memory.
+    #[error("{} is larger than {MAX_FILE} octets", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not 64 hexadecimal digits.
+    #[error("{} holds no key: it takes 64 hexadecimal digits", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not a locked file, or not for this key.
+    #[error("{}: {source}", path.display())]
+    Clk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ClkError,
+    },
+}
+
+impl From<&LockError> for ExitCode {
+    fn from(error: &LockError) -> Self {
+        match error {
+            LockError::Read { .. } => Self::NoInput,
+            LockError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Self::Permission
+            }
+            LockError::Write { .. } => Self::Io,
+            LockError::TooLarge { .. } | LockError::Key { .. } | LockError::Clk { .. } => Self::Data,
+        }
+    }
+}
+
+fn there(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AlreadyExists { "; `--force` writes over it" } else { "" }
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Done<'d> {
+    file: &'d Path,
+    written: &'d Path,
+    octets: u64,
+    key: String,
+}
+
+/// Runs `postern lock`.
+pub fn lock(args: &LockArgs) -> anyhow::Result<process::ExitCode> {
+    let content = read(&args.file, MAX_FILE)?;
+    let key = if args.key.exists() { read_key(&args.key)? } else { make_key(&args.key)? };
+    let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let clk = |source| LockError::Clk { path: args.file.clone(), source };
+    let locked = clk::lock(&key, chance()?, &name, &content).map_err(clk)?;
+    let mut path = args.output.clone().unwrap_or_else(|| args.file.clone());
+    if args.output.is_none() {
+        path.as_mut_os_string().push(".clk");
+    }
+    write(&path, &locked, args.force, 0o644)?;
+    say(&args.file, &path, &locked, &key, args.json)
+}
+
+/// Runs `postern unlock`.
+pub fn unlock(args: &UnlockArgs) -> anyhow::Result<process::ExitCode> {
+    let locked = read(&args.file, MAX_FILE + 4096)?;
+    let key = read_key(&args.key)?;
+    let clk = |source| LockError::Clk { path: args.file.clone(), source };
+    let unlocked = clk::unlock(&key, &locked).map_err(clk)?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from(plain_name(&unlocked.name)));
+    // What was locked is not made runnable, nor shown to others.
+    write(&path, &unlocked.content, args.force, 0o600)?;
+    say(&args.file, &path, &unlocked.content, &key, args.json)
+}
+
+fn say(
+    file: &Path,
+    written: &Path,
+    octets: &[u8],
+    key: &LockKey,
+    json: bool,
+) -> anyhow::Result<process::ExitCode> {
+    let key = clk::hexadecimal(&key.id());
+    let done = Done { file, written, octets: octets.len() as u64, key };
+    if json {
+        output::json_lines([&done])?;
+    } else {
+        output::text(&format!("{}: {} octets, key {}\n", written.display(), done.octets, done.key))?;
+    }
+    Ok(ExitCode::Ok.into())
+}
+
+/// The last piece of a name that somebody else chose; never a way out of this folder.
+fn plain_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = last.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    if matches!(plain.as_str(), "" | "." | "..") { "unlocked".to_owned() } else { plain }
+}
+
+fn read(path: &Path, max: u64) -> Result<Vec<u8>, LockError> {
+    let failed = |source| LockError::Read { path: path.to_owned(), source };
+    let mut octets = Vec::new();
+    File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut octets)).map_err(failed)?;
+    if octets.len() as u64 > max { Err(LockError::TooLarge { path: path.to_owned() }) } else { Ok(octets) }
+}
+
+fn read_key(path: &Path) -> Result<LockKey, LockError> {
+    let octets = read(path, MAX_KEY)?;
+    let key = std::str::from_utf8(&octets).ok().and_then(LockKey::from_hex);
+    key.ok_or_else(|| LockError::Key { path: path.to_owned() })
+}
+
+fn make_key(path: &Path) -> anyhow::Result<LockKey> {
+    let key = LockKey::new(chance()?);
+    write(path, format!("{}\n", key.to_hex()).as_bytes(), false, 0o600)?;
+    Ok(key)
+}
+
+/// Octets of chance.
+fn chance<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut octets = [0; N];
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow::anyhow!("the system has no chance to give"))?;
+    Ok(octets)
+}
+
+/// Writes a file whole or not at all: it gets its name when all of it is there.
+fn write(path: &Path, octets: &[u8], force: bool, mode: u32) -> Result<(), LockError> {
+    let failed = |source| LockError::Write { path: path.to_owned(), source };
+    if !force && path.exists() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut partial = path.to_owned();
+    partial.as_mut_os_string().push(".part");
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(mode).open(&partial).map_err(failed)?;
+    let written = file.write_all(octets).and_then(|()| file.sync_all());
+    let written = written.and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|source| {
+        // What there is of it is of no use.
+        let _ = std::fs::remove_file(&partial);
+        failed(source)
+    })
+}
+
+#[cfg(test)]
+mod tests;
