@@ -38,6 +38,14 @@ pub struct LockArgs {
     /// Where to write [default: the file's name and `.clk`].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// What both commands take.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// What both commands take.
+#[derive(Args, Clone, Debug)]
+pub struct How {
     /// Write over a file that is there.
     #[arg(long)]
     pub force: bool,
@@ -62,12 +70,9 @@ pub struct UnlockArgs {
     /// Where to write [default: the name it had, in this folder].
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write over a file that is there.
-    #[arg(long)]
-    pub force: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
+    /// What both commands take.
+    #[command(flatten)]
+    pub how: How,
 }
 
 /// Why a file was not locked or unlocked.
@@ -148,8 +153,8 @@ pub fn lock(args: &LockArgs) -> anyhow::Result<process::ExitCode> {
     if args.output.is_none() {
         path.as_mut_os_string().push(".clk");
     }
-    write(&path, &locked, args.force, 0o644)?;
-    say(&args.file, &path, &locked, &key, args.json)
+    write(&path, &locked, args.how.force, 0o644)?;
+    say(&args.file, &path, &locked, &key, args.how.json)
 }
 
 /// Runs `postern unlock`.
@@ -160,8 +165,8 @@ pub fn unlock(args: &UnlockArgs) -> anyhow::Result<process::ExitCode> {
     let unlocked = clk::unlock(&key, &locked).map_err(clk)?;
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(plain_name(&unlocked.name)));
     // What was locked is not made runnable, nor shown to others.
-    write(&path, &unlocked.content, args.force, 0o600)?;
-    say(&args.file, &path, &unlocked.content, &key, args.json)
+    write(&path, &unlocked.content, args.how.force, 0o600)?;
+    say(&args.file, &path, &unlocked.content, &key, args.how.json)
 }
 
 fn say(

@@ -1,14 +1,16 @@
 use std::path::Path;
 
-use super::{LockArgs, UnlockArgs, lock, plain_name, unlock};
+use super::{How, LockArgs, UnlockArgs, lock, plain_name, unlock};
+
+const HOW: How = How { force: false, json: true };
 
 fn locking(folder: &Path, file: &str) -> LockArgs {
-    LockArgs { file: folder.join(file), key: folder.join("lock.key"), output: None, force: false, json: true }
+    LockArgs { file: folder.join(file), key: folder.join("lock.key"), output: None, how: HOW }
 }
 
 fn unlocking(folder: &Path, file: &str, output: &str) -> UnlockArgs {
     let output = Some(folder.join(output));
-    UnlockArgs { file: folder.join(file), key: folder.join("lock.key"), output, force: false, json: true }
+    UnlockArgs { file: folder.join(file), key: folder.join("lock.key"), output, how: HOW }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
+use crate::content::fixture::other::base64;
 use crate::engine::config::Address;
 use crate::engine::eicar::eicar;
 use crate::engine::hash_list::DigestKinds;
@@ -26,24 +27,6 @@ fn judge_in(config: Config, message: &[u8], step: usize) -> Judgement {
 
 fn judge(message: &[u8]) -> Judgement {
     judge_in(Config::default(), message, usize::MAX)
-}
-
-fn base64(octets: &[u8]) -> String {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for (index, chunk) in octets.chunks(3).enumerate() {
-        let mut quantum = [0; 4];
-        quantum[1..=chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes(quantum);
-        for i in 0..4 {
-            let value = (bits >> (18 - 6 * i)) & 63;
-            text.push(if i <= chunk.len() { alphabet[value as usize] as char } else { '=' });
-        }
-        if index % 19 == 18 {
-            text.push_str("\r\n");
-        }
-    }
-    text
 }
 
 fn with_attachment(octets: &[u8]) -> Vec<u8> {
