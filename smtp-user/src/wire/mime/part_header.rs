@@ -1,4 +1,6 @@
-//! What is known of a part before its octets.
+//! What is known of a part before its octets, and where it stands.
+
+use std::ops::Range;
 
 use crate::wire::mime::transfer_encoding::TransferEncoding;
 
@@ -28,4 +30,19 @@ pub enum PartKind {
     Preamble,
     /// What stands behind the last one.
     Epilogue,
+}
+
+/// Where a part stands in the octets of its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartSpan {
+    /// Its number.
+    pub number: String,
+    /// Its header section, with the empty line at its end if it has one.
+    pub header: Range<u64>,
+    /// Its body as it is encoded, without the line end before the delimiter line.
+    pub body: Range<u64>,
+    /// Its header section is that of a message, with more in it than what MIME says.
+    pub is_message: bool,
+    /// A signature of RFC 1847 covers it.
+    pub is_signed: bool,
 }

@@ -10,12 +10,14 @@ mod line_end;
 mod place;
 mod shadow;
 
+use std::ops::Range;
+
 use self::body::Body;
 use self::line_end::{LineEnd, without_end};
 use self::place::Place;
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::header_section::HeaderSection;
-use crate::wire::mime::part_header::PartHeader;
+use crate::wire::mime::part_header::{PartHeader, PartSpan};
 
 /// Takes the parts of a message. One part is open at a time.
 pub trait PartSink {
@@ -25,6 +27,11 @@ pub trait PartSink {
     fn data(&mut self, reading: usize, octets: &[u8]);
     /// The part ends.
     fn end(&mut self);
+    /// Where the body part stands that ends next. Not told of text outside the parts, nor of what stands within
+    /// something encoded.
+    fn span(&mut self, span: PartSpan) {
+        let _ = span;
+    }
 }
 
 /// How far a walk goes.
@@ -58,6 +65,10 @@ pub struct Walker {
     held: LineEnd,
     /// The next octet of a body begins a line.
     at_line_start: bool,
+    /// Where the next octet stands.
+    position: u64,
+    /// Where the line stands that is looked at.
+    line: Range<u64>,
     parts: usize,
     /// Levels above this walk, and those of them that were encoded.
     depth: usize,
@@ -82,7 +93,7 @@ enum State {
 
 #[derive(Debug)]
 enum Frame {
-    Multipart { boundaries: Vec<Vec<u8>>, prefix: String, parts: u32, digest: bool },
+    Multipart { boundaries: Vec<Vec<u8>>, prefix: String, parts: u32, digest: bool, signed: bool },
     Message,
 }
 
@@ -92,7 +103,7 @@ const PIECE: usize = 32 << 10;
 impl Walker {
     /// Begins with the header section of a message.
     pub fn new(limits: WalkLimits) -> Self {
-        let place = Place { number: "1".to_owned(), prefix: String::new() };
+        let place = Place { number: "1".to_owned(), prefix: String::new(), header_at: 0, is_message: true };
         Self::at(limits, place)
     }
 
@@ -105,6 +116,8 @@ impl Walker {
             carry: Vec::new(),
             held: LineEnd::None,
             at_line_start: true,
+            position: 0,
+            line: 0..0,
             parts: 0,
             depth: 0,
             encoded_depth: 0,
@@ -124,6 +137,7 @@ impl Walker {
     pub fn finish(&mut self, sink: &mut dyn PartSink) {
         let rest = std::mem::take(&mut self.carry);
         if !rest.is_empty() {
+            self.line = self.position - rest.len() as u64..self.position;
             match self.state {
                 State::Header { .. } => {
                     if !self.header_line(without_end(&rest).0, sink) {
@@ -136,10 +150,10 @@ impl Walker {
         }
         // A message within a message may end before its header section does.
         while matches!(self.state, State::Header { .. }) {
-            self.begin_body(false, sink);
+            self.begin_body(false, self.position, sink);
         }
         self.release(sink);
-        self.close(sink);
+        self.close(self.position, sink);
         self.state = State::Opaque;
     }
 
@@ -149,19 +163,22 @@ impl Walker {
     }
 
     fn run(&mut self, piece: &[u8], sink: &mut dyn PartSink) {
+        let end = self.position + piece.len() as u64;
         let mut rest = piece;
         while !rest.is_empty() {
+            self.position = end - rest.len() as u64;
             rest = match self.state {
-                State::Opaque => return,
+                State::Opaque => break,
                 State::Header { .. } => self.header_octets(rest, sink),
                 State::Body(_) if self.stack.is_empty() && self.ended.is_empty() => {
                     self.emit(rest, sink);
-                    return;
+                    break;
                 }
                 State::Body(_) if self.at_line_start => self.line_start(rest, sink),
                 State::Body(_) => self.mid_line(rest, sink),
             };
         }
+        self.position = end;
     }
 
     fn note(&mut self, defect: Defect, number: &str) {
@@ -177,6 +194,10 @@ impl Frame {
             Self::Multipart { boundaries, .. } => boundaries.iter().any(|own| own == boundary),
             Self::Message => false,
         }
+    }
+
+    const fn is_signed(&self) -> bool {
+        matches!(self, Self::Multipart { signed: true, .. })
     }
 }
 

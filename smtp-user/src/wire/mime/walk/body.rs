@@ -5,7 +5,7 @@ use super::shadow::look_in_shadow;
 use super::{PartSink, State, Walker};
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::header_section::Headers;
-use crate::wire::mime::part_header::{PartHeader, PartKind};
+use crate::wire::mime::part_header::{PartHeader, PartKind, PartSpan};
 use crate::wire::mime::transfer_encoding::{Decoder, TransferEncoding};
 
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Body {
     pub(super) shadow: Option<Vec<u8>>,
     /// For defects.
     pub(super) number: String,
+    /// Where it stands, if it is a leaf.
+    pub(super) span: Option<PartSpan>,
 }
 
 #[derive(Debug)]
@@ -73,8 +75,8 @@ impl Walker {
         }
     }
 
-    /// Ends the part that is open.
-    pub(super) fn close(&mut self, sink: &mut dyn PartSink) {
+    /// Ends the part that is open, and whose octets end at a place.
+    pub(super) fn close(&mut self, end: u64, sink: &mut dyn PartSink) {
         let State::Body(body) = &mut self.state else { return };
         let mut defects = Vec::new();
         match std::mem::replace(&mut body.content, Content::Closed) {
@@ -84,6 +86,10 @@ impl Walker {
                     if !decoded.is_empty() {
                         sink.data(reading, decoded);
                     }
+                }
+                if let Some(mut span) = body.span.take() {
+                    span.body.end = end;
+                    sink.span(span);
                 }
                 sink.end();
                 // With several readings the body is known to be uncertain, and junk in most of them.

@@ -32,6 +32,8 @@ impl Walker {
             }
         };
         let (line, rest) = input.split_at_checked(line).unwrap_or((input, &[]));
+        let end = self.position + line.len() as u64;
+        self.line = end - (self.carry.len() + line.len()) as u64..end;
         if self.carry.is_empty() {
             self.delimiter_candidate(line, sink);
         } else {
@@ -53,8 +55,9 @@ impl Walker {
         if line.starts_with(b"--")
             && let Some((frame, close)) = self.delimiter(line)
         {
-            self.held = LineEnd::None;
-            self.end_part(frame, close, sink);
+            let held = std::mem::replace(&mut self.held, LineEnd::None);
+            let end = self.line.start - held.octets().len() as u64;
+            self.end_part(frame, close, end, sink);
             return;
         }
         self.release(sink);
@@ -121,9 +124,9 @@ impl Walker {
         None
     }
 
-    /// A delimiter ends the part that is open, and every multipart within the delimited one.
-    pub(super) fn end_part(&mut self, frame: usize, close: bool, sink: &mut dyn PartSink) {
-        self.close(sink);
+    /// A delimiter ends the part that is open, at a place, and every multipart within the delimited one.
+    pub(super) fn end_part(&mut self, frame: usize, close: bool, end: u64, sink: &mut dyn PartSink) {
+        self.close(end, sink);
         if matches!(self.state, State::Opaque) {
             return;
         }
@@ -144,13 +147,13 @@ impl Walker {
         self.state = match self.stack.last_mut() {
             Some(Frame::Multipart { prefix, parts, digest, .. }) if !close => {
                 *parts += 1;
-                let place = Place::child(prefix, *parts);
+                let place = Place::child(prefix, *parts, self.line.end);
                 State::Header { section: HeaderSection::default(), place, in_digest: *digest }
             }
             _ => {
                 let header = outside(&prefix_of_closed, PartKind::Epilogue);
                 let number = header.number.clone();
-                State::Body(Body { content: Content::Waiting(header), shadow: None, number })
+                State::Body(Body { content: Content::Waiting(header), shadow: None, number, span: None })
             }
         };
     }

@@ -7,7 +7,7 @@ use super::{Frame, PartSink, State, Walker};
 use crate::wire::mime::content_type::Structure;
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::header_section::{HeaderLine, HeaderSection, Headers};
-use crate::wire::mime::part_header::PartKind;
+use crate::wire::mime::part_header::{PartKind, PartSpan};
 use crate::wire::mime::transfer_encoding::{Decoder, TransferEncoding};
 
 /// Octets of a header line at most: RFC 5322 §2.1.1 says 998.
@@ -28,12 +28,15 @@ impl Walker {
             return &[];
         };
         let (line, rest) = input.split_at(at + 1);
+        let end = self.position + line.len() as u64;
+        self.line = end - (self.carry.len() + line.len()) as u64..end;
         if self.carry.is_empty() {
             return if self.header_line(without_end(line).0, sink) { rest } else { input };
         }
         let mut whole = std::mem::take(&mut self.carry);
         whole.extend_from_slice(line);
         if !self.header_line(without_end(&whole).0, sink) {
+            self.position = self.line.start;
             self.run(&whole, sink);
         }
         rest
@@ -44,19 +47,19 @@ impl Walker {
         if line.starts_with(b"--")
             && let Some((frame, close)) = self.delimiter(line)
         {
-            self.begin_body(false, sink);
-            self.end_part(frame, close, sink);
+            self.begin_body(false, self.line.start, sink);
+            self.end_part(frame, close, self.line.start, sink);
             return true;
         }
         let State::Header { section, .. } = &mut self.state else { return false };
         match section.line(line, self.limits.max_header_octets) {
             HeaderLine::Within => true,
             HeaderLine::End => {
-                self.begin_body(false, sink);
+                self.begin_body(false, self.line.end, sink);
                 true
             }
             HeaderLine::Body => {
-                self.begin_body(true, sink);
+                self.begin_body(true, self.line.start, sink);
                 false
             }
             HeaderLine::TooLong => {
@@ -66,8 +69,8 @@ impl Walker {
         }
     }
 
-    /// The header section is over. `cut`: at a line that is no field.
-    pub(super) fn begin_body(&mut self, cut: bool, sink: &mut dyn PartSink) {
+    /// The header section is over, and the body begins at an octet. `cut`: at a line that is no field.
+    pub(super) fn begin_body(&mut self, cut: bool, body_at: u64, sink: &mut dyn PartSink) {
         let State::Header { section, place, in_digest } = std::mem::replace(&mut self.state, State::Opaque)
         else {
             return;
@@ -84,6 +87,7 @@ impl Walker {
         }
         let structure = std::mem::replace(&mut headers.content_type.structure, Structure::Leaf);
         let too_deep = self.depth + self.stack.len() >= self.limits.max_depth;
+        let mut span = None;
         let content = match structure {
             Structure::Multipart { boundaries, digest } if !boundaries.is_empty() && !too_deep => {
                 self.begin_multipart(&headers, boundaries, digest, &place)
@@ -92,7 +96,7 @@ impl Walker {
                 let encoding = headers.encoding;
                 sink.begin(part(&place.number, PartKind::Message, headers));
                 sink.end();
-                let inner = Place::within_message(&place.number);
+                let inner = Place::within_message(&place.number, body_at);
                 if encoding == TransferEncoding::Identity {
                     self.stack.push(Frame::Message);
                     let section = HeaderSection::default();
@@ -105,11 +109,19 @@ impl Walker {
                 if !matches!(structure, Structure::Leaf) && too_deep {
                     self.note(Defect::TooDeep, &place.number);
                 }
+                // Within something encoded, places are not those of the message.
+                span = (self.encoded_depth == 0).then(|| PartSpan {
+                    number: place.number.clone(),
+                    header: place.header_at..body_at,
+                    body: body_at..body_at,
+                    is_message: place.is_message,
+                    is_signed: self.stack.iter().any(Frame::is_signed),
+                });
                 let header = part(&place.number, PartKind::Leaf, headers);
                 open(header, sink)
             }
         };
-        self.state = State::Body(Body { content, shadow: cut.then(Vec::new), number: place.number });
+        self.state = State::Body(Body { content, shadow: cut.then(Vec::new), number: place.number, span });
     }
 
     fn begin_multipart(
@@ -133,7 +145,8 @@ impl Walker {
         if unsure {
             header.encodings = TransferEncoding::ALL.to_vec();
         }
-        self.stack.push(Frame::Multipart { boundaries, prefix, parts: 0, digest });
+        let signed = headers.content_type.media_type == "multipart/signed";
+        self.stack.push(Frame::Multipart { boundaries, prefix, parts: 0, digest, signed });
         Content::Waiting(header)
     }
 
