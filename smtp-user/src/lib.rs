@@ -14,6 +14,7 @@
 //! | 4 | `transport`, `engine` | streams, calls, held messages; what looks for something in them |
 //! | 4 | `worker` | processes without rights that unpack what came in |
 //! | 4 | `spool` | messages in the gateway's care, on disk |
+//! | 4 | `quarantine` | mail that was accepted and not sent on, on disk |
 //! | 3 | `policy` | pure logic: rules, their compilation, what they say |
 //! | 3 | `action` | pure: what is done to a part that may not pass as it is |
 //! | 3 | `session` | pure logic: the SMTP dialogue between an originator and its next hop |
@@ -42,6 +43,7 @@ pub mod limits;
 pub mod model;
 pub mod packet_path;
 pub mod policy;
+pub mod quarantine;
 pub mod session;
 pub mod spool;
 pub mod tls;

@@ -21,4 +21,4 @@ mod batch;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

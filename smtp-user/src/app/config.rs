@@ -10,6 +10,7 @@ pub mod inspection;
 pub mod inspection_ca;
 pub mod inspector;
 pub mod problem;
+pub mod quarantine;
 pub mod records;
 pub mod resource;
 pub mod size;
@@ -27,6 +28,7 @@ use crate::app::config::document::FileKind;
 use crate::app::config::gateway::GatewayConfig;
 use crate::app::config::inspection_ca::InspectionCa;
 use crate::app::config::inspector::InspectorConfig;
+use crate::app::config::quarantine::QuarantineConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{FileSpans, Resource};
 use crate::app::config::spool::SpoolConfig;
@@ -60,6 +62,8 @@ pub struct Config {
     pub inspection_ca: InspectionCa,
     /// Store-and-forward, of resources with `mode = "spool"`.
     pub spool: SpoolConfig,
+    /// Mail that was accepted and not sent on.
+    pub quarantine: QuarantineConfig,
     /// The resources that the inspector takes flows for.
     pub resources: Vec<Resource>,
     /// What somebody should look at.

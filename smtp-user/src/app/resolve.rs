@@ -86,6 +86,7 @@ pub(crate) fn resolve(
         },
         inspection_ca: document.inspection_ca,
         spool: document.spool,
+        quarantine: document.quarantine,
         resources: document.resources.into_iter().map(|table| table.resource).collect(),
         warnings: diagnostics,
     })

@@ -14,7 +14,7 @@ pub enum ControlError {
     #[error("the control file has no heading")]
     Heading,
     /// Written by another version of this program.
-    #[error("the control file is of version {found}, and only {VERSION} is known")]
+    #[error("the control file is of version {found}, which is not known")]
     Version {
         /// What it says.
         found: String,
@@ -61,6 +61,17 @@ fn checksum(version: &str, content: &[u8]) -> String {
 
 /// Reads the octets of a control file.
 pub fn decode(octets: &[u8]) -> Result<QueuedMessage, ControlError> {
+    let content = content(octets, VERSION)?;
+    let message: QueuedMessage =
+        serde_json::from_slice(content).map_err(|error| ControlError::Content { why: error.to_string() })?;
+    if message.recipients.is_empty() {
+        return Err(ControlError::Content { why: "no recipient".to_owned() });
+    }
+    Ok(message)
+}
+
+/// What stands behind a heading that fits it, of a version.
+pub(crate) fn content<'o>(octets: &'o [u8], known: &str) -> Result<&'o [u8], ControlError> {
     let end = octets.iter().take(MAX_HEADING).position(|&octet| octet == b'\n');
     let (heading, rest) = end.and_then(|end| octets.split_at_checked(end)).ok_or(ControlError::Heading)?;
     let heading = std::str::from_utf8(heading).map_err(|_| ControlError::Heading)?;
@@ -82,15 +93,10 @@ pub fn decode(octets: &[u8]) -> Result<QueuedMessage, ControlError> {
     if checksum(version, content) != expected_checksum {
         return Err(ControlError::Checksum);
     }
-    if version != VERSION {
+    if version != known {
         return Err(ControlError::Version { found: version.to_owned() });
     }
-    let message: QueuedMessage =
-        serde_json::from_slice(content).map_err(|error| ControlError::Content { why: error.to_string() })?;
-    if message.recipients.is_empty() {
-        return Err(ControlError::Content { why: "no recipient".to_owned() });
-    }
-    Ok(message)
+    Ok(content)
 }
 
 /// Lower-case hexadecimal.

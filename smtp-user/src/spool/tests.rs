@@ -4,6 +4,6 @@ mod bad_folders;
 mod damage;
 mod faults;
 mod limits;
-mod memory_disk;
+pub(crate) mod memory_disk;
 mod power_loss;
 mod rig;

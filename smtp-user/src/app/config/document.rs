@@ -10,6 +10,7 @@ use crate::app::config::inspection;
 use crate::app::config::inspection_ca::{self, InspectionCa};
 use crate::app::config::inspector::{self, InspectorConfig};
 use crate::app::config::problem::ConfigProblem;
+use crate::app::config::quarantine::{self, QuarantineConfig};
 use crate::app::config::records::{self, Records};
 use crate::app::config::resource::{self, ResourceTable};
 use crate::app::config::spool::{self, SpoolConfig};
@@ -28,6 +29,7 @@ pub(crate) struct Document {
     pub(crate) inspection_ca: InspectionCa,
     pub(crate) inspector: InspectorConfig,
     pub(crate) spool: SpoolConfig,
+    pub(crate) quarantine: QuarantineConfig,
     pub(crate) rules: Vec<RuleTable>,
     pub(crate) resources: Vec<ResourceTable>,
     /// Everything that is wrong with them one by one.
@@ -67,6 +69,7 @@ const KEYS: &[&str] = &[
     "engine",
     "inspection_ca",
     "spool",
+    "quarantine",
     "rule",
     "resource",
 ];
@@ -135,6 +138,13 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
             document.spool = spool::read(table, value.span(), &mut document.notes);
         } else {
             reader.wrong_type("spool", "a table", value, Some("[spool]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("quarantine") {
+        if let DeValue::Table(table) = value.get_ref() {
+            document.quarantine = quarantine::read(table, value.span(), &mut document.notes);
+        } else {
+            reader.wrong_type("quarantine", "a table", value, Some("[quarantine]".to_owned()));
         }
     }
     if let Some(value) = reader.value("rule") {

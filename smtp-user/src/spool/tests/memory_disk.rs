@@ -10,7 +10,7 @@ use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space};
 
 /// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The process is killed before it.
     KillBefore,
     /// The process is killed after it.
@@ -21,9 +21,9 @@ pub(super) enum Fault {
 
 /// What is not done although it is asked for: the negative controls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Omitted {
-    pub(super) file_syncs: bool,
-    pub(super) folder_syncs: bool,
+pub(crate) struct Omitted {
+    pub(crate) file_syncs: bool,
+    pub(crate) folder_syncs: bool,
 }
 
 /// A file's octets now, and those that a loss of power leaves.
@@ -50,11 +50,11 @@ type Names = BTreeMap<String, usize>;
 
 /// The file system; clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MemoryDisk(Arc<Mutex<State>>);
+pub(crate) struct MemoryDisk(Arc<Mutex<State>>);
 
 impl MemoryDisk {
     /// With an empty folder in it.
-    pub(super) fn with_folder(root: &Path) -> Self {
+    pub(crate) fn with_folder(root: &Path) -> Self {
         let disk = Self::default();
         disk.state().folders.insert(root.to_owned(), (Names::new(), Names::new()));
         disk
@@ -65,39 +65,39 @@ impl MemoryDisk {
     }
 
     /// One that goes on from the same state on its own.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
     /// Calls so far that change something.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
     }
 
     /// Forgets the calls so far, and has something happen at the one of this number from now on.
-    pub(super) fn arm(&self, fault: Option<(usize, Fault)>) {
+    pub(crate) fn arm(&self, fault: Option<(usize, Fault)>) {
         let mut state = self.state();
         state.calls.clear();
         state.fault = fault;
     }
 
-    pub(super) fn omit(&self, omitted: Omitted) {
+    pub(crate) fn omit(&self, omitted: Omitted) {
         self.state().omitted = omitted;
     }
 
-    pub(super) fn set_space(&self, space: Space) {
+    pub(crate) fn set_space(&self, space: Space) {
         self.state().space = Some(space);
     }
 
     /// The process that was killed has a successor.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut state = self.state();
         state.killed = false;
         state.fault = None;
     }
 
     /// Leaves what a loss of power would: nothing that was not synced.
-    pub(super) fn lose_power(&self) {
+    pub(crate) fn lose_power(&self) {
         let mut state = self.state();
         for file in &mut state.files {
             file.octets = file.synced.clone();
@@ -110,20 +110,20 @@ impl MemoryDisk {
     }
 
     /// Changes a file behind the spool's back.
-    pub(super) fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.find(path).unwrap();
         change(&mut state.files[file].octets);
     }
 
     /// Adds a file behind the spool's back.
-    pub(super) fn plant(&self, path: &Path, octets: &[u8]) {
+    pub(crate) fn plant(&self, path: &Path, octets: &[u8]) {
         let mut state = self.state();
         state.add(path, octets.to_vec());
     }
 
     /// Names of a folder's files.
-    pub(super) fn names(&self, folder: &Path) -> Vec<String> {
+    pub(crate) fn names(&self, folder: &Path) -> Vec<String> {
         self.state().folders[folder].0.keys().cloned().collect()
     }
 

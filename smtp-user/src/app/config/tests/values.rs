@@ -6,6 +6,7 @@ use super::SAMPLE;
 use crate::app::config::Config;
 use crate::app::config::gateway::{GatewayConfig, Hook};
 use crate::app::config::inspector::InspectorConfig;
+use crate::app::config::quarantine::QuarantineConfig;
 use crate::app::config::records::Records;
 use crate::app::config::resource::{ClientTls, Resource, ResourceMode, ServerTls, SourceAddress};
 use crate::app::config::spool::SpoolConfig;
@@ -22,6 +23,7 @@ fn the_sample_is_clean_and_says_the_defaults() {
     assert_eq!(config.inspection, crate::inspect::Config::default());
     assert_eq!(config.inspector, InspectorConfig::default());
     assert_eq!(config.spool, SpoolConfig::default());
+    assert_eq!(config.quarantine, QuarantineConfig::default());
     assert_eq!(config.gateway, GatewayConfig { interfaces, ..GatewayConfig::default() });
     for key in [
         "hook",
