@@ -11,6 +11,7 @@ pub mod finding;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod kind;
+mod kind_word;
 pub mod limits;
 pub mod marker;
 pub mod password;

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod inspection;
 pub mod inspection_ca;
 pub mod inspector;
+pub(crate) mod part_rule;
 pub mod problem;
 pub mod quarantine;
 pub mod records;

@@ -8,6 +8,7 @@ use smtp_common::abi::{MAX_PORTS, MAX_RULES};
 use crate::app::config::Config;
 use crate::app::config::diagnostic::{ConfigErrors, Diagnostic};
 use crate::app::config::document::{Document, FileKind, Notes};
+use crate::app::config::part_rule;
 use crate::app::config::problem::ConfigProblem;
 use crate::inspect;
 use crate::policy::lint::{Finding, FindingKind, LintContext, Severity, lint, lint_rule};
@@ -36,6 +37,9 @@ pub(crate) fn resolve(
     duplicates("resource", named_resources, text, &mut notes);
     let named_engines = document.engines.iter().map(|table| (&table.engine.name, table.name_span.clone()));
     duplicates("engine", named_engines, text, &mut notes);
+    let named_part_rules =
+        document.part_rules.iter().map(|table| (&table.rule.name, table.name_span.clone()));
+    duplicates("rule on parts", named_part_rules, text, &mut notes);
     too_many("interfaces", interfaces.len(), MAX_PORTS, document.gateway.interface_spans.first(), &mut notes);
     let last_rule = document.rules.last().map(|table| &table.span);
     too_many("rules", document.rules.len(), MAX_RULES, last_rule, &mut notes);
@@ -60,6 +64,12 @@ pub(crate) fn resolve(
     for (span, problem) in notes.0 {
         diagnostics.push((span, Severity::Error, problem));
     }
+    if diagnostics.is_empty() {
+        let engines: Vec<&str> = document.engines.iter().map(|table| table.engine.name.as_str()).collect();
+        for (span, problem) in part_rule::doubts(&document.part_rules, &engines) {
+            diagnostics.push((span, Severity::Warning, problem));
+        }
+    }
     for finding in findings {
         let span = place(&finding, &document, text);
         diagnostics.push((span, finding.severity(), ConfigProblem::Finding(finding)));
@@ -82,6 +92,7 @@ pub(crate) fn resolve(
         records: document.records,
         inspection: inspect::Config {
             engines: document.engines.into_iter().map(|table| table.engine).collect(),
+            rules: document.part_rules.into_iter().map(|table| table.rule).collect(),
             ..document.inspection
         },
         inspection_ca: document.inspection_ca,

@@ -221,6 +221,19 @@ impl fmt::Display for Technique {
 }
 
 impl Trait {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Macros,
+        Self::ExternalTemplate,
+        Self::Javascript,
+        Self::LaunchAction,
+        Self::OpenAction,
+        Self::EmbeddedFile,
+        Self::EmbeddedObject,
+        Self::OpenedByPassword,
+        Self::Signed,
+    ];
+
     /// A word for records.
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ use crate::content::ContentLimits;
 use crate::engine;
 use crate::engine::hash_list::DigestKinds;
 use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::policy::part_rule::PartRule;
 use crate::wire::mime::walk::WalkLimits;
 
 /// What an inspector is built from.
@@ -25,6 +26,8 @@ pub struct Config {
     pub engines: Vec<engine::config::Config>,
     /// What follows from each verdict.
     pub actions: Actions,
+    /// What is done about parts, in the order in which the rules are asked.
+    pub rules: Vec<PartRule>,
 }
 
 /// What follows from each verdict. A clean message always passes, and what follows from an engine that

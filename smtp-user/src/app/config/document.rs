@@ -9,6 +9,7 @@ use crate::app::config::gateway::{self, GatewayTable};
 use crate::app::config::inspection;
 use crate::app::config::inspection_ca::{self, InspectionCa};
 use crate::app::config::inspector::{self, InspectorConfig};
+use crate::app::config::part_rule::PartRuleTable;
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::quarantine::{self, QuarantineConfig};
 use crate::app::config::records::{self, Records};
@@ -25,6 +26,7 @@ pub(crate) struct Document {
     pub(crate) gateway: GatewayTable,
     pub(crate) records: Records,
     pub(crate) inspection: inspect::Config,
+    pub(crate) part_rules: Vec<PartRuleTable>,
     pub(crate) engines: Vec<EngineTable>,
     pub(crate) inspection_ca: InspectionCa,
     pub(crate) inspector: InspectorConfig,
@@ -113,7 +115,8 @@ pub(crate) fn read(text: &str, kind: FileKind) -> Document {
     }
     if let Some(value) = reader.value("inspection") {
         if let DeValue::Table(table) = value.get_ref() {
-            document.inspection = inspection::read(table, value.span(), &mut document.notes);
+            (document.inspection, document.part_rules) =
+                inspection::read(table, value.span(), &mut document.notes);
         } else {
             reader.wrong_type("inspection", "a table", value, Some("[inspection]".to_owned()));
         }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::config::document::Notes;
 use crate::app::config::duration::parse_duration;
+use crate::app::config::part_rule::{self, PartRuleTable};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::size::parse_size;
 use crate::content::ContentLimits;
@@ -25,8 +26,17 @@ pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
     inspect::Config { hash_lists, ..config.clone() }
 }
 
-const KEYS: &[&str] =
-    &["hash_lists", "digests", "executables", "max_depth", "max_parts", "max_header", "archives", "actions"];
+const KEYS: &[&str] = &[
+    "hash_lists",
+    "digests",
+    "executables",
+    "max_depth",
+    "max_parts",
+    "max_header",
+    "archives",
+    "actions",
+    "rule",
+];
 const ARCHIVE_KEYS: &[&str] = &[
     "max_part",
     "max_member",
@@ -56,8 +66,12 @@ const MAX_MEMBERS: u64 = 1_000_000;
 const MAX_PASSWORDS: u64 = 1000;
 /// Shortest and longest time for an engine: clients give up after 10 minutes, RFC 5321 §4.5.3.2.6.
 const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
-/// Reads the `[inspection]` table.
-pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> inspect::Config {
+/// Reads the `[inspection]` table, and the rules on parts in it.
+pub(crate) fn read(
+    table: &DeTable<'_>,
+    span: Range<usize>,
+    notes: &mut Notes,
+) -> (inspect::Config, Vec<PartRuleTable>) {
     let mut reader = TableReader::new(table, span, "[inspection]", KEYS);
     let mut config = inspect::Config::default();
     if reader.value("hash_lists").is_some() {
@@ -105,8 +119,14 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             reader.wrong_type("actions", "a table", value, Some("[inspection.actions]".to_owned()));
         }
     }
+    let mut rules = Vec::new();
+    if let Some(value) = reader.value("rule") {
+        let (tables, mistakes) = part_rule::read_all(value, notes);
+        rules = tables;
+        reader.adopt(mistakes);
+    }
     notes.adopt(reader.finish());
-    config
+    (config, rules)
 }
 
 fn read_archives(table: &DeTable<'_>, span: Range<usize>, limits: &mut ContentLimits, notes: &mut Notes) {

@@ -148,6 +148,53 @@ pub enum ConfigProblem {
         /// Another.
         second: &'static str,
     },
+    /// Only `block` bans anybody.
+    #[error("`ban_for` goes with the action `block`, not with `{action}`")]
+    NoBan {
+        /// The action.
+        action: &'static str,
+    },
+    /// Nothing is so small and so large at once.
+    #[error("`min_size` is more than `max_size`: nothing matches")]
+    SizesCross,
+    /// There is nowhere to keep it.
+    #[error(
+        "`{key}` cannot be `quarantine` in this version: there is no quarantine in which mail could be kept"
+    )]
+    NoQuarantine {
+        /// The key.
+        key: &'static str,
+    },
+    /// A rule on parts that an earlier one takes everything from.
+    #[error("rule on parts `{rule}` is never reached: `{by}` matches everything that it does")]
+    PartRuleUnreachable {
+        /// The rule.
+        rule: String,
+        /// The earlier one.
+        by: String,
+    },
+    /// A rule on parts that asks nothing and allows.
+    #[error("rule on parts `{rule}` lets everything pass, whatever is found in it")]
+    PartRuleAllowsAll {
+        /// The rule.
+        rule: String,
+    },
+    /// A rule on parts that waits for an engine that is not there.
+    #[error("rule on parts `{rule}` never matches: there is no engine named `{engine}`")]
+    NoSuchEngine {
+        /// The rule.
+        rule: String,
+        /// The engine.
+        engine: String,
+    },
+    /// What is in an archive has a name and content only.
+    #[error(
+        "rule on parts `{rule}` hardly matches: what is in an archive has no declared type; `kind` says what it is"
+    )]
+    MemberWithType {
+        /// The rule.
+        rule: String,
+    },
     /// The same name twice.
     #[error("{what} `{name}` is already defined in line {first_line}")]
     Duplicate {
