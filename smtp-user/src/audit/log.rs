@@ -6,18 +6,19 @@ use crate::event::sentence::sentence;
 use crate::event::session_event::{Record, SessionEvent};
 use crate::model::decision::MessageAction;
 
-/// Logs a record: what somebody should hear of at `info`, the rest at `debug`.
+/// Whether the log is to say anything about a fact: what somebody should hear of at `info`, the rest at `debug`.
+pub(crate) fn is_wanted(event: &SessionEvent) -> bool {
+    enabled!(Level::DEBUG) || is_telling(event) && enabled!(Level::INFO)
+}
+
+/// Logs a record that is wanted.
 pub(crate) fn log(record: &Record) {
-    let telling = is_telling(&record.event);
-    if !(telling && enabled!(Level::INFO) || enabled!(Level::DEBUG)) {
-        return;
-    }
     let text = sentence(&record.event);
     let id = match record.message {
         Some(number) => format!("{}.{number}", record.session),
         None => record.session.to_string(),
     };
-    if telling {
+    if is_telling(&record.event) {
         info!(%id, "{text}");
     } else {
         debug!(%id, "{text}");

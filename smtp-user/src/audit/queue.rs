@@ -36,9 +36,22 @@ struct State {
     /// Facts that were put in, in all.
     put: u64,
     lost_in_all: u64,
+    thread: Thread,
     /// Somebody waits for what is yet to be written.
     hurry: bool,
     closed: bool,
+}
+
+/// What the thread does that writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Thread {
+    /// It is at work, and will look again.
+    #[default]
+    AtWork,
+    /// It sleeps until something is put in.
+    Asleep,
+    /// Something was put in since it last looked.
+    Called,
 }
 
 /// What waits to be written, in the order of its times.
@@ -94,12 +107,8 @@ impl Queue {
         if has_room {
             fact.unix_micros = now();
             waiting.facts.push(fact);
-            let first = waiting.facts.len() == 1;
             state.put += 1;
-            drop(state);
-            if first {
-                self.filled.notify_one();
-            }
+            self.fill(state);
             return true;
         }
         if waiting.lost.len() < LOST_SESSIONS || waiting.lost.contains_key(&fact.session) {
@@ -109,17 +118,31 @@ impl Queue {
         false
     }
 
-    /// Waits until there is something to write; nothing comes once the queue is closed and empty.
-    pub(crate) fn take(&self) -> Option<Waiting> {
+    /// Wakes the thread, if it sleeps: that costs a system call.
+    fn fill(&self, mut state: MutexGuard<'_, State>) {
+        let before = std::mem::replace(&mut state.thread, Thread::Called);
+        drop(state);
+        if before == Thread::Asleep {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Has the thread look, though nothing was put in.
+    pub(crate) fn rouse(&self) {
+        self.fill(self.lock());
+    }
+
+    /// Waits until something was put in; says no once the queue is closed and empty.
+    pub(crate) fn wait(&self) -> bool {
         let mut state = self.lock();
-        while state.waiting.is_empty() {
+        while state.thread != Thread::Called && state.waiting.is_empty() {
             if state.closed {
-                return None;
+                return false;
             }
+            state.thread = Thread::Asleep;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.hurry = false;
-        Some(std::mem::take(&mut state.waiting))
+        true
     }
 
     /// Lets facts gather for a while, unless somebody is in a hurry or no more are to come.
@@ -128,23 +151,20 @@ impl Queue {
         drop(self.hurried.wait_timeout_while(self.lock(), limit, more));
     }
 
-    /// Has what was put in so far written at once.
-    pub(crate) fn hurry(&self) {
-        let mut state = self.lock();
-        if !state.hurry && !state.waiting.is_empty() {
-            state.hurry = true;
-            drop(state);
-            self.hurried.notify_one();
-        }
+    /// How many facts were put in so far.
+    pub(crate) fn put_so_far(&self) -> u64 {
+        self.lock().put
     }
 
-    /// Waits until what was put in so far is written, or nobody writes.
-    pub(crate) async fn settle(&self) {
-        let put = self.lock().put;
-        if *self.written.borrow() >= put {
-            return;
-        }
-        self.hurry();
+    /// Whether so many facts are written, or nobody writes.
+    pub(crate) fn has_written(&self, facts: u64) -> bool {
+        *self.written.borrow() >= facts
+    }
+
+    /// Waits until so many facts are written, or nobody writes.
+    pub(crate) async fn settle(&self, put: u64) {
+        self.lock().hurry = true;
+        self.hurried.notify_one();
         // The sender lives as long as this queue.
         let _ = self.written.subscribe().wait_for(|written| *written >= put).await;
     }
@@ -159,7 +179,14 @@ impl Queue {
         self.written.send_replace(u64::MAX);
     }
 
-    /// What there is to write, if anything.
+    /// What there is to write, if anything, for the thread that writes.
+    pub(crate) fn take(&self) -> Waiting {
+        let mut state = self.lock();
+        (state.thread, state.hurry) = (Thread::AtWork, false);
+        std::mem::take(&mut state.waiting)
+    }
+
+    /// The same, for somebody else.
     pub(crate) fn take_now(&self) -> Waiting {
         std::mem::take(&mut self.lock().waiting)
     }

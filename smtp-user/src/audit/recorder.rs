@@ -7,8 +7,8 @@ use crate::audit::config::Config;
 use crate::audit::error::{RecordsError, Result};
 use crate::audit::queue::{Fact, Queue};
 use crate::audit::timestamp;
-use crate::audit::writer::Writer;
 pub use crate::audit::writer::Written;
+use crate::audit::writer::{SharedWriter, Writer};
 use crate::event::session_event::{Record, SessionEvent};
 use crate::model::clock::Clock;
 use crate::model::session_id::SessionId;
@@ -17,6 +17,8 @@ use crate::model::session_id::SessionId;
 #[derive(Clone, Debug)]
 pub struct Recorder {
     queue: Arc<Queue>,
+    /// Nothing is written without one.
+    writer: Option<Arc<SharedWriter>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -24,21 +26,21 @@ impl Recorder {
     /// Opens the records, closes the accounts of an earlier run, and starts the thread.
     pub fn start(config: Config, clock: Arc<dyn Clock>) -> Result<(Self, Writing)> {
         let folder = config.folder.clone();
-        let writer = Writer::open(config, Arc::clone(&clock))?;
+        let writer = Arc::new(SharedWriter::new(Writer::open(config, Arc::clone(&clock))?));
         let queue = Arc::new(Queue::default());
-        let theirs = Arc::clone(&queue);
+        let (theirs, at_work) = (Arc::clone(&queue), Arc::clone(&writer));
         let thread = thread::Builder::new()
             .name("records".to_owned())
-            .spawn(move || writer.run(&theirs))
+            .spawn(move || at_work.run(&theirs))
             .map_err(|source| RecordsError::Io { path: folder, source })?;
         let writing = Writing { queue: Arc::clone(&queue), thread: Some(thread) };
-        Ok((Self { queue, clock }, writing))
+        Ok((Self { queue, writer: Some(writer), clock }, writing))
     }
 
     /// Records nothing; whoever holds the other half reads the facts. For tests, and for a trial run.
     pub fn collecting(clock: Arc<dyn Clock>) -> (Self, Collected) {
         let queue = Arc::new(Queue::unwritten());
-        (Self { queue: Arc::clone(&queue), clock }, Collected { queue, sequence: 0 })
+        (Self { queue: Arc::clone(&queue), writer: None, clock }, Collected { queue, sequence: 0 })
     }
 
     /// Hands a fact in. Never waits: when the disk does not keep up and the queue is full, the fact is lost,
@@ -47,15 +49,18 @@ impl Recorder {
         self.queue.put(|| self.clock.unix_micros(), Fact { unix_micros: 0, session, message, event });
     }
 
-    /// Has what was handed in so far written at once; it is not waited for.
-    pub fn hurry(&self) {
-        self.queue.hurry();
-    }
-
     /// Waits until what was handed in so far is written, so that it is known also if this process is killed; it may not
     /// yet be on the disk. While the disk takes nothing, nothing is waited for.
     pub async fn settle(&self) {
-        self.queue.settle().await;
+        let put = self.queue.put_so_far();
+        if let Some(writer) = &self.writer
+            && !self.queue.has_written(put)
+        {
+            writer.write_now(&self.queue);
+        }
+        if !self.queue.has_written(put) {
+            self.queue.settle(put).await;
+        }
     }
 
     /// A name for a session that begins now.

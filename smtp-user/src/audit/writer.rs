@@ -1,11 +1,14 @@
-//! The thread that writes records: many at a time, and nothing twice.
+//! What writes records: many at a time, and nothing twice.
+//!
+//! There is a thread for it. Who has to know that a fact is written does the writing itself, if the disk is not slow
+//! and nobody else is at it just then: that is cheaper than to wake the thread and to be woken by it.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
@@ -22,6 +25,12 @@ use crate::model::session_id::SessionId;
 
 /// How long facts gather before they are written together.
 const GATHER: Duration = Duration::from_millis(5);
+/// A disk that takes longer for one write is slow.
+const SLOW: Duration = Duration::from_millis(20);
+/// How long a slow disk is left to the thread.
+const SLOW_FOR: Duration = Duration::from_secs(5);
+/// Log lines that wait for the thread; what is left out stands in the records.
+const MAX_UNLOGGED: usize = 4_096;
 /// How long a disk that fails is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 /// Octets that are written at once.
@@ -40,6 +49,56 @@ pub(crate) struct Writer {
     sequence: u64,
     ledger: Ledger,
     buffer: Vec<u8>,
+    /// Facts that came out of the queue, in all.
+    taken: u64,
+    /// What the log is yet to say; only the thread logs.
+    unlogged: Vec<Record>,
+    /// Until then only the thread writes.
+    slow_until: Option<Instant>,
+}
+
+/// A writer, for as long as there is one.
+#[derive(Debug)]
+pub(crate) struct SharedWriter(Mutex<Option<Writer>>);
+
+impl SharedWriter {
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self(Mutex::new(Some(writer)))
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(crate) fn run(&self, queue: &Queue) -> Result<Written> {
+        let _nobody_waits = LastWord(self, queue);
+        while queue.wait() {
+            queue.gather(GATHER);
+            let mut guard = self.lock();
+            let Some(writer) = guard.as_mut() else { break };
+            writer.batch(queue.take(), queue)?;
+            let unlogged = std::mem::take(&mut writer.unlogged);
+            drop(guard);
+            unlogged.iter().for_each(log::log);
+        }
+        match self.lock().take() {
+            Some(writer) => writer.end(queue),
+            None => Ok(Written::default()),
+        }
+    }
+
+    /// Writes what is in the queue, if that can be done at once.
+    pub(crate) fn write_now(&self, queue: &Queue) {
+        let mut guard = match self.0.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let Some(writer) = guard.as_mut() {
+            writer.write_now(queue);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Writer {
@@ -56,7 +115,19 @@ impl Writer {
         let ledger = recovery::read_ledger(&file).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let buffer = Vec::new();
-        let mut writer = Self { config, clock, _claim: claim, file, length, sequence: 0, ledger, buffer };
+        let mut writer = Self {
+            config,
+            clock,
+            _claim: claim,
+            file,
+            length,
+            sequence: 0,
+            ledger,
+            buffer,
+            taken: 0,
+            unlogged: Vec::new(),
+            slow_until: None,
+        };
         let left = writer.close_all(ENDED);
         if left > 0 {
             info!(
@@ -68,35 +139,56 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes until the queue is closed and empty.
-    pub(crate) fn run(mut self, queue: &Queue) -> Result<Written> {
-        let _nobody_waits = LastWord(queue);
-        let mut written = 0;
-        while let Some(waiting) = queue.take() {
-            written += waiting.facts.len() as u64;
-            self.batch(waiting, queue)?;
-            queue.wrote(written);
-            queue.gather(GATHER);
-        }
+    fn end(mut self, queue: &Queue) -> Result<Written> {
         let left = self.close_all(STOPPED);
         if left > 0 {
             warn!(sessions = left, "sessions were still open at the end");
         }
         self.flush_patiently(queue)?;
+        self.unlogged.iter().for_each(log::log);
         self.file.sync_data().map_err(|error| RecordsError::of(&self.config.folder, error))?;
         Ok(Written { records: self.sequence, lost: queue.lost() })
     }
 
     fn batch(&mut self, waiting: Waiting, queue: &Queue) -> Result<()> {
+        self.taken += waiting.facts.len() as u64;
         for Fact { unix_micros, session, message, event } in waiting.facts {
             self.record(unix_micros, session, message, event);
-            let buffered = self.buffer.len() as u64;
-            if buffered >= WRITE_OCTETS || self.length + buffered >= self.config.max_file {
+            if self.is_enough() {
                 self.flush_patiently(queue)?;
             }
         }
         self.note_lost(waiting.lost);
-        self.flush_patiently(queue)
+        self.flush_patiently(queue)?;
+        queue.wrote(self.taken);
+        Ok(())
+    }
+
+    /// Writes what is in the queue, unless that would take long. What fails is left to the thread.
+    fn write_now(&mut self, queue: &Queue) {
+        let began = Instant::now();
+        if self.slow_until.is_some_and(|until| began < until) || !self.buffer.is_empty() {
+            return;
+        }
+        let waiting = queue.take_now();
+        self.taken += waiting.facts.len() as u64;
+        for Fact { unix_micros, session, message, event } in waiting.facts {
+            self.record(unix_micros, session, message, event);
+        }
+        self.note_lost(waiting.lost);
+        let outcome = self.flush();
+        let is_slow = began.elapsed() > SLOW;
+        self.slow_until = is_slow.then(|| Instant::now() + SLOW_FOR);
+        match outcome {
+            Ok(()) => queue.wrote(self.taken),
+            Err(_) => queue.rouse(),
+        }
+    }
+
+    /// Whether what is to be written fills a write, or a file.
+    const fn is_enough(&self) -> bool {
+        let buffered = self.buffer.len() as u64;
+        buffered >= WRITE_OCTETS || self.length + buffered >= self.config.max_file
     }
 
     fn note_lost(&mut self, lost: HashMap<SessionId, u64>) {
@@ -126,8 +218,10 @@ impl Writer {
         self.sequence += 1;
         let time = timestamp::format(unix_micros);
         let record = Record { time, sequence: self.sequence, session, message, event };
-        log::log(&record);
         self.put_line(&record);
+        if log::is_wanted(&record.event) && self.unlogged.len() < MAX_UNLOGGED {
+            self.unlogged.push(record);
+        }
     }
 
     fn put_line(&mut self, line: &impl serde::Serialize) {
@@ -198,12 +292,13 @@ impl Writer {
     }
 }
 
-/// When the thread ends, whatever ends it, nobody waits for it any more.
-struct LastWord<'a>(&'a Queue);
+/// When the thread ends, whatever ends it, nobody waits for it any more, and nobody writes in its place.
+struct LastWord<'a>(&'a SharedWriter, &'a Queue);
 
 impl Drop for LastWord<'_> {
     fn drop(&mut self) {
-        self.0.is_stuck();
+        *self.0.lock() = None;
+        self.1.is_stuck();
     }
 }
 

@@ -75,11 +75,6 @@ impl Ledger {
         self.record(None, SessionEvent::Note { leg, what: what.to_owned(), detail });
     }
 
-    /// Has what was recorded written at once.
-    pub(crate) fn hurry(&self) {
-        self.recorder.hurry();
-    }
-
     /// Waits until what was recorded is written.
     pub(crate) async fn settle(&self) {
         self.recorder.settle().await;

@@ -230,7 +230,7 @@ fn facts_without_room_are_counted_and_noted_but_accounts_are_kept() {
     }
     assert!(!put(session(4), opened()), "the reserve has an end, too");
     queue.close();
-    let written = writer.run(&queue).unwrap();
+    let written = SharedWriter::new(writer).run(&queue).unwrap();
     assert_eq!(written.lost, 3);
     let records = records(&config);
     assert_eq!(accounts(&records).len(), 3);
@@ -248,6 +248,32 @@ fn an_orderly_end_accounts_for_what_is_still_open() {
     queue.put(|| 0, Fact { unix_micros: 0, session: session(1), message: None, event: opened() });
     queue.close();
     assert!(!queue.put(|| 0, Fact { unix_micros: 0, session: session(1), message: None, event: replied() }));
-    writer.run(&queue).unwrap();
+    SharedWriter::new(writer).run(&queue).unwrap();
     assert_eq!(accounts(&records(&config))[&session(1)], Disposition::Failed("daemon_stopped".to_owned()));
+}
+
+#[test]
+fn who_has_to_know_writes_without_the_thread_unless_the_disk_is_slow() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let shared = SharedWriter::new(run(&config));
+    let queue = Queue::default();
+    let put = |event| queue.put(|| 0, Fact { unix_micros: 0, session: session(1), message: None, event });
+    assert!(put(opened()) && put(replied()));
+    assert!(!queue.has_written(2));
+    shared.write_now(&queue);
+    assert!(queue.has_written(2));
+    assert_eq!(records(&config).len(), 2);
+
+    shared.lock().as_mut().unwrap().slow_until = Some(Instant::now() + SLOW_FOR);
+    assert!(put(account(Disposition::Inspected)));
+    shared.write_now(&queue);
+    assert!(!queue.has_written(3), "a slow disk is for the thread");
+    let held = shared.lock();
+    shared.write_now(&queue);
+    drop(held);
+    assert!(!queue.has_written(3), "somebody else is at it");
+    queue.close();
+    assert_eq!(shared.run(&queue).unwrap().records, 3);
+    assert_eq!(accounts(&records(&config)).len(), 1);
 }

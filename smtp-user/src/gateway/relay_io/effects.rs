@@ -8,7 +8,6 @@ use crate::gateway::leg_io::WriteFailure;
 use crate::gateway::message::{Message, SendError};
 use crate::gateway::trace_fields::trace_fields;
 use crate::limits::Timeout;
-use crate::model::decision::MessageAction;
 use crate::model::leg::Leg;
 use crate::model::session_id::MessageId;
 use crate::session::relay::{Effect, Framing, Input};
@@ -123,10 +122,6 @@ impl RelayIo {
             ledger.record(number, engine);
         }
         ledger.record(number, event);
-        if judgement.decision.action == MessageAction::Pass {
-            // It is waited for before the message goes; meanwhile the next hop is asked for it.
-            ledger.hurry();
-        }
         self.input(Input::Judged(&judgement.decision));
     }
 
