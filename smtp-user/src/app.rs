@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod inspector;
 mod kernel_follower;
 mod neighbour_probe;
+pub mod quarantine;
 pub mod queue_socket;
 pub mod resolve;
 pub mod run;

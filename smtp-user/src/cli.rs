@@ -17,6 +17,7 @@ pub mod output;
 pub mod path;
 pub mod probe;
 pub mod quantity;
+pub mod quarantine;
 pub mod queue;
 pub mod records_args;
 pub mod route;
@@ -70,6 +71,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Path(args) => path::run(args),
         Command::Sessions(args) => sessions::run(args),
         Command::Queue(args) => queue::run(args),
+        Command::Quarantine(args) => quarantine::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Uninspected(args) => uninspected::run(args),
         Command::Probe(args) => probe::run(args),

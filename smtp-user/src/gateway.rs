@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod original_destination;
+pub mod quarantine;
 pub mod service;
 pub mod setup;
 pub mod taker;

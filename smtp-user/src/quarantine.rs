@@ -22,7 +22,11 @@ mod opening;
 mod writing;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 /// Folder of the quarantine, within the data folder.
 pub const FOLDER: &str = "quarantine";
+/// Where the daemon takes orders, within that folder.
+pub const SOCKET: &str = "socket";

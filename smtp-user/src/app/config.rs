@@ -13,6 +13,7 @@ pub(crate) mod part_rule;
 pub mod problem;
 pub mod quarantine;
 pub mod records;
+pub mod release_ways;
 pub mod resource;
 pub mod size;
 pub mod spool;

@@ -11,11 +11,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use crate::app::clock::SystemClock;
-use crate::app::config::inspector::is_domain;
 use crate::app::config::resource::{self, ResourceMode, SourceAddress};
 use crate::app::config::tls_files;
 use crate::app::config::{Config, inspection};
 use crate::app::gateway::Gateway;
+use crate::app::quarantine::{self, Keeper};
 use crate::app::store_and_forward::{self, Opened, StoreAndForward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::admission::Bounds;
@@ -27,6 +27,7 @@ use crate::packet_path::divert::{self, Listeners};
 use crate::packet_path::inspections::MapStages;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::{interface, rule_base};
+use crate::quarantine::store::Store;
 use crate::session::relay::RelayLimits;
 use crate::spool::store::Spool;
 use crate::transport::held_message::HoldLimits;
@@ -40,6 +41,8 @@ pub struct Inspector {
     maps: Maps,
     /// Of resources that take messages over, if there are any.
     store: Option<StoreAndForward>,
+    /// Mail that was accepted and not sent on.
+    keeper: Keeper,
 }
 
 /// What can be made, and fail, before anything is attached: certificates, lists, folders.
@@ -48,6 +51,8 @@ pub struct Prepared {
     recorder: Recorder,
     writing: Writing,
     store: Option<(Opened, DequeuerSetup)>,
+    quarantine: Store,
+    config: Config,
 }
 
 /// How often it is looked whether somebody has changed the rules.
@@ -62,19 +67,29 @@ pub fn prepare(config: &Config) -> anyhow::Result<Option<Prepared>> {
     let (setup, dequeuer) = setup(config, opened.as_ref().map(Opened::spool))?;
     let records = config.records.within(&config.gateway.data_dir);
     let (recorder, writing) = Recorder::start(records, Arc::new(SystemClock))?;
-    Ok(Some(Prepared { setup, recorder, writing, store: opened.zip(dequeuer) }))
+    let quarantine = quarantine::open(config)?;
+    Ok(Some(Prepared {
+        setup,
+        recorder,
+        writing,
+        store: opened.zip(dequeuer),
+        quarantine,
+        config: config.clone(),
+    }))
 }
 
 impl Inspector {
     /// Joins the inspector to a gateway that is at work.
     pub async fn start(prepared: Prepared, gateway: &Gateway) -> anyhow::Result<Self> {
-        let Prepared { mut setup, recorder, writing, store } = prepared;
+        let Prepared { mut setup, recorder, writing, store, quarantine, config } = prepared;
         let maps = gateway.maps().clone();
         follow_rules(&mut setup, &maps).await?;
         let Listeners { v4, v6 } = Listeners::open()?;
         divert::add_routes().await?;
         // First, so that nothing is taken over that nobody delivers.
         let store = store.map(|(opened, setup)| opened.start(setup, recorder.clone())).transpose()?;
+        let spool = store.as_ref().map(StoreAndForward::spool);
+        let keeper = Keeper::start(&quarantine, &config, spool, &recorder)?;
         let surroundings = Surroundings {
             recorder,
             clock: Arc::new(SystemClock),
@@ -86,7 +101,7 @@ impl Inspector {
         // Whoever is told that the gateway is ready finds its flows inspected.
         gateway.give_sign_of_life()?;
         info!(addresses = ?service.addresses(), "inspecting");
-        Ok(Self { service, writing, maps, store })
+        Ok(Self { service, writing, maps, store, keeper })
     }
 
     /// Sees to it that new sessions go by the rules that are active. Never ends; may be dropped and called again.
@@ -117,6 +132,7 @@ impl Inspector {
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let (mut setup, dequeuer) = setup(config, self.store.as_ref().map(StoreAndForward::spool))?;
         follow_rules(&mut setup, &self.maps).await?;
+        self.keeper.set_up(config, self.store.as_ref().map(StoreAndForward::spool))?;
         self.service.set_up(setup);
         if let (Some(store), Some(dequeuer)) = (&self.store, dequeuer) {
             store.set_up(dequeuer);
@@ -127,6 +143,7 @@ impl Inspector {
     /// Lets sessions in flight end, and writes the last records.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.service.stop().await;
+        self.keeper.stop();
         if let Some(store) = self.store {
             store.stop().await;
         }
@@ -161,7 +178,7 @@ fn setup(config: &Config, spool: Option<&Spool>) -> anyhow::Result<(Setup, Optio
             .with_context(|| format!("resource `{name}`"))?;
         resources.insert(name, Arc::new(made));
     }
-    let hostname = inspector.hostname.clone().unwrap_or_else(system_name);
+    let hostname = inspector.name();
     let dequeuer = spool
         .map(|_| store_and_forward::dequeuer_setup(config, &hostname, &message_inspector))
         .transpose()?;
@@ -212,13 +229,6 @@ fn resource(
         inspector: inspector.clone(),
         reception,
     })
-}
-
-/// What the system calls itself, if that can stand in a reply.
-fn system_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if is_domain(name) { name.to_owned() } else { "localhost".to_owned() }
 }
 
 /// Folder of messages on their way, within the data folder. Their files have no names; it stays empty.

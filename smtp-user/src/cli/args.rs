@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, lock, path, probe, queue, rules, scan, selftest, sessions, set,
-    stat, stop, uninspected,
+    ban, ca, check, conns, doctor, explain, lock, path, probe, quarantine, queue, rules, scan, selftest,
+    sessions, set, stat, stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -51,6 +51,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// List and change what waits in the spool.
     Queue(queue::QueueArgs),
+    /// List, release and delete mail that was accepted and not sent on.
+    Quarantine(quarantine::QuarantineArgs),
     /// List what reached a server although nobody looked at it.
     Uninspected(uninspected::UninspectedArgs),
     /// Ask a mail server what it offers: greeting, EHLO keywords, STARTTLS, certificate.

@@ -6,6 +6,7 @@ use std::process;
 use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
 use crate::packet_path::error::PacketPathError;
+use crate::quarantine::error::QuarantineError;
 use crate::spool::error::SpoolError;
 use crate::tls::authority_store::AuthorityError;
 
@@ -81,6 +82,23 @@ impl From<&SpoolError> for ExitCode {
             SpoolError::Damaged { .. } => Self::Data,
             SpoolError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Self::Permission,
             SpoolError::Io { .. } => Self::Io,
+        }
+    }
+}
+
+impl From<&QuarantineError> for ExitCode {
+    fn from(error: &QuarantineError) -> Self {
+        match error {
+            QuarantineError::NotThere { .. } => Self::NoInput,
+            QuarantineError::NotAFolder { .. }
+            | QuarantineError::WrongOwner { .. }
+            | QuarantineError::OtherVersion { .. } => Self::Config,
+            QuarantineError::NoSpace | QuarantineError::Busy { .. } | QuarantineError::Cut => Self::TempFail,
+            QuarantineError::Damaged { .. } => Self::Data,
+            QuarantineError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                Self::Permission
+            }
+            QuarantineError::Io { .. } | QuarantineError::Held { .. } => Self::Io,
         }
     }
 }

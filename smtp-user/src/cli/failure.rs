@@ -14,6 +14,7 @@ use crate::inspect::inspector::InspectorError;
 use crate::model::session_id::InvalidId;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::packet_rules::RulesError;
+use crate::quarantine::error::QuarantineError;
 use crate::spool::error::SpoolError;
 use crate::tls::authority_store::AuthorityError;
 
@@ -73,6 +74,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<SpoolError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<QuarantineError>() {
         return Some(error.into());
     }
     if cause.is::<InvalidId>() {

@@ -1,6 +1,6 @@
 //! `postern queue`: what is in the spool, and what is to be done about it. Works with and without the daemon.
 
-mod orders;
+pub(super) mod orders;
 mod row;
 
 use std::path::PathBuf;

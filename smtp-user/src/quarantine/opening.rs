@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+use crate::quarantine::SOCKET;
 use crate::quarantine::error::{QuarantineError, Result};
 use crate::quarantine::found::{Foreign, Opened};
 use crate::quarantine::store::Store;
@@ -135,4 +136,4 @@ pub(super) fn look_around(store: &Store, foreign: &mut Vec<Foreign>) -> Result<(
 
 const LOCK: &str = "lock";
 /// Names that stand in the folder itself.
-const KNOWN: [&str; 4] = [LOCK, "entry", "body", "incoming"];
+const KNOWN: [&str; 5] = [LOCK, SOCKET, "entry", "body", "incoming"];

@@ -53,6 +53,17 @@ impl Default for InspectorConfig {
     }
 }
 
+impl InspectorConfig {
+    /// What the gateway calls itself: its configured name, or what the system calls itself if that can stand in a reply.
+    pub fn name(&self) -> String {
+        self.hostname.clone().unwrap_or_else(|| {
+            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+            let name = name.trim();
+            if is_domain(name) { name.to_owned() } else { "localhost".to_owned() }
+        })
+    }
+}
+
 /// Shortest time-out: less would end dialogues that are only slow.
 const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Longest time-out.

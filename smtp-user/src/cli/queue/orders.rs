@@ -15,7 +15,7 @@ use crate::spool::place::Places;
 use crate::spool::store::Spool;
 
 /// The ids given, those on standard input in the place of `-`.
-pub(super) fn ids(given: &[String]) -> anyhow::Result<Vec<MessageId>> {
+pub(in crate::cli) fn ids(given: &[String]) -> anyhow::Result<Vec<MessageId>> {
     let mut ids: Vec<MessageId> = Vec::new();
     for word in given {
         if word == "-" {
@@ -67,7 +67,8 @@ pub(super) fn give(
     Ok(if failed == 0 { ExitCode::Ok } else { ExitCode::Data }.into())
 }
 
-fn who() -> String {
+/// Who gives orders.
+pub(in crate::cli) fn who() -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
     user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name)
 }
