@@ -12,6 +12,7 @@ pub mod inspection;
 pub mod inspector;
 pub mod judgement;
 pub mod part_scan;
+pub mod ruled;
 pub mod stage;
 
 pub use config::Config;

@@ -103,6 +103,7 @@ pub(crate) fn judged(verdict: MessageVerdict, action: MessageAction) -> SessionE
         verdict,
         action,
         why: "Eicar-Test-Signature in part 2 (eicar.com)".to_owned(),
+        part_rule: None,
         octets: 100,
         sha256: String::new(),
     }

@@ -62,7 +62,10 @@ impl Tally {
     fn enter(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::Replied { code: 200..=299, .. } => self.delivered += 1,
-            SessionEvent::Judged { action: MessageAction::Refuse, .. } => self.refused += 1,
+            SessionEvent::Judged {
+                action: MessageAction::Refuse | MessageAction::Drop | MessageAction::Block,
+                ..
+            } => self.refused += 1,
             SessionEvent::Judged { action: MessageAction::Defer, .. } => self.deferred += 1,
             _ => {}
         }

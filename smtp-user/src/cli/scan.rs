@@ -131,6 +131,9 @@ struct Report {
     verdict: MessageVerdict,
     action: MessageAction,
     why: String,
+    /// The rule on parts that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_rule: Option<String>,
     octets: u64,
     sha256: String,
     parts: Vec<PartRecord>,
@@ -144,6 +147,7 @@ impl Report {
             verdict: judgement.decision.verdict,
             action: judgement.decision.action,
             why: judgement.decision.why,
+            part_rule: judgement.rule,
             octets: judgement.octets,
             sha256: judgement.sha256,
             parts: judgement.parts,
@@ -153,7 +157,7 @@ impl Report {
 
     fn exit_code(&self) -> ExitCode {
         match self.verdict {
-            MessageVerdict::Clean => ExitCode::Ok,
+            MessageVerdict::Clean if self.action == MessageAction::Pass => ExitCode::Ok,
             MessageVerdict::EngineError => ExitCode::TempFail,
             _ => ExitCode::NotClean,
         }
@@ -173,8 +177,14 @@ impl Report {
             MessageAction::Pass => "pass",
             MessageAction::Refuse => "refuse",
             MessageAction::Defer => "defer",
+            MessageAction::Rewrite => "rewrite",
+            MessageAction::Quarantine => "quarantine",
+            MessageAction::Drop => "drop",
+            MessageAction::Block => "block",
         };
-        let mut text = format!("{}: {verdict}, {action}: {}\n", printable(&self.file), self.why);
+        let by = self.part_rule.as_ref().map(|rule| format!(" by rule \"{}\"", printable(rule)));
+        let by = by.unwrap_or_default();
+        let mut text = format!("{}: {verdict}, {action}{by}: {}\n", printable(&self.file), self.why);
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {} octets, sha256 {}", self.octets, self.sha256);
         for part in &self.parts {

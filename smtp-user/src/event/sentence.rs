@@ -38,9 +38,10 @@ pub fn sentence(event: &SessionEvent) -> String {
             let detail = detail.as_ref().map(|detail| format!(", {detail}")).unwrap_or_default();
             format!("engine {engine}{version}: {result}{detail}, {}", millis(*micros))
         }
-        SessionEvent::Judged { verdict, action, why, octets, .. } => {
+        SessionEvent::Judged { verdict, action, why, part_rule, octets, .. } => {
             let because = if why.is_empty() { String::new() } else { format!(": {why}") };
-            format!("{octets} octets, {}, {}{because}", verdict_word(*verdict), action_word(action))
+            let by = part_rule.as_ref().map(|rule| format!(" by rule \"{rule}\"")).unwrap_or_default();
+            format!("{octets} octets, {}, {}{by}{because}", verdict_word(*verdict), action_word(action))
         }
         SessionEvent::Queued { recipients, octets, judged } => {
             let judged = if *judged { "judged in the dialogue" } else { "to be judged before delivery" };
@@ -108,6 +109,10 @@ pub const fn action_word(action: &MessageAction) -> &'static str {
         MessageAction::Pass => "passed",
         MessageAction::Refuse => "refused",
         MessageAction::Defer => "deferred",
+        MessageAction::Rewrite => "rewritten",
+        MessageAction::Quarantine => "quarantined",
+        MessageAction::Drop => "dropped",
+        MessageAction::Block => "blocked",
     }
 }
 

@@ -113,6 +113,9 @@ pub enum SessionEvent {
         action: MessageAction,
         /// In a few words.
         why: String,
+        /// The rule on parts that decided, if one did.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        part_rule: Option<String>,
         /// Octets of the message as received.
         octets: u64,
         /// Of those octets, hexadecimal.

@@ -12,13 +12,29 @@
 //! | an engine could not be asked | engine error | that engine's `when_down` |
 //! | nothing of this | clean | pass |
 //!
-//! Where several lines hold, the strictest action is taken: refuse before defer before pass. Among those with
-//! that action the verdict is the one that stands first. So a finding counts whatever else failed, an engine
-//! that is away never refuses for good unless it is told to, and a message passes only if every line says so.
+//! Rules on parts ([`PartRule`](crate::policy::part_rule::PartRule)) add a line each, and take lines away:
+//!
+//! | the rule says | its own line | lines that no longer count |
+//! |---|---|---|
+//! | `scan`, or no rule | none | none |
+//! | `allow` | none | what was found in the content of the part and what is in it; a defect of its form if the rule names that verdict |
+//! | `lock`, `strip` | rewrite | what was found in the content of the whole attachment; what engines found in the message: they are asked about what goes on |
+//! | `quarantine` | quarantine | everything found in the part and what is in it |
+//! | `drop` | drop | the same |
+//! | `block` | block | the same |
+//!
+//! Where several lines hold, the strictest action is taken: block, drop, refuse, quarantine, defer, rewrite, pass. Among
+//! those with that action the verdict is the one that stands first. So a finding counts whatever else failed, an engine
+//! that is away never refuses for good unless it is told to, and a message passes only if every line says so. A message
+//! with any defect of form is never rewritten: what follows then is configured.
+
+use std::time::Duration;
 
 use crate::content;
 use crate::engine::outcome::{EngineOutcome, EngineReport};
-use crate::inspect::config::Actions;
+use crate::inspect::config::{Actions, Rewriting};
+use crate::inspect::ruled::found::{of_content, of_form};
+use crate::inspect::ruled::{Aspect, Ruled};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::wire::mime::defect::{Defect, DefectKind};
 
@@ -51,47 +67,89 @@ pub struct Seen<'s> {
     pub contents: &'s [(content::Finding, String)],
     /// What each engine said, and what follows if it could not be asked.
     pub engines: &'s [(EngineReport, MessageAction)],
+    /// What rules on parts say.
+    pub ruled: &'s [Ruled<'s>],
+}
+
+/// A decision, and what a rule on parts has to do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Combined {
+    /// The decision.
+    pub decision: Decision,
+    /// The rule that decided, if one did.
+    pub rule: Option<String>,
+    /// How long the source is to be banned.
+    pub ban_for: Option<Duration>,
 }
 
 /// Decides.
-pub fn combine(seen: Seen<'_>, actions: &Actions) -> Decision {
-    let mut lines: Vec<Decision> = Vec::new();
+pub fn combine(seen: Seen<'_>, actions: &Actions, rewriting: &Rewriting) -> Combined {
+    let mut lines: Vec<(Decision, Option<&Ruled<'_>>)> = Vec::new();
+    for ruled in seen.ruled {
+        if let Some(action) = ruled.message_action() {
+            let why = one_line(&why_ruled(ruled));
+            lines.push((Decision { verdict: ruled.verdict, action, why }, Some(ruled)));
+        }
+    }
+    lines.extend(findings(seen, actions).into_iter().map(|line| (line, None)));
+    let clean = Decision {
+        verdict: MessageVerdict::Clean,
+        action: MessageAction::Pass,
+        why: "nothing found".to_owned(),
+    };
+    // The first of equals, in the order they were seen.
+    let strictest = lines.into_iter().min_by_key(|(line, _)| (mildness(&line.action), rank(line.verdict)));
+    let (mut decision, ruled) = strictest.unwrap_or((clean, None));
+    if decision.action == MessageAction::Rewrite && !seen.defects.is_empty() {
+        decision.action = rewriting.not_possible.clone();
+    }
+    let rule = ruled.map(|ruled| ruled.rule);
+    let ban_for = rule.filter(|_| decision.action == MessageAction::Block).map(|rule| rule.ban_for);
+    Combined { decision, rule: rule.map(|rule| rule.name.clone()), ban_for }
+}
+
+/// A line for everything that was found and that no rule excuses.
+fn findings(seen: Seen<'_>, actions: &Actions) -> Vec<Decision> {
+    let mut lines = Vec::new();
     let mut line =
         |verdict, action, why: String| lines.push(Decision { verdict, action, why: one_line(&why) });
+    let is_excused = |place: &str, aspect| seen.ruled.iter().any(|ruled| ruled.excuses(place, aspect));
+    // What goes on is not what the engines have seen, and they are asked again.
+    let is_rewritten = seen.ruled.iter().any(|ruled| ruled.rule.action.rewrites());
     for finding in seen.findings {
+        if finding.part.as_ref().is_some_and(|part| is_excused(&part.number, Aspect::Content)) {
+            continue;
+        }
         line(MessageVerdict::Infected, actions.infected.clone(), why_infected(finding));
     }
     for (defect, part) in seen.defects {
-        let (verdict, what) = match defect.kind() {
-            DefectKind::Ambiguous => (MessageVerdict::Ambiguous, "ambiguous structure"),
-            DefectKind::Unsupported => (MessageVerdict::Unsupported, "content that cannot be inspected"),
-            DefectKind::LimitExceeded => (MessageVerdict::LimitExceeded, "over a limit of inspection"),
+        let verdict = of_form(defect.kind());
+        if is_excused(part, Aspect::Form(verdict)) {
+            continue;
+        }
+        let what = match defect.kind() {
+            DefectKind::Ambiguous => "ambiguous structure",
+            DefectKind::Unsupported => "content that cannot be inspected",
+            DefectKind::LimitExceeded => "over a limit of inspection",
         };
         let place = if part.is_empty() { String::new() } else { format!(" (part {part})") };
         line(verdict, actions.of(verdict), format!("{what}: {defect}{place}"));
     }
     for (finding, part) in seen.contents {
-        let (verdict, what) = match finding {
-            content::Finding::Encrypted => {
-                (MessageVerdict::Encrypted, "encrypted content that cannot be inspected".to_owned())
-            }
-            content::Finding::LimitExceeded(limit) => {
-                (MessageVerdict::LimitExceeded, format!("over a limit of inspection: {limit}"))
-            }
-            content::Finding::Unsupported(why) => {
-                (MessageVerdict::Unsupported, format!("content that cannot be inspected: {why}"))
-            }
-            content::Finding::Ambiguous(technique) => {
-                (MessageVerdict::Ambiguous, format!("ambiguous content: {technique}"))
-            }
-            content::Finding::Trait(_) => continue,
+        let Some(verdict) = of_content(*finding).filter(|_| !is_excused(part, Aspect::Content)) else {
+            continue;
         };
         let place = shorten(part, MAX_FILE_NAME);
-        line(verdict, actions.of(verdict), format!("{what} (part {place})"));
+        line(verdict, actions.of(verdict), format!("{} (part {place})", why_content(*finding)));
     }
     for (report, when_down) in seen.engines {
         match &report.outcome {
             EngineOutcome::Clean => {}
+            EngineOutcome::Error(_) => {
+                let why = "inspection is not available".to_owned();
+                line(MessageVerdict::EngineError, when_down.clone(), why);
+            }
+            _ if is_rewritten => {}
             EngineOutcome::Infected(name) => {
                 let finding = Finding { name: name.clone(), part: None };
                 line(MessageVerdict::Infected, actions.infected.clone(), why_infected(&finding));
@@ -104,30 +162,24 @@ pub fn combine(seen: Seen<'_>, actions: &Actions) -> Decision {
                 let why = "encrypted content that cannot be inspected".to_owned();
                 line(MessageVerdict::Encrypted, actions.encrypted.clone(), why);
             }
-            EngineOutcome::Error(_) => {
-                let why = "inspection is not available".to_owned();
-                line(MessageVerdict::EngineError, when_down.clone(), why);
-            }
         }
     }
-    let clean = Decision {
-        verdict: MessageVerdict::Clean,
-        action: MessageAction::Pass,
-        why: "nothing found".to_owned(),
-    };
-    // The first of equals, in the order they were seen.
-    lines.into_iter().min_by_key(|line| (mildness(&line.action), rank(line.verdict))).unwrap_or(clean)
+    lines
 }
 
 const fn mildness(action: &MessageAction) -> u8 {
     match action {
-        MessageAction::Refuse => 0,
-        MessageAction::Defer => 1,
-        MessageAction::Pass => 2,
+        MessageAction::Block => 0,
+        MessageAction::Drop => 1,
+        MessageAction::Refuse => 2,
+        MessageAction::Quarantine => 3,
+        MessageAction::Defer => 4,
+        MessageAction::Rewrite => 5,
+        MessageAction::Pass => 6,
     }
 }
 
-const fn rank(verdict: MessageVerdict) -> u8 {
+pub(super) const fn rank(verdict: MessageVerdict) -> u8 {
     match verdict {
         MessageVerdict::Infected => 0,
         MessageVerdict::LimitExceeded => 1,
@@ -136,6 +188,28 @@ const fn rank(verdict: MessageVerdict) -> u8 {
         MessageVerdict::Encrypted => 4,
         MessageVerdict::EngineError => 5,
         MessageVerdict::Clean => 6,
+    }
+}
+
+/// What the originator may know: not which rule.
+fn why_ruled(ruled: &Ruled<'_>) -> String {
+    let place = FoundIn { number: shorten(&ruled.part, MAX_FILE_NAME), name: ruled.name.clone() };
+    if let Some(name) = ruled.found.first() {
+        return why_infected(&Finding { name: name.clone(), part: Some(place) });
+    }
+    match &place.name {
+        Some(file) => format!("{} (part {}) may not pass", shorten(file, MAX_FILE_NAME), place.number),
+        None => format!("part {} may not pass", place.number),
+    }
+}
+
+fn why_content(finding: content::Finding) -> String {
+    match finding {
+        content::Finding::Encrypted => "encrypted content that cannot be inspected".to_owned(),
+        content::Finding::LimitExceeded(limit) => format!("over a limit of inspection: {limit}"),
+        content::Finding::Unsupported(why) => format!("content that cannot be inspected: {why}"),
+        content::Finding::Ambiguous(technique) => format!("ambiguous content: {technique}"),
+        content::Finding::Trait(has) => has.name().to_owned(),
     }
 }
 

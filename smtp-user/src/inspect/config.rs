@@ -28,6 +28,21 @@ pub struct Config {
     pub actions: Actions,
     /// What is done about parts, in the order in which the rules are asked.
     pub rules: Vec<PartRule>,
+    /// How messages are rewritten of which a part may not pass.
+    pub rewriting: Rewriting,
+}
+
+/// How messages are rewritten of which a part may not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewriting {
+    /// What follows if a message cannot be rewritten: it is ambiguous, or the part has no place of its own. Default: refuse.
+    pub not_possible: MessageAction,
+}
+
+impl Default for Rewriting {
+    fn default() -> Self {
+        Self { not_possible: MessageAction::Refuse }
+    }
 }
 
 /// What follows from each verdict. A clean message always passes, and what follows from an engine that

@@ -26,6 +26,8 @@ pub(super) struct Scanned<'s> {
 pub(super) struct Looks<'l> {
     pub(super) lists: &'l HashLists,
     pub(super) executables: bool,
+    /// Members of a part that are recorded.
+    pub(super) most: usize,
 }
 
 impl Looks<'_> {

@@ -42,7 +42,7 @@ pub(super) struct Looked {
 }
 
 /// Members of a part that are recorded; more are counted, and what is found in them is told.
-const MAX_RECORDS: usize = 1000;
+pub(super) const MAX_RECORDS: usize = 1000;
 /// Findings of a part that are remembered.
 const MAX_FOUND: usize = 16;
 /// Octets of the message that are read at a time.
@@ -148,7 +148,9 @@ fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<L
         Some(workers) => workers.unpack(&question, &part.readings)?,
         None => unpack::unpack(&question, part.readings.iter().map(Vec::as_slice)),
     };
-    let looks = Looks { lists: &shared.lists, executables: shared.executables };
+    // Rules are asked about every member; those that nobody needs to hear of are forgotten behind that.
+    let most = if shared.rules.is_empty() { MAX_RECORDS } else { usize::MAX };
+    let looks = Looks { lists: &shared.lists, executables: shared.executables, most };
     let mut looked = Looked { index: part.index, ..Looked::default() };
     for Unpacked { contents, members } in answer {
         for member in members {
@@ -188,11 +190,11 @@ impl Looked {
             }
             Seen::Unread(why) => record.stages = stage::all_skipped(&why.name()),
         }
-        self.keep(record);
+        self.keep(record, looks.most);
     }
 
-    fn keep(&mut self, record: PartRecord) {
-        if self.records.len() < MAX_RECORDS {
+    fn keep(&mut self, record: PartRecord, most: usize) {
+        if self.records.len() < most {
             self.records.push(record);
         }
     }
@@ -236,8 +238,8 @@ pub(super) fn enter(
 fn members_text(looked: &Looked) -> String {
     match looked.members {
         1 => "1 member".to_owned(),
-        count if looked.records.len() < count => {
-            format!("{count} members, the first {} are recorded", looked.records.len())
+        count if looked.records.len().min(MAX_RECORDS) < count => {
+            format!("{count} members, the first {} are recorded", looked.records.len().min(MAX_RECORDS))
         }
         count => format!("{count} members"),
     }

@@ -9,11 +9,12 @@ use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
 use crate::engine::hash_list::to_hex;
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::event::session_event::PartRecord;
-use crate::inspect::combine::{Finding, Seen, combine};
+use crate::inspect::combine::{Combined, Finding, Seen, combine};
 use crate::inspect::contents;
 use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::part_scan::PartScanner;
+use crate::inspect::ruled;
 use crate::inspect::stage::{self, ran, skipped};
 use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
@@ -30,16 +31,26 @@ pub struct Inspection {
     raw: EicarMatcher,
     walker: Walker,
     parts: PartScanner,
+    /// Parts that rules are not asked about.
+    replaced: Vec<String>,
 }
 
 /// Octets looked at in one go, so that they stay in the processor's cache.
 const PIECE: usize = 32 << 10;
 
 impl Inspection {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, replaced: Vec<String>) -> Self {
         let walker = Walker::new(shared.limits);
         let parts = PartScanner::new(Arc::clone(&shared.lists), shared.digests, shared.executables);
-        Self { shared, octets: 0, sha256: Sha256::new(), raw: EicarMatcher::default(), walker, parts }
+        Self {
+            shared,
+            octets: 0,
+            sha256: Sha256::new(),
+            raw: EicarMatcher::default(),
+            walker,
+            parts,
+            replaced,
+        }
     }
 
     /// Takes the next octets of the message. Costs time in proportion to them, and bounded memory.
@@ -77,12 +88,22 @@ impl Inspection {
             findings.push(Finding { name: EICAR_NAME.to_owned(), part: None });
         }
         let defects = self.walker.defects();
-        let seen = Seen { findings: &findings, defects, contents: &within, engines: &engines };
-        let decision = combine(seen, &self.shared.actions);
+        let Shared { rules, actions, rewriting, .. } = self.shared.as_ref();
+        let seen = Seen { findings: &findings, defects, contents: &within, engines: &engines, ruled: &[] };
+        let ruled = ruled::ask(rules, &parts, seen, &self.replaced);
+        let Combined { decision, rule, ban_for } =
+            combine(Seen { ruled: &ruled, ..seen }, actions, rewriting);
+        let rewrites = decision.action == MessageAction::Rewrite;
+        let changes = if rewrites { ruled::changes(&ruled) } else { Vec::new() };
         add_structure(&mut parts, defects);
         add_engines(&mut parts, &engines);
+        ruled::enter(!rules.is_empty(), &ruled, &self.replaced, &mut parts);
+        ruled::trim(&ruled, &mut parts, contents::MAX_RECORDS);
         Judgement {
             decision,
+            rule,
+            ban_for,
+            changes,
             parts,
             engines: engines.iter().map(|(report, _)| report.event()).collect(),
             sha256: to_hex(&self.sha256.finalize()),

@@ -7,8 +7,9 @@ use tokio::sync::Semaphore;
 use crate::content::ContentLimits;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::engine::remote::Engine;
-use crate::inspect::config::{Actions, Config};
+use crate::inspect::config::{Actions, Config, Rewriting};
 use crate::inspect::inspection::Inspection;
+use crate::policy::part_rule::PartRule;
 use crate::wire::mime::walk::WalkLimits;
 use crate::worker::pool::Pool;
 
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) executables: bool,
     pub(crate) engines: Vec<Engine>,
     pub(crate) actions: Actions,
+    pub(crate) rules: Vec<PartRule>,
+    pub(crate) rewriting: Rewriting,
 }
 
 impl Inspector {
@@ -58,13 +61,21 @@ impl Inspector {
             executables: config.executables,
             engines: config.engines.into_iter().map(Engine::new).collect(),
             actions: config.actions,
+            rules: config.rules,
+            rewriting: config.rewriting,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins to look at a message.
     pub fn begin(&self) -> Inspection {
-        Inspection::new(Arc::clone(&self.shared))
+        Inspection::new(Arc::clone(&self.shared), Vec::new())
+    }
+
+    /// Begins to look at a message that was rewritten: parts of these numbers, and what is within them, are our own, and no
+    /// rule on parts is asked about them.
+    pub fn begin_again(&self, replaced: Vec<String>) -> Inspection {
+        Inspection::new(Arc::clone(&self.shared), replaced)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What an inspection comes to.
 
+use std::time::Duration;
+
 use crate::event::session_event::{PartRecord, SessionEvent};
+use crate::inspect::ruled::Change;
 use crate::model::decision::Decision;
 use crate::model::queued_message::KeptJudgement;
 
@@ -9,6 +12,12 @@ use crate::model::queued_message::KeptJudgement;
 pub struct Judgement {
     /// Verdict, action, and why.
     pub decision: Decision,
+    /// The rule on parts that decided, if one did.
+    pub rule: Option<String>,
+    /// How long the source is to be banned.
+    pub ban_for: Option<Duration>,
+    /// The parts that are to be replaced, if the action is to rewrite.
+    pub changes: Vec<Change>,
     /// Every part that was found, in the order of the message.
     pub parts: Vec<PartRecord>,
     /// What each engine said: [`SessionEvent::Engine`] only.
@@ -42,6 +51,7 @@ impl Judgement {
             verdict: self.decision.verdict,
             action: self.decision.action.clone(),
             why: self.decision.why.clone(),
+            part_rule: self.rule.clone(),
             octets: self.octets,
             sha256: self.sha256.clone(),
         }

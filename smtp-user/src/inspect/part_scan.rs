@@ -130,7 +130,7 @@ impl PartSink for PartScanner {
             first.get_or_insert((reading.octets, digests));
         }
         let Some((octets, digests)) = &first else { return };
-        let looks = Looks { lists: &self.lists, executables: self.executables };
+        let looks = Looks { lists: &self.lists, executables: self.executables, most: 0 };
         let scanned = Scanned { octets: *octets, digests, kinds: &kinds, has_eicar, listed };
         for name in looks.fill(&mut record, scanned) {
             self.found(&name, &header);

@@ -1,6 +1,6 @@
 //! What is done with every part, in one order, and the words of its record.
 //!
-//! A cache, links, extraction and policy take their places between these when they come: each is one more
+//! A cache, links and extraction take their places between these when they come: each is one more
 //! constant and one more line in [`Rows`].
 
 /// Stages of this process, in their order.
@@ -18,6 +18,9 @@ pub const SIGNATURE: &str = "signature";
 pub const REPUTATION: &str = "reputation";
 /// Programs for an operating system.
 pub const EXECUTABLES: &str = "executables";
+
+/// Rules on parts; the last of all, behind the engines.
+pub const POLICY: &str = "policy";
 
 /// The name of an engine's stage.
 pub fn engine(name: &str) -> String {

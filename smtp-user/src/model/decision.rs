@@ -34,6 +34,21 @@ pub enum MessageAction {
     Refuse,
     /// A transient refusal: the originator tries again.
     Defer,
+    /// The next hop gets it with parts replaced, behind the trace fields.
+    Rewrite,
+    /// It is accepted and kept; nobody gets it unless it is released.
+    Quarantine,
+    /// A permanent refusal that ends the session.
+    Drop,
+    /// The same, and the source is banned for a time.
+    Block,
+}
+
+impl MessageAction {
+    /// Whether the next hop gets the message, as it is or rewritten.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Pass | Self::Rewrite)
+    }
 }
 
 /// The decision on a message.

@@ -4,7 +4,7 @@
 
 use crate::limits::REPLY_LINE_WRITTEN_OCTETS;
 use crate::model::decision::{Decision, MessageAction};
-use crate::model::session_id::{MessageId, SessionId};
+use crate::model::session_id::MessageId;
 use crate::wire::smtp::command::CommandError;
 use crate::wire::smtp::data::DataDefect;
 use crate::wire::smtp::parameter::ParameterError;
@@ -285,14 +285,19 @@ pub fn turned_away(hostname: &str) -> Reply {
     say(421, &format!("4.7.0 {hostname} takes no connection now"))
 }
 
-/// A message does not go on: what was done, why, and the name under which the record has more.
-pub(super) fn judged(decision: &Decision, session: SessionId) -> Reply {
+/// A message does not go on: what is done with it, why, and the name under which the record has more.
+pub(super) fn judged(decision: &Decision, message: MessageId) -> Reply {
     let (code, what) = match decision.action {
         MessageAction::Defer => (451, "4.7.1 Message deferred"),
-        // `Pass` never comes here; if it did, refusing is the safe thing to say.
-        MessageAction::Refuse | MessageAction::Pass => (554, "5.7.1 Message refused"),
+        // The last two never come here; if they did, refusing is the safe thing to say.
+        MessageAction::Refuse
+        | MessageAction::Drop
+        | MessageAction::Block
+        | MessageAction::Pass
+        | MessageAction::Rewrite => (554, "5.7.1 Message refused"),
+        MessageAction::Quarantine => return say(250, &format!("2.0.0 Accepted, quarantined as {message}")),
     };
-    let tail = format!(" (session {session})");
+    let tail = format!(" (session {})", message.session);
     let room = REPLY_LINE_WRITTEN_OCTETS.saturating_sub("554 \r\n: ".len() + what.len() + tail.len());
     let why = bounded(&decision.why, room);
     let colon = if why.is_empty() { "" } else { ": " };

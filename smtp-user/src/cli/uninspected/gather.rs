@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::audit::reader::RawRecord;
 use crate::event::sentence::verdict_word;
 use crate::event::session_event::{PartRecord, SessionEvent};
-use crate::inspect::stage::STRUCTURE;
-use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::inspect::stage::{POLICY, STRUCTURE};
+use crate::model::decision::MessageVerdict;
 use crate::model::disposition::Disposition;
 use crate::model::session_id::SessionId;
 
@@ -81,7 +81,7 @@ impl Gather {
                 }
             }
             SessionEvent::Judged { verdict, action, .. } => {
-                let passed = action == MessageAction::Pass;
+                let passed = action.passes();
                 open.messages.entry(number).or_default().verdict = Some((verdict, passed));
             }
             SessionEvent::Replied { code, .. } => {
@@ -151,14 +151,16 @@ fn unseen(part: &PartRecord) -> Option<String> {
     let contains_others = ["multipart/", "message/rfc822", "message/global"]
         .iter()
         .any(|kind| part.media_type.to_ascii_lowercase().starts_with(kind));
-    // Form is not content.
-    let is_look = |(stage, result): &(String, String)| stage != STRUCTURE && result.starts_with("ran");
+    // Form is not content, and a rule looks at nothing.
+    let is_look = |(stage, result): &(String, String)| {
+        stage != STRUCTURE && stage != POLICY && result.starts_with("ran")
+    };
     // What is in an archive and could not be read has no octets, and no digest of them.
     let is_empty = part.octets == 0 && !(part.media_type.is_empty() && part.sha256.is_empty());
     if contains_others || is_empty || part.stages.iter().any(is_look) {
         return None;
     }
-    let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE);
+    let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE && stage != POLICY);
     let reasons: Vec<&str> = skipped.map(|(_, result)| result.as_str()).collect();
     Some(if reasons.is_empty() { "no_stage".to_owned() } else { reasons.join(" ") })
 }

@@ -24,12 +24,25 @@ fn a_judgement_names_verdict_action_and_cause() {
         verdict: MessageVerdict::Infected,
         action: MessageAction::Refuse,
         why: "Eicar-Test-Signature in part 2 (eicar.com)".to_owned(),
+        part_rule: None,
         octets: 1234,
         sha256: String::new(),
     };
     assert_eq!(
         sentence(&event),
         "1234 octets, infected, refused: Eicar-Test-Signature in part 2 (eicar.com)"
+    );
+    let event = SessionEvent::Judged {
+        verdict: MessageVerdict::Clean,
+        action: MessageAction::Block,
+        why: "a.exe (part 2) may not pass".to_owned(),
+        part_rule: Some("programs".to_owned()),
+        octets: 1234,
+        sha256: String::new(),
+    };
+    assert_eq!(
+        sentence(&event),
+        "1234 octets, clean, blocked by rule \"programs\": a.exe (part 2) may not pass"
     );
 }
 

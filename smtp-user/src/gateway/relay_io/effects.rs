@@ -8,6 +8,7 @@ use crate::gateway::leg_io::WriteFailure;
 use crate::gateway::message::{Message, SendError};
 use crate::gateway::trace_fields::trace_fields;
 use crate::limits::Timeout;
+use crate::model::decision::MessageAction;
 use crate::model::leg::Leg;
 use crate::model::session_id::MessageId;
 use crate::session::relay::{Effect, Framing, Input};
@@ -111,7 +112,11 @@ impl RelayIo {
             self.input(Input::DataDefect(defect));
             return;
         }
-        let Some(judgement) = Box::pin(self.judge_or_take(number, limit)).await else { return };
+        let Some(mut judgement) = Box::pin(self.judge_or_take(number, limit)).await else { return };
+        if judgement.decision.action == MessageAction::Rewrite {
+            // Nothing here rewrites messages, so it may not pass.
+            judgement.decision.action = MessageAction::Refuse;
+        }
         let number = Some(number);
         let ledger = &self.context.ledger;
         let event = judgement.event();

@@ -1,6 +1,8 @@
+mod ruled;
+
 use super::{Finding, FoundIn, Seen, combine};
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
-use crate::inspect::config::Actions;
+use crate::inspect::config::{Actions, Rewriting};
 use crate::model::decision::MessageAction::{self, Defer, Pass, Refuse};
 use crate::model::decision::MessageVerdict::{
     self, Ambiguous, Clean, Encrypted, EngineError as Error, Infected, LimitExceeded, Unsupported,
@@ -25,7 +27,8 @@ fn decide(
     let findings: Vec<_> =
         names.iter().map(|name| Finding { name: (*name).to_owned(), part: None }).collect();
     let defects: Vec<_> = defects.iter().map(|defect| (*defect, "1".to_owned())).collect();
-    let decision = combine(Seen { findings: &findings, defects: &defects, contents: &[], engines }, actions);
+    let seen = Seen { findings: &findings, defects: &defects, contents: &[], engines, ruled: &[] };
+    let decision = combine(seen, actions, &Rewriting::default()).decision;
     assert!(!decision.why.contains("secret-engine") && !decision.why.is_empty());
     (decision.verdict, decision.action, decision.why)
 }
@@ -74,8 +77,8 @@ fn reasons_are_one_short_line() {
     let why = |name: &str, file: Option<&str>| {
         let part = Some(FoundIn { number: "2".into(), name: file.map(str::to_owned) });
         let findings = [Finding { name: name.to_owned(), part }];
-        combine(Seen { findings: &findings, defects: &[], contents: &[], engines: &[] }, &Actions::default())
-            .why
+        let seen = Seen { findings: &findings, defects: &[], contents: &[], engines: &[], ruled: &[] };
+        combine(seen, &Actions::default(), &Rewriting::default()).decision.why
     };
     assert_eq!(
         why("Eicar-Test-Signature", Some("eicar.com")),

@@ -1,6 +1,7 @@
 //! Messages from their first octet to the decision.
 
 mod contents;
+mod rules;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -63,6 +64,7 @@ fn the_test_string_in_an_attachment_is_refused_by_name() {
         "signature ran(infected: Eicar-Test-Signature)",
         "reputation skipped(no list)",
         "executables skipped(off)",
+        "policy skipped(no rules)",
     ];
     assert_eq!(stages, expected);
 }
@@ -101,7 +103,7 @@ fn clean_mail_passes_with_a_row_for_every_stage() {
     let judgement = judge(&with_attachment(b"nothing"));
     assert_eq!(judgement.decision.verdict, MessageVerdict::Clean);
     assert_eq!(judgement.decision.action, MessageAction::Pass);
-    assert!(judgement.parts.iter().all(|part| part.stages.len() == 6));
+    assert!(judgement.parts.iter().all(|part| part.stages.len() == 7));
     assert!(judgement.engines.is_empty());
 }
 

@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (prop::sample::select(LINES.to_vec()), any::<bool>()).prop_map(|(line, more)| Step::Line(line, more)),
         40 => Just(Step::Answer),
         20 => Just(Step::Proceed),
-        8 => prop::sample::select(vec![MessageAction::Pass, MessageAction::Pass, MessageAction::Refuse, MessageAction::Defer])
+        8 => prop::sample::select(ACTIONS.to_vec())
             .prop_map(Step::Judge),
         3 => (prop::sample::select(vec![220, 221, 235, 250, 334, 354, 421, 450, 550, 554]), prop::sample::select(vec!["", OFFER]))
             .prop_map(|(code, text)| Step::Reply(code, text)),
@@ -95,6 +95,19 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Drain),
     ]
 }
+
+/// Everything that can be done with a message; most of them pass.
+const ACTIONS: [MessageAction; 9] = [
+    MessageAction::Pass,
+    MessageAction::Pass,
+    MessageAction::Pass,
+    MessageAction::Rewrite,
+    MessageAction::Refuse,
+    MessageAction::Defer,
+    MessageAction::Quarantine,
+    MessageAction::Drop,
+    MessageAction::Block,
+];
 
 /// What has been seen of a session.
 #[derive(Default)]
@@ -225,8 +238,7 @@ fn run(config: RelayConfig, steps: Vec<Step>) {
                 Input::Reply(&reply)
             }
             Step::Judge(action) => {
-                watch.passed |=
-                    matches!(relay.server, super::Server::Judging { .. }) && action == MessageAction::Pass;
+                watch.passed |= matches!(relay.server, super::Server::Judging { .. }) && action.passes();
                 decision = Decision { verdict: MessageVerdict::Clean, action, why: String::new() };
                 Input::Judged(&decision)
             }

@@ -163,6 +163,10 @@ fn happen(relay: &mut Relay, line: &str, effects: &mut Vec<Effect>) {
                 "pass" => (MessageVerdict::Clean, MessageAction::Pass),
                 "refuse" => (MessageVerdict::Infected, MessageAction::Refuse),
                 "defer" => (MessageVerdict::EngineError, MessageAction::Defer),
+                "rewrite" => (MessageVerdict::Clean, MessageAction::Rewrite),
+                "quarantine" => (MessageVerdict::Clean, MessageAction::Quarantine),
+                "drop" => (MessageVerdict::Clean, MessageAction::Drop),
+                "block" => (MessageVerdict::Clean, MessageAction::Block),
                 _ => panic!("{line}"),
             };
             decision = Decision { verdict, action, why: why.to_owned() };

@@ -2,7 +2,7 @@
 
 use super::{Refusal as R, bounded, judged};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
-use crate::model::session_id::SessionId;
+use crate::model::session_id::{MessageId, SessionId};
 
 #[test]
 fn codes_and_enhanced_codes_agree() {
@@ -95,12 +95,40 @@ fn codes_and_enhanced_codes_agree() {
 #[test]
 fn a_refusal_is_one_line_whatever_was_found() {
     let why = format!("bad\r\n250 ok{}", "\u{e9}".repeat(600));
-    for action in [MessageAction::Refuse, MessageAction::Defer, MessageAction::Pass] {
+    let message = MessageId { session: SessionId::new(0, [0; 10]), number: 2 };
+    let actions = [
+        MessageAction::Refuse,
+        MessageAction::Defer,
+        MessageAction::Drop,
+        MessageAction::Block,
+        MessageAction::Pass,
+        MessageAction::Rewrite,
+    ];
+    for action in actions {
         let decision = Decision { verdict: MessageVerdict::Infected, action, why: why.clone() };
-        let octets = judged(&decision, SessionId::new(0, [0; 10])).to_octets();
+        let octets = judged(&decision, message).to_octets();
         let line = std::str::from_utf8(octets.strip_suffix(b"\r\n").unwrap()).unwrap();
         assert!(!line.contains(['\r', '\n']) && octets.len() <= 512, "{line}");
         assert!(line.ends_with("(session 00000000-0000-7000-8000-000000000000)"), "{line}");
+    }
+}
+
+#[test]
+fn the_reply_follows_from_what_is_done() {
+    let message = MessageId { session: SessionId::new(0, [0; 10]), number: 2 };
+    for (action, reply) in [
+        (MessageAction::Refuse, "554 5.7.1 Message refused: why (session "),
+        (MessageAction::Drop, "554 5.7.1 Message refused: why (session "),
+        (MessageAction::Block, "554 5.7.1 Message refused: why (session "),
+        (MessageAction::Defer, "451 4.7.1 Message deferred: why (session "),
+        (
+            MessageAction::Quarantine,
+            "250 2.0.0 Accepted, quarantined as 00000000-0000-7000-8000-000000000000.2\r\n",
+        ),
+    ] {
+        let decision = Decision { verdict: MessageVerdict::Infected, action, why: "why".to_owned() };
+        let octets = judged(&decision, message).to_octets();
+        assert!(octets.starts_with(reply.as_bytes()), "{}", String::from_utf8_lossy(&octets));
     }
 }
 

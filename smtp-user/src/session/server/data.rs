@@ -6,6 +6,7 @@ use crate::event::session_event::SessionEvent;
 use crate::model::decision::{Decision, MessageAction};
 use crate::model::disposition::Disposition;
 use crate::model::leg::Leg;
+use crate::model::session_id::MessageId;
 use crate::session::client::{Client, Owed};
 use crate::session::effect::{Effect, Framing};
 use crate::session::relay::Relay;
@@ -103,7 +104,7 @@ impl Relay {
         let Server::Judging { chunked } = self.server else { return };
         let Some(number) = self.message else { return };
         match decision.action {
-            MessageAction::Pass => {
+            MessageAction::Pass | MessageAction::Rewrite => {
                 self.server = Server::Sending { sent: false, gone: false };
                 if chunked {
                     self.owed.push_back(Owed::Final);
@@ -112,11 +113,19 @@ impl Relay {
                     self.pass_on(Command::Data, Owed::Data);
                 }
             }
-            MessageAction::Refuse | MessageAction::Defer => {
-                self.final_reply(&replies::judged(decision, self.config.session), false);
+            MessageAction::Refuse | MessageAction::Defer | MessageAction::Quarantine => {
+                self.final_reply(&replies::judged(decision, self.message_id(number)), false);
                 self.abandon();
             }
+            MessageAction::Drop | MessageAction::Block => {
+                self.final_reply(&replies::judged(decision, self.message_id(number)), false);
+                self.close(Disposition::Refused("part_rule".to_owned()));
+            }
         }
+    }
+
+    const fn message_id(&self, number: u32) -> MessageId {
+        MessageId { session: self.config.session, number }
     }
 
     /// Nobody judged it in time.

@@ -1,0 +1,223 @@
+//! What rules on parts say of the parts of one message.
+
+pub(super) mod found;
+
+use self::found::{Found, found};
+use crate::engine::outcome::EngineOutcome;
+use crate::event::session_event::PartRecord;
+use crate::inspect::combine::{Seen, rank};
+use crate::inspect::part_scan::file_name;
+use crate::inspect::stage::{self, ran, skipped};
+use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::policy::part_action::PartAction;
+use crate::policy::part_rule::{PartFacts, PartRule, first};
+
+/// A part, and the rule that it is under.
+#[derive(Clone, Debug)]
+pub struct Ruled<'r> {
+    /// Its number, with the place in an archive.
+    pub part: String,
+    /// Its file name, if it has one.
+    pub name: Option<String>,
+    /// What it is.
+    pub media_type: String,
+    /// What was found out about it.
+    pub verdict: MessageVerdict,
+    /// Names of what was found in it.
+    pub found: Vec<String>,
+    /// The rule.
+    pub rule: &'r PartRule,
+}
+
+/// A part that is to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its number.
+    pub part: String,
+    /// Whether it is to be locked, and not taken out.
+    pub is_locked: bool,
+    /// The rule that says so.
+    pub rule: String,
+    /// File name of what the rule is about; empty if it has none.
+    pub name: String,
+    /// Its media type, or its kind.
+    pub media_type: String,
+    /// What was found in it; empty if nothing was.
+    pub found: String,
+}
+
+impl Change {
+    /// In a few words, for records.
+    pub fn text(&self) -> String {
+        let what = if self.is_locked { "locked" } else { "removed" };
+        let name = if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) };
+        format!("part {}{name} {what} by rule \"{}\"", self.part, self.rule)
+    }
+}
+
+/// Where something that was found belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// In the octets of a part.
+    Content,
+    /// In the form of the message, with what follows from it.
+    Form(MessageVerdict),
+}
+
+impl Ruled<'_> {
+    /// What follows for the message; `None` if nothing does.
+    pub fn message_action(&self) -> Option<MessageAction> {
+        match self.rule.action {
+            PartAction::Allow | PartAction::Scan => None,
+            PartAction::Lock | PartAction::Strip => Some(MessageAction::Rewrite),
+            PartAction::Drop => Some(MessageAction::Drop),
+            PartAction::Block => Some(MessageAction::Block),
+            PartAction::Quarantine => Some(MessageAction::Quarantine),
+        }
+    }
+
+    /// Whether what was found at a place no longer counts by itself.
+    ///
+    /// What is wrong with the form of a message is not mended by replacing a part of it, and is allowed only by a rule
+    /// that names it.
+    pub fn excuses(&self, place: &str, aspect: Aspect) -> bool {
+        match (self.rule.action, aspect) {
+            (PartAction::Scan, _) | (PartAction::Lock | PartAction::Strip, Aspect::Form(_)) => false,
+            (PartAction::Lock | PartAction::Strip, Aspect::Content) => leaf(place) == leaf(&self.part),
+            (PartAction::Allow, Aspect::Form(verdict)) => {
+                is_within(place, &self.part) && self.rule.verdicts.contains(&verdict)
+            }
+            (PartAction::Allow, Aspect::Content)
+            | (PartAction::Drop | PartAction::Block | PartAction::Quarantine, _) => {
+                is_within(place, &self.part)
+            }
+        }
+    }
+}
+
+/// The part of the message that a place in an archive belongs to.
+fn leaf(place: &str) -> &str {
+    place.split_once('/').map_or(place, |(leaf, _)| leaf)
+}
+
+/// Whether a place is the other, or in it.
+fn is_within(place: &str, other: &str) -> bool {
+    place.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Asks the rules about every part, except those that stand in place of others.
+pub fn ask<'r>(
+    rules: &'r [PartRule],
+    parts: &[PartRecord],
+    seen: Seen<'_>,
+    replaced: &[String],
+) -> Vec<Ruled<'r>> {
+    if rules.is_empty() {
+        return Vec::new();
+    }
+    let engines: Vec<&str> = seen
+        .engines
+        .iter()
+        .filter(|(report, _)| matches!(report.outcome, EngineOutcome::Infected(_)))
+        .map(|(report, _)| report.engine.as_str())
+        .collect();
+    let at = found(seen);
+    let nothing = Found::default();
+    let mut all = Vec::new();
+    for part in parts.iter().filter(|part| !is_ours(&part.part, replaced)) {
+        let found = at.get(part.part.as_str()).unwrap_or(&nothing);
+        if is_text_between(part) && found.verdicts.is_empty() {
+            continue;
+        }
+        let facts = PartFacts {
+            media_type: &part.media_type,
+            kinds: &part.kinds,
+            names: &part.names,
+            octets: part.octets,
+            verdicts: &found.verdicts,
+            findings: &found.findings,
+            traits: &found.traits,
+            engines: &engines,
+            is_member: part.part.contains('/'),
+        };
+        let Some(rule) = first(rules, &facts) else { continue };
+        let kind = || part.kinds.first().cloned().unwrap_or_default();
+        all.push(Ruled {
+            part: part.part.clone(),
+            name: file_name(&part.names),
+            media_type: if part.media_type.is_empty() { kind() } else { part.media_type.clone() },
+            verdict: worst(&found.verdicts),
+            found: found.findings.iter().map(|name| (*name).to_owned()).collect(),
+            rule,
+        });
+    }
+    all
+}
+
+fn worst(verdicts: &[MessageVerdict]) -> MessageVerdict {
+    verdicts.iter().copied().min_by_key(|verdict| rank(*verdict)).unwrap_or(MessageVerdict::Clean)
+}
+
+/// Whether a part stands in place of one that was replaced.
+fn is_ours(part: &str, replaced: &[String]) -> bool {
+    replaced.iter().any(|number| {
+        part.strip_prefix(number.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+    })
+}
+
+/// Text between the parts of a multipart is no attachment, as long as it is text.
+fn is_text_between(part: &PartRecord) -> bool {
+    let is_between = part.part.ends_with("preamble") || part.part.ends_with("epilogue");
+    is_between && part.kinds.iter().all(|kind| matches!(kind.as_str(), "empty" | "text" | "html" | "message"))
+}
+
+/// What is to be done with which parts: each of them once, and taken out if any rule says so.
+pub fn changes(ruled: &[Ruled<'_>]) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for ruled in ruled.iter().filter(|ruled| ruled.rule.action.rewrites()) {
+        let change = Change {
+            part: leaf(&ruled.part).to_owned(),
+            is_locked: ruled.rule.action == PartAction::Lock,
+            rule: ruled.rule.name.clone(),
+            name: ruled.name.clone().unwrap_or_default(),
+            media_type: ruled.media_type.clone(),
+            found: ruled.found.first().cloned().unwrap_or_default(),
+        };
+        match changes.iter_mut().find(|other| other.part == change.part) {
+            Some(other) if other.is_locked && !change.is_locked => *other = change,
+            Some(_) => {}
+            None => changes.push(change),
+        }
+    }
+    changes
+}
+
+/// Writes what the rules said into the records, a row for each part.
+pub fn enter(are_rules: bool, ruled: &[Ruled<'_>], replaced: &[String], parts: &mut [PartRecord]) {
+    let mut ruled = ruled.iter().peekable();
+    for part in parts {
+        // Both are in the order of the message.
+        let own = ruled.next_if(|ruled| ruled.part == part.part);
+        let result = match own {
+            Some(Ruled { rule, .. }) => ran(&format!("rule {}: {}", rule.name, rule.action)),
+            None if !are_rules => skipped("no rules"),
+            None if is_ours(&part.part, replaced) => skipped("stands for a replaced part"),
+            None => ran("no rule"),
+        };
+        part.stages.push((stage::POLICY.to_owned(), result));
+    }
+}
+
+/// Forgets members of archives that nobody needs to hear of, beyond so many of each part.
+pub fn trim(ruled: &[Ruled<'_>], parts: &mut Vec<PartRecord>, most: usize) {
+    let telling: std::collections::HashSet<&str> = ruled
+        .iter()
+        .filter(|ruled| ruled.message_action().is_some())
+        .map(|ruled| ruled.part.as_str())
+        .collect();
+    let mut members = 0;
+    parts.retain(|part| {
+        members = if part.part.contains('/') { members + 1 } else { 0 };
+        members <= most || telling.contains(part.part.as_str())
+    });
+}
