@@ -1,0 +1,176 @@
+//! Office and PDF.
+
+use lopdf::{Document, Object, dictionary};
+
+use super::{ExtractError, Kind, ROOM, Trait, Weeds, copy, error, extract, traits};
+use crate::content::fixture;
+use crate::content::fixture::zip::{Entry, archive};
+
+const TYPES: &str = "<?xml version=\"1.0\"?><Types><Default Extension=\"xml\" ContentType=\"a/b\"/>\
+    <Override PartName=\"/word/vbaProject.bin\" ContentType=\"x\"/>\
+    <Override ContentType='y' PartName='/word/document.xml'></Override></Types>";
+const RELATIONS: &str = "<Relationships>\
+    <Relationship Id=\"rId1\" Type=\"http://a/vbaProject\" Target=\"vbaProject.bin\"/>\
+    <Relationship Id=\"rId2\" Type=\"http://a/styles\" Target=\"styles.xml\"/>\
+    <Relationship Id=\"rId3\" Type=\"http://a/attachedTemplate\" Target=\"https://b.example/x?a&gt;b\" TargetMode=\"External\"/>\
+    <Relationship Id=\"rId4\" Type=\"http://a/hyperlink\" Target=\"https://c.example/\" TargetMode=\"External\"/>\
+    <Relationship Id=\"rId5\" Type=\"http://a/hyperlink\" Target=\"file://d/e\" TargetMode=\"External\"></Relationship>\
+    </Relationships>";
+
+fn document(more: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut members: Vec<(&str, &[u8])> = vec![
+        ("[Content_Types].xml", TYPES.as_bytes()),
+        ("word/document.xml", b"<w:document><w:instrText> PAGE </w:instrText></w:document>"),
+        ("word/_rels/document.xml.rels", RELATIONS.as_bytes()),
+        ("word/styles.xml", b"<styles/>"),
+    ];
+    members.extend(more);
+    let entries: Vec<Entry> = members.iter().map(|(name, octets)| Entry::deflated(name, octets)).collect();
+    archive(&entries)
+}
+
+fn member(document: &[u8], name: &str) -> Option<String> {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(document)).unwrap();
+    let mut member = archive.by_name(name).ok()?;
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut member, &mut text).unwrap();
+    Some(text)
+}
+
+#[test]
+fn macros_go_and_what_names_them() {
+    let original = document(&[("word/vbaProject.bin", b"macros"), ("word/media/a.png", b"\x89PNG")]);
+    assert!(traits(&original).contains(&Trait::Macros));
+    let copied = copy(Kind::Docx, &original);
+    assert_eq!(copied.removed.to_string(), "external reference (2), macros");
+    let left = traits(&copied.octets);
+    assert!(!left.contains(&Trait::Macros), "{left:?}");
+    assert_eq!(member(&copied.octets, "word/vbaProject.bin"), None);
+    assert_eq!(
+        member(&copied.octets, "[Content_Types].xml").unwrap(),
+        TYPES.replace("<Override PartName=\"/word/vbaProject.bin\" ContentType=\"x\"/>", "")
+    );
+    let relations = member(&copied.octets, "word/_rels/document.xml.rels").unwrap();
+    assert_eq!(
+        relations,
+        RELATIONS
+            .replace("<Relationship Id=\"rId1\" Type=\"http://a/vbaProject\" Target=\"vbaProject.bin\"/>", "")
+            .replace("https://b.example/x?a&gt;b", "about:blank")
+            .replace("file://d/e", "about:blank")
+    );
+    assert_eq!(member(&copied.octets, "word/styles.xml").unwrap(), "<styles/>");
+    // A copy of a copy is the copy.
+    assert_eq!(extract(Kind::Docx, &copied.octets, &Weeds::default(), ROOM), Ok(None));
+}
+
+#[test]
+fn what_is_embedded_is_copied_too_or_emptied() {
+    let inner =
+        archive(&[Entry::deflated("xl/vbaProject.bin", b"macros"), Entry::deflated("xl/a.xml", b"<a/>")]);
+    let original =
+        document(&[("word/embeddings/sheet.xlsx", &inner), ("word/embeddings/oleObject1.bin", b"MZ..")]);
+    let copied = copy(Kind::Docx, &original);
+    assert_eq!(copied.removed.count("macros"), 1);
+    assert_eq!(copied.removed.count("embedded object"), 1);
+    assert_eq!(member(&copied.octets, "word/embeddings/oleObject1.bin").unwrap(), "");
+    assert!(!traits(&copied.octets).contains(&Trait::Macros));
+}
+
+#[test]
+fn what_cannot_be_taken_out_is_said() {
+    for (name, text) in [
+        ("word/header1.xml", "<w:instrText>D</w:instrText><w:instrText> DE c:\\x</w:instrText>"),
+        ("word/footer1.xml", "<w:fldSimple w:instr=\" DDEAUTO c:\\x\"/>"),
+        ("xl/externalLinks/externalLink1.xml", "<ddeLink ddeService=\"cmd\"/>"),
+        ("xl/macrosheets/sheet1.xml", ""),
+        ("word/activeX/activeX1.xml", ""),
+    ] {
+        let outcome = error(Kind::Docx, &document(&[(name, text.as_bytes())]));
+        assert!(matches!(outcome, ExtractError::Inseparable(_)), "{name}: {outcome}");
+    }
+    let wide = document(&[("word/footer1.xml", b"\xff\xfe<\0")]);
+    assert!(matches!(error(Kind::Docx, &wide), ExtractError::Uncertain(_)));
+    let lies = RELATIONS.replace("Id=\"rId1\"", "Id='x Target=\"y\"' Target=\"z\"");
+    let twice = archive(&[Entry::deflated("word/_rels/a.rels", lies.as_bytes())]);
+    assert!(matches!(error(Kind::Docx, &twice), ExtractError::Uncertain(_)));
+    assert_eq!(extract(Kind::Docx, &document(&[]), &Weeds::default(), 10), Err(ExtractError::TooLarge));
+}
+
+#[test]
+fn old_documents_lose_macros_and_objects() {
+    let original = fixture::ole(&[
+        ("/WordDocument", &[0; 64]),
+        ("/1Table", b"table"),
+        ("/Macros/VBA/ThisDocument", b"Sub AutoOpen()"),
+        ("/Macros/PROJECT", b"ID="),
+        ("/ObjectPool/_1/\u{1}Ole10Native", b"MZ"),
+    ]);
+    assert!(traits(&original).contains(&Trait::Macros));
+    let copied = copy(Kind::Doc, &original);
+    assert_eq!(copied.removed.to_string(), "embedded object, macros");
+    assert!(traits(&copied.octets).is_empty());
+    assert!(memchr::memmem::find(&copied.octets, b"AutoOpen").is_none(), "nothing is left in unused sectors");
+    let mut file = cfb::CompoundFile::open(std::io::Cursor::new(copied.octets)).unwrap();
+    let mut table = Vec::new();
+    std::io::Read::read_to_end(&mut file.open_stream("/1Table").unwrap(), &mut table).unwrap();
+    assert_eq!(table, b"table");
+}
+
+#[test]
+fn old_workbooks_with_macro_sheets_or_a_password_are_not_copied() {
+    let macro_sheet = [&[0x85, 0, 8, 0][..], &[0, 0, 0, 0, 0, 1, 1, 0], &[0x0a, 0, 0, 0]].concat();
+    let encrypted = [0x2f, 0, 0, 0];
+    let sheet = [&[0x85, 0, 8, 0][..], &[0, 0, 0, 0, 0, 0, 1, 0], &[0x0a, 0, 0, 0]].concat();
+    let book = |stream: &[u8]| fixture::ole(&[("/Workbook", stream), ("/_VBA_PROJECT_CUR/PROJECT", b"x")]);
+    assert_eq!(error(Kind::Xls, &book(&macro_sheet)), ExtractError::Inseparable("macro sheets"));
+    assert_eq!(error(Kind::Xls, &book(&encrypted)), ExtractError::Encrypted);
+    assert_eq!(copy(Kind::Xls, &book(&sheet)).removed.count("macros"), 1);
+}
+
+/// A document with a script, actions, a file within, and a page with a link.
+fn active_pdf() -> Vec<u8> {
+    let mut document = Document::load_mem(&fixture::pdf("a.exe", b"MZ")).unwrap();
+    let link = document.add_object(dictionary! {
+        "Type" => "Annot", "Subtype" => "Link",
+        "A" => dictionary! { "S" => "URI", "URI" => Object::string_literal("https://a.example/") },
+    });
+    let file = document.add_object(dictionary! {
+        "Type" => "Annot", "Subtype" => "FileAttachment", "Rect" => vec![1.into(), 2.into(), 3.into(), 4.into()],
+    });
+    let script = dictionary! { "S" => "JavaScript", "JS" => Object::string_literal("app.alert(1)") };
+    let button = document.add_object(dictionary! {
+        "Type" => "Annot", "Subtype" => "Widget", "A" => dictionary! { "S" => "Launch", "F" => "cmd.exe" },
+        "AA" => dictionary! { "D" => script.clone() },
+    });
+    let page = document.add_object(dictionary! {
+        "Type" => "Page", "Annots" => vec![link.into(), file.into(), button.into()],
+    });
+    let root = document.trailer.get(b"Root").unwrap().as_reference().unwrap();
+    let catalog = document.get_object_mut(root).unwrap().as_dict_mut().unwrap();
+    catalog.set("OpenAction", script);
+    catalog.set("Lang", Object::string_literal("en"));
+    catalog.set("PageX", page);
+    let mut octets = Vec::new();
+    document.save_to(&mut octets).unwrap();
+    octets
+}
+
+#[test]
+fn scripts_actions_and_files_go_from_a_pdf() {
+    let original = active_pdf();
+    let before = traits(&original);
+    for has in [Trait::Javascript, Trait::LaunchAction, Trait::OpenAction, Trait::EmbeddedFile] {
+        assert!(before.contains(&has), "{has:?}");
+    }
+    let copied = copy(Kind::Pdf, &original);
+    for what in ["script", "action", "embedded file", "annotation with content"] {
+        let known = copied.removed.count(what) > 0 || what == "script";
+        assert!(known, "{what}: {}", copied.removed);
+    }
+    assert!(traits(&copied.octets).is_empty(), "{:?}", traits(&copied.octets));
+    for gone in [b"app.alert".as_slice(), b"cmd.exe", b"MZ"] {
+        assert!(memchr::memmem::find(&copied.octets, gone).is_none());
+    }
+    assert!(memchr::memmem::find(&copied.octets, b"https://a.example/").is_some(), "a link stays");
+    assert_eq!(extract(Kind::Pdf, &copied.octets, &Weeds::default(), ROOM), Ok(None));
+}
