@@ -62,6 +62,25 @@ pub(crate) struct Scripted {
     open: Arc<Mutex<(usize, usize)>>,
 }
 
+/// A connection that counts: from its acceptance to its end, which is said by QUIT before it is answered. Whoever reads
+/// the answer may call again at once, and must not find itself counted twice.
+struct Counted(Arc<Mutex<(usize, usize)>>);
+
+impl Counted {
+    fn new(open: &Arc<Mutex<(usize, usize)>>) -> Self {
+        let mut counts = open.lock().unwrap();
+        counts.0 += 1;
+        counts.1 = counts.0.max(counts.1);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().0 -= 1;
+    }
+}
+
 impl Scripted {
     pub(crate) async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,14 +97,9 @@ impl Scripted {
             while let Ok((stream, _)) = listener.accept().await {
                 *this.connections.lock().unwrap() += 1;
                 let (this, keywords) = (this.clone(), script.keywords.clone());
-                {
-                    let mut open = this.open.lock().unwrap();
-                    open.0 += 1;
-                    open.1 = open.0.max(open.1);
-                }
+                let counted = Counted::new(&this.open);
                 tokio::spawn(async move {
-                    this.converse(BufStream::new(stream), &keywords).await;
-                    this.open.lock().unwrap().0 -= 1;
+                    this.converse(BufStream::new(stream), &keywords, counted).await;
                 });
             }
         });
@@ -131,7 +145,12 @@ impl Scripted {
         Some(reply.starts_with(['2', '3']))
     }
 
-    async fn converse(&self, mut stream: BufStream<TcpStream>, keywords: &[String]) -> Option<()> {
+    async fn converse(
+        &self,
+        mut stream: BufStream<TcpStream>,
+        keywords: &[String],
+        counted: Counted,
+    ) -> Option<()> {
         self.say(&mut stream, At::Greeting, "220 hop.example").await?;
         let mut mail = Mail { from: String::new(), to: Vec::new(), octets: Vec::new() };
         let mut asked = 0;
@@ -193,6 +212,7 @@ impl Scripted {
                 }
                 "RSET" => _ = self.say(&mut stream, At::Rset, "250 ok").await?,
                 "QUIT" => {
+                    drop(counted);
                     stream.write_all(b"221 bye\r\n").await.ok()?;
                     stream.flush().await.ok()?;
                     return None;
