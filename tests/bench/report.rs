@@ -29,6 +29,8 @@ pub(crate) enum Unit {
     Nanoseconds,
     /// Microseconds.
     Microseconds,
+    /// Seconds.
+    Seconds,
     /// A number a second.
     PerSecond,
     /// Millions of octets a second.
@@ -219,6 +221,7 @@ impl Unit {
             Self::Times => "ratio",
             Self::Nanoseconds => "ns",
             Self::Microseconds => "us",
+            Self::Seconds => "s",
             Self::PerSecond => "1/s",
             Self::MegabytesPerSecond => "MB/s",
             Self::Kibibytes => "KiB",
@@ -230,6 +233,7 @@ impl Unit {
             Self::Times => format!("{value:.2}x"),
             Self::Nanoseconds => format!("{value:.1} ns"),
             Self::Microseconds => format!("{value:.0} us"),
+            Self::Seconds => format!("{value:.1} s"),
             Self::PerSecond => format!("{value:.0} /s"),
             Self::MegabytesPerSecond => format!("{value:.0} MB/s"),
             Self::Kibibytes => format!("{value:.1} KiB"),

@@ -8,6 +8,7 @@ mod cpu_group;
 mod load;
 mod memory;
 mod message;
+mod own_disk;
 mod peers;
 mod sink;
 mod stand;
@@ -48,8 +49,9 @@ pub(crate) const SUITE: Suite = Suite {
         "CPU is that of the subject's or peer's own processes (a control group), per message that the sink counted; softirq work is charged to whoever's system call it interrupts, for all alike.",
         "Client, gateway and server are namespaces joined by veth; generator and sink are part of the measuring program and share the machine's CPUs with what is measured.",
         "The client waits for every reply (no PIPELINING), as the peers' published figures do.",
-        "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock are marked noisy, and no goal is held against them.",
+        "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock are marked noisy, and no goal but S9's is held against them.",
         "A leg counts only if the sink took exactly the messages that the generator was told were taken.",
+        "S9: both have every message on disk before their 250, each on an ext4 of its own as mkfs makes it, in a file on the scratch folder's disk; a message counts when the sink has it. Postfix has `in_flow_delay = 0s`, so that it never holds clients back; Postern judges and records every message, Postfix' log goes nowhere.",
         "Postern always walks MIME, hashes every part and looks for EICAR and listed hashes: its S1 and S2 do more than those of the peers, which look at nothing. S3 and S5 have clamd on neither or both sides, as the line says; clamd's signatures are 20,000 of chance and EICAR, no official set.",
     ],
 };

@@ -1,11 +1,13 @@
 //! The cases, named after the goals.
 
 mod bulk_tls;
+mod full_spool;
 mod handshakes;
 mod idle;
 mod large_message;
 mod latency;
 mod scanned;
+mod spool;
 mod unscanned;
 
 use anyhow::Result;
@@ -16,7 +18,7 @@ use crate::{interrupt, skipped};
 /// Name, what it asks, and how it is answered.
 type Case = (&'static str, &'static str, fn(&mut SmtpRig) -> Result<()>);
 
-const CASES: [Case; 11] = [
+const CASES: [Case; 13] = [
     ("S1", "10 KiB, a new connection each", unscanned::new_connections),
     ("S2", "10 KiB, connections reused", unscanned::reused_connections),
     ("S3", "10 KiB, judged, against a mail gateway with clamd", scanned::small),
@@ -25,6 +27,8 @@ const CASES: [Case; 11] = [
     ("S6", "bulk through STARTTLS on both sides", bulk_tls::run),
     ("S7", "full STARTTLS sessions a second, both sides", handshakes::full),
     ("S8", "what resumption saves", handshakes::resumed),
+    ("S9", "10 KiB, taken over and delivered, against Postfix' queue", spool::run),
+    ("S9R", "a start with 100,000 messages in the spool", full_spool::run),
     ("S10", "memory of an idle connection", idle::run),
     ("S11", "memory for one message of 100 MB", large_message::run),
     ("S12", "latency at half load", latency::run),

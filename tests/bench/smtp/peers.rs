@@ -22,9 +22,9 @@ pub(crate) const PORT: u16 = 2525;
 /// Says aloud what is not installed.
 pub(crate) fn require(between: Between) -> Result<()> {
     let programs: &[&str] = match between {
-        Between::Nothing | Between::Postern => &[],
+        Between::Nothing | Between::Postern | Between::PosternSpool => &[],
         Between::Haproxy => &["haproxy"],
-        Between::PostfixProxy => &["postfix"],
+        Between::PostfixProxy | Between::PostfixQueue => &["postfix"],
         Between::PostfixClamsmtp => &["postfix", "clamsmtpd", "clamd"],
         Between::PosternClamd => &["clamd"],
     };
@@ -46,15 +46,17 @@ pub(crate) fn start(
 ) -> Result<Vec<Child>> {
     match between {
         Between::Haproxy => Ok(vec![haproxy(group, gateway, folder, server)?]),
-        Between::PostfixProxy => Ok(vec![postfix(group, gateway, folder, server)?]),
+        Between::PostfixProxy => Ok(vec![postfix(group, gateway, folder, Some(server))?]),
+        Between::PostfixQueue => Ok(vec![postfix(group, gateway, folder, None)?]),
         Between::PostfixClamsmtp => {
             let clamd = clamd(group, gateway, folder)?;
             let filter = clamsmtpd(group, gateway, folder, server)?;
             let mut children = vec![clamd, filter];
-            children.push(postfix(group, gateway, folder, SocketAddr::from(([127, 0, 0, 1], FILTER_PORT)))?);
+            let filter = SocketAddr::from(([127, 0, 0, 1], FILTER_PORT));
+            children.push(postfix(group, gateway, folder, Some(filter))?);
             Ok(children)
         }
-        Between::Nothing | Between::Postern | Between::PosternClamd => Ok(Vec::new()),
+        Between::Nothing | Between::Postern | Between::PosternClamd | Between::PosternSpool => Ok(Vec::new()),
     }
 }
 
@@ -119,7 +121,8 @@ fn haproxy(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAddr)
     spawn(gateway, folder, &mut command)
 }
 
-fn postfix(group: &CpuGroup, gateway: &NetNs, folder: &Path, filter: SocketAddr) -> Result<Child> {
+/// With a filter, every message goes through it before it is taken; without one, into the queue.
+fn postfix(group: &CpuGroup, gateway: &NetNs, folder: &Path, filter: Option<SocketAddr>) -> Result<Child> {
     let etc = folder.join("etc");
     let (spool, data) = (folder.join("spool"), folder.join("data"));
     for path in [&etc, &spool, &data] {
@@ -132,13 +135,16 @@ fn postfix(group: &CpuGroup, gateway: &NetNs, folder: &Path, filter: SocketAddr)
          relayhost = [10.202.0.2]\nsmtpd_client_connection_count_limit = 0\nsmtpd_client_connection_rate_limit = 0\n\
          smtpd_peername_lookup = no\ndefault_process_limit = 1200\n\
          smtpd_relay_restrictions = permit_mynetworks, reject\ndisable_dns_lookups = yes\n\
-         message_size_limit = 209715200\nalias_maps =\nalias_database =\n",
+         message_size_limit = 209715200\nalias_maps =\nalias_database =\nin_flow_delay = 0s\n",
         spool.display(),
         data.display()
     );
     fs::write(etc.join("main.cf"), main)?;
+    let filter = filter.map_or_else(String::new, |filter| {
+        format!(" -o smtpd_proxy_filter={filter} -o smtpd_authorized_xforward_hosts=127.0.0.0/8")
+    });
     let master = format!(
-        "10.201.0.1:{PORT} inet n - n - - smtpd -o smtpd_proxy_filter={filter} -o smtpd_authorized_xforward_hosts=127.0.0.0/8\n\
+        "10.201.0.1:{PORT} inet n - n - - smtpd{filter}\n\
          qmgr unix n - n 300 1 qmgr\n{SERVICES}"
     );
     fs::write(etc.join("master.cf"), master)?;

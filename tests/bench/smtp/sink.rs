@@ -160,18 +160,23 @@ where
     }
 }
 
-/// Reads up to the final dot. Nobody sends behind it before the reply, so it is looked for at the end only.
+/// Reads up to the final dot. Nobody sends behind it before the reply, but for a QUIT, so it is looked for at the end only.
 async fn data<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> io::Result<()> {
     const FINAL: &[u8] = b"\r\n.\r\n";
+    const QUIT: &[u8] = b"\r\n.\r\nQUIT\r\n";
     let mut tail = vec![b'\r', b'\n'];
     let mut chunk = std::mem::take(buffer);
     let mut large = vec![0; if chunk.is_empty() { 65_536 } else { 0 }];
     loop {
-        tail.extend_from_slice(&chunk[chunk.len().saturating_sub(FINAL.len())..]);
+        tail.extend_from_slice(&chunk[chunk.len().saturating_sub(QUIT.len())..]);
+        if tail.ends_with(QUIT) {
+            buffer.extend_from_slice(&QUIT[FINAL.len()..]);
+            return Ok(());
+        }
         if tail.ends_with(FINAL) {
             return Ok(());
         }
-        let excess = tail.len().saturating_sub(FINAL.len());
+        let excess = tail.len().saturating_sub(QUIT.len());
         tail.drain(..excess);
         if large.is_empty() {
             large.resize(65_536, 0);
@@ -181,6 +186,6 @@ async fn data<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> io:
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         chunk.clear();
-        chunk.extend_from_slice(&large[length.saturating_sub(FINAL.len())..length]);
+        chunk.extend_from_slice(&large[length.saturating_sub(QUIT.len())..length]);
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::SmtpRig;
 use super::cpu_group::CpuGroup;
 use super::load::{Load, Outcome};
+use super::own_disk::OwnDisk;
 use super::peers;
 use super::sink::Sink;
 use super::tls::{self, Tls};
@@ -37,6 +38,10 @@ pub(crate) enum Between {
     Postern,
     /// Postern, asking clamd too.
     PosternClamd,
+    /// Postern, which takes messages over, judges and delivers them.
+    PosternSpool,
+    /// Postfix' queue: taken over and delivered, looked at by nobody.
+    PostfixQueue,
 }
 
 impl Between {
@@ -49,7 +54,14 @@ impl Between {
             Self::PostfixClamsmtp => "Postfix + clamsmtpd + clamd",
             Self::Postern => "Postern",
             Self::PosternClamd => "Postern + clamd",
+            Self::PosternSpool => "Postern's spool",
+            Self::PostfixQueue => "Postfix queue",
         }
+    }
+
+    /// Whether its 250 comes before the sink has the message.
+    const fn takes_over(self) -> bool {
+        matches!(self, Self::PosternSpool | Self::PostfixQueue)
     }
 }
 
@@ -71,11 +83,15 @@ pub(crate) struct Station {
     pub(crate) sink: Sink,
     subject: Option<Subject>,
     children: Vec<Child>,
+    folder: PathBuf,
+    configuration: String,
     pub(crate) group: CpuGroup,
     pub(crate) lane: Lane,
     pub(crate) between: Between,
     pub(crate) target: SocketAddr,
     pub(crate) tls: Option<Tls>,
+    /// Of those that take messages over; it goes when nobody writes to it any more.
+    _disk: Option<OwnDisk>,
 }
 
 /// One leg.
@@ -85,12 +101,19 @@ pub(crate) struct Leg {
     pub(crate) cpu_ns: u64,
     /// What the generator saw.
     pub(crate) outcome: Outcome,
+    /// By the clock, from the first call until the sink had everything.
+    pub(crate) seconds_to_sink: f64,
 }
 
 impl Leg {
     /// Microseconds of CPU a message.
     pub(crate) fn micros_a_message(&self) -> f64 {
         self.cpu_ns as f64 / 1e3 / self.outcome.messages as f64
+    }
+
+    /// Messages a second by the clock, from the first call until the sink had the last one.
+    pub(crate) fn messages_a_second(&self) -> f64 {
+        self.outcome.messages as f64 / self.seconds_to_sink
     }
 
     /// Microseconds of CPU a session.
@@ -111,6 +134,7 @@ impl Station {
             ns.sysctl("core/somaxconn", "4096")?;
         }
         let folder = rig.folder(lane.gateway.name())?;
+        let disk = between.takes_over().then(|| OwnDisk::mount(&folder)).transpose()?;
         let certificate = Certificate::new("server.test");
         let tls = match security {
             Security::Plain => None,
@@ -121,30 +145,61 @@ impl Station {
         let sink = Sink::start(&lane.server, server, tls.as_ref().map(|tls| Arc::clone(&tls.server)))?;
         let group = CpuGroup::create()?;
         let gateway = SocketAddr::from(([10, 201, 0, 1], peers::PORT));
-        let mut station =
-            Self { sink, subject: None, children: Vec::new(), group, lane, between, target: server, tls };
+        let mut station = Self {
+            sink,
+            subject: None,
+            children: Vec::new(),
+            folder: folder.clone(),
+            configuration: String::new(),
+            group,
+            lane,
+            between,
+            target: server,
+            tls,
+            _disk: disk,
+        };
         match between {
             Between::Nothing => {}
-            Between::Postern | Between::PosternClamd => {
+            Between::Postern | Between::PosternClamd | Between::PosternSpool => {
                 let clamd = between == Between::PosternClamd;
                 if clamd {
                     station.children.push(peers::clamd(&station.group, &station.lane.gateway, &folder)?);
                 }
-                let text = configuration(&folder, security, clamd, &certificate)?;
-                let binary = rig.postern.to_str().unwrap_or_default();
-                let command = station.group.command(binary);
-                let subject = Subject::start_with(&station.lane.gateway, &folder, &text, command)?;
-                station.subject = Some(subject);
+                let mode = if between == Between::PosternSpool { "spool" } else { "proxy" };
+                station.configuration = configuration(&folder, mode, security, clamd, &certificate)?;
+                station.start(rig)?;
             }
-            Between::Haproxy | Between::PostfixProxy | Between::PostfixClamsmtp => {
+            Between::Haproxy | Between::PostfixProxy | Between::PostfixClamsmtp | Between::PostfixQueue => {
                 station.target = gateway;
                 ensure!(security == Security::Plain, "{} is measured without TLS only", between.name());
                 let ns = &station.lane.gateway;
                 station.children = peers::start(between, &station.group, ns, &folder, server)?;
             }
         }
-        station.wait_until_open(&folder)?;
+        station.wait_until_open()?;
         Ok(station)
+    }
+
+    /// Starts Postern.
+    fn start(&mut self, rig: &SmtpRig) -> Result<()> {
+        let command = self.group.command(rig.postern.to_str().unwrap_or_default());
+        let started = Subject::start_with(&self.lane.gateway, &self.folder, &self.configuration, command)?;
+        self.subject = Some(started);
+        Ok(())
+    }
+
+    /// Ends Postern, has something done in its folder, and starts it again. Gives how long it took until mail got through.
+    pub(crate) fn restart(
+        &mut self,
+        rig: &SmtpRig,
+        change: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Duration> {
+        drop(self.subject.take());
+        change(&self.folder)?;
+        let start = Instant::now();
+        self.start(rig)?;
+        self.wait_until_open()?;
+        Ok(start.elapsed())
     }
 
     /// A load for this station.
@@ -162,7 +217,16 @@ impl Station {
     /// Runs one leg.
     pub(crate) fn leg(&self, load: &Load, time: Duration) -> Result<Leg> {
         let (cpu, messages) = (self.group.cpu_ns()?, self.sink.messages());
+        let start = Instant::now();
         let outcome = load.run(&self.lane.client, time)?;
+        if self.between.takes_over() {
+            self.wait_for_sink(messages + outcome.messages)?;
+        }
+        let seconds_to_sink = start.elapsed().as_secs_f64();
+        if self.between.takes_over() {
+            // What is done about a message after it was delivered is part of its cost.
+            std::thread::sleep(SETTLING);
+        }
         let (cpu, arrived) = (self.group.cpu_ns()? - cpu, self.sink.messages() - messages);
         ensure!(
             arrived == outcome.messages,
@@ -172,25 +236,40 @@ impl Station {
         // A gateway that lets flows pass by the inspector would be fast indeed.
         let least = if self.between == Between::Nothing { 0 } else { 10_000 };
         ensure!(cpu / outcome.sessions.max(1) >= least, "void: {} did nothing", self.between.name());
-        Ok(Leg { cpu_ns: cpu, outcome })
+        Ok(Leg { cpu_ns: cpu, outcome, seconds_to_sink })
     }
 
-    fn wait_until_open(&mut self, folder: &Path) -> Result<()> {
+    fn wait_for_sink(&self, messages: u64) -> Result<()> {
+        let end = Instant::now() + Duration::from_mins(1);
+        while self.sink.messages() < messages {
+            interrupt::check()?;
+            let missing = messages - self.sink.messages();
+            ensure!(Instant::now() < end, "void: {missing} messages were taken and did not arrive in 60 s");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn wait_until_open(&mut self) -> Result<()> {
+        let before = self.sink.messages();
+        let folder = self.folder.clone();
         let load = self.load(1, 1, &Arc::new(super::message::of_size(1024)));
         let end = Instant::now() + Duration::from_secs(20);
         loop {
             interrupt::check()?;
-            let Err(error) = load.run(&self.lane.client, Duration::from_millis(1)) else { return Ok(()) };
+            let Err(error) = load.run(&self.lane.client, Duration::from_millis(1)) else {
+                return self.wait_for_sink(before + 1);
+            };
             for child in &mut self.children {
                 if let Some(status) = child.try_wait()? {
-                    bail!("{} ended at once, {status}; see {}", self.between.name(), peers::words(folder));
+                    bail!("{} ended at once, {status}; see {}", self.between.name(), peers::words(&folder));
                 }
             }
             ensure!(
                 Instant::now() < end,
                 "{} lets no mail through: {error:#}; {}",
                 self.between.name(),
-                peers::words(folder)
+                peers::words(&folder)
             );
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -239,9 +318,13 @@ pub(crate) fn run_legs(
     })
 }
 
+/// How long after the last message is waited for what is done about it.
+const SETTLING: Duration = Duration::from_millis(300);
+
 /// Postern's configuration.
 fn configuration(
     folder: &Path,
+    mode: &str,
     security: Security,
     clamd: bool,
     certificate: &Certificate,
@@ -262,7 +345,7 @@ fn configuration(
          flows_v4 = 65536\nflows_v6 = 1024\n\n{engine}\n\
          [[rule]]\nname = \"mail\"\nservice = [\"tcp/25\"]\naction = \"inspect\"\nresource = \"mail\"\n\
          when_down = \"refuse\"\n\n[[rule]]\nname = \"everything else\"\naction = \"accelerate\"\n\n\
-         [[resource]]\nname = \"mail\"\nmode = \"proxy\"\n{client_tls}\n",
+         [[resource]]\nname = \"mail\"\nmode = \"{mode}\"\n{client_tls}\n",
         folder.display()
     ))
 }
