@@ -18,6 +18,7 @@ pub mod room;
 pub mod store;
 
 mod batch;
+mod recent;
 mod writer;
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ struct Site {
     jobs: BTreeSet<(u64, MessageId)>,
     due: HashMap<MessageId, u64>,
     in_work: BTreeSet<MessageId>,
+    /// Messages that were in work, and what became of them is still being written down.
+    unrecorded: BTreeSet<MessageId>,
     /// Times in a row that it did not answer.
     silent: u32,
     /// Nobody calls it before.
@@ -116,11 +118,11 @@ impl Schedule {
         }
     }
 
-    /// Adds a job, or says anew when it is to be done. One that is in work is left alone.
+    /// Adds a job, or says anew when it is to be done. One that is in work, or not written down yet, is left alone.
     pub fn add(&mut self, job: Job, due: u64) {
         let Job { message, destination } = job;
         let site = self.sites.entry(destination.clone()).or_default();
-        if site.in_work.contains(&message) {
+        if site.in_work.contains(&message) || site.unrecorded.contains(&message) {
             return;
         }
         if let Some(old) = site.due.insert(message, due) {
@@ -197,16 +199,26 @@ impl Schedule {
         self.begin(destination)
     }
 
-    /// A job is done whose connection is still good: the next one of its destination, if one is due. Otherwise nothing
-    /// has changed, and [`done`](Self::done) follows when the connection is gone.
+    /// A job is done whose connection is still good: the next one of its destination, if one is due. Nobody does the first
+    /// one again until it is said to be [`recorded`](Self::recorded). Without a next one nothing has changed, and
+    /// [`done`](Self::done) follows when the connection is gone.
     pub fn exchange(&mut self, job: &Job, health: Health, now: u64) -> Option<Job> {
         let site = self.sites.get(&job.destination)?;
         let is_due = site.jobs.first().is_some_and(|(due, _)| *due <= now);
         if !is_due || health != Health::Answers {
             return None;
         }
+        self.sites.get_mut(&job.destination)?.unrecorded.insert(job.message);
         self.done(job, health, now);
         self.next_of(&job.destination, now)
+    }
+
+    /// What became of a job is written down: what is left of it may be added again.
+    pub fn recorded(&mut self, job: &Job) {
+        if let Some(site) = self.sites.get_mut(&job.destination) {
+            site.unrecorded.remove(&job.message);
+        }
+        self.place(&job.destination);
     }
 
     /// A job is done; what is left of it was not added again yet.
@@ -268,7 +280,8 @@ impl Schedule {
         const KEPT: u64 = 3_600_000;
         self.sites.retain(|_, site| {
             let is_remembered = site.quiet_until.saturating_add(KEPT) > now;
-            !site.jobs.is_empty() || !site.in_work.is_empty() || is_remembered
+            let is_busy = !site.in_work.is_empty() || !site.unrecorded.is_empty();
+            !site.jobs.is_empty() || is_busy || is_remembered
         });
     }
 
@@ -313,7 +326,7 @@ impl Schedule {
         let allowed = if site.silent > 0 { 1 } else { per_site };
         let Some((due, _)) = site.jobs.first() else {
             // A destination that did not answer is remembered for as long as nobody calls it.
-            if site.in_work.is_empty() && site.silent == 0 {
+            if site.in_work.is_empty() && site.unrecorded.is_empty() && site.silent == 0 {
                 self.sites.remove(destination);
             }
             return;

@@ -10,13 +10,13 @@ mod outcome;
 mod report;
 pub mod setup;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
@@ -142,6 +142,9 @@ impl Shared {
 
     /// Reads a message's control file, off the asynchronous threads.
     async fn load(&self, id: MessageId) -> Result<(Place, QueuedMessage), SpoolError> {
+        if let Some(recent) = self.spool.recent(id) {
+            return Ok(recent);
+        }
         let spool = self.spool.clone();
         tokio::task::spawn_blocking(move || spool.load(id)).await.unwrap_or(Err(SpoolError::Closed))
     }
@@ -206,16 +209,15 @@ impl Shared {
 
 async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
-    let mut judging: usize = 0;
+    let mut judging: HashMap<task::Id, MessageId> = HashMap::new();
     loop {
         while let Some(job) = next_job(&shared) {
             tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
         }
-        while judging < JUDGED_AT_A_TIME
+        while judging.len() < JUDGED_AT_A_TIME
             && let Some(id) = next_to_judge(&shared)
         {
-            judging += 1;
-            tasks.spawn(judge::judge(Arc::clone(&shared), id));
+            judging.insert(tasks.spawn(judge::judge(Arc::clone(&shared), id)).id(), id);
         }
         tokio::select! {
             ids = shared.spool.taken_in() => {
@@ -226,11 +228,16 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
                     }
                 }
             }
-            Some(ended) = tasks.join_next() => match ended {
-                Ok(Work::Judged) => judging = judging.saturating_sub(1),
-                Ok(Work::Delivered) => {}
-                Err(error) => error!(%error, "an attempt ended by a fault of this program"),
-            },
+            Some(ended) = tasks.join_next_with_id() => {
+                let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
+                let judged = judging.remove(&task);
+                if let Err(error) = ended {
+                    error!(%error, "an attempt ended by a fault of this program");
+                    if let Some(id) = judged {
+                        judge::again(&shared, id);
+                    }
+                }
+            }
             () = shared.wake.notified() => {}
             () = sleep_until(until(&shared)) => {}
             () = stopping(&mut stopped) => break,
@@ -245,12 +252,6 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
 async fn stopping(stopped: &mut watch::Receiver<bool>) {
     // Whoever could say so being gone says so, too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-/// What a task was for.
-enum Work {
-    Judged,
-    Delivered,
 }
 
 fn next_job(shared: &Shared) -> Option<Job> {
@@ -281,5 +282,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+#[cfg(test)]
+mod faulty_disk;
 #[cfg(test)]
 mod tests;

@@ -182,8 +182,13 @@ impl Taker {
         let mut incoming: Option<Incoming> = None;
         loop {
             let octets = reader.next_chunk().await?.map(<[u8]>::to_vec);
-            let at_end = octets.is_none();
-            let octets = octets.unwrap_or_default();
+            let octets = match (octets, incoming) {
+                (None, Some(written)) => return Ok((written, hexadecimal(&digest.finalize()), hops.count())),
+                (octets, before) => {
+                    incoming = before;
+                    octets.unwrap_or_default()
+                }
+            };
             digest.update(&octets);
             hops.push(&octets);
             let (spool, before) = (self.reception.spool.clone(), incoming.take());
@@ -197,11 +202,7 @@ impl Taker {
                 }
                 Ok::<_, SpoolError>(incoming)
             });
-            let written = work.await.map_err(|_| SpoolError::Closed)??;
-            if at_end {
-                return Ok((written, hexadecimal(&digest.finalize()), hops.count()));
-            }
-            incoming = Some(written);
+            incoming = Some(work.await.map_err(|_| SpoolError::Closed)??);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What the writer does at a time: several messages share each sync of a folder.
 //!
-//! Every new control file is written beside and synced, and the octets of new messages too; then the folder of octets is
-//! synced, the control files get their names, their folders are synced, and what is done is done. Only then are older
-//! control files removed. A message is removed control file first: whatever is left of it says that it is finished, or
-//! is no message any more.
+//! Every new control file is written beside and synced, and the octets of new messages too, several at a time, since a
+//! file system does in one go what is asked of it at the same time; then the folder of octets is synced, the control
+//! files get their names, their folders are synced, and what is done is done. Only then are older control files removed.
+//! A message is removed control file first, and its octets when that is for good: whatever is left of it is no message
+//! any more.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,11 +29,19 @@ pub(crate) enum Task {
     SetAside { id: MessageId, from: Place },
 }
 
-/// Where a control file is and where it is to go.
+/// Where a control file is to go, or was.
 struct Step {
-    temporary: PathBuf,
+    /// Where it is, of one that is to go somewhere.
+    temporary: Option<PathBuf>,
     named: PathBuf,
     folder: PathBuf,
+}
+
+/// Files that are synced at the same time.
+const AT_A_TIME: usize = 32;
+
+fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
+    done.map_err(|error| SpoolError::of(path, error))
 }
 
 /// Does things; gives for each whether it is done for good.
@@ -42,22 +51,8 @@ pub(crate) fn run(
     serial: &mut u64,
     mut tasks: Vec<Task>,
 ) -> Vec<Result<()>> {
-    let at = |path: &Path, done: std::io::Result<()>| done.map_err(|error| SpoolError::of(path, error));
-    let mut steps: Vec<Option<Step>> = Vec::with_capacity(tasks.len());
-    let mut outcomes: Vec<Result<()>> = Vec::with_capacity(tasks.len());
-    for task in &mut tasks {
-        let (step, outcome) = match task {
-            Task::Commit { body, message, to } => {
-                let synced = at(&places.body(message.id), body.sync());
-                written(file_system, places, serial, message, *to, synced)
-            }
-            Task::Update { message, to, .. } => written(file_system, places, serial, message, *to, Ok(())),
-            Task::Remove { id, from } => (None, remove(file_system, places, *id, *from)),
-            Task::SetAside { id, from } => (None, set_aside(file_system, places, *id, *from)),
-        };
-        steps.push(step);
-        outcomes.push(outcome);
-    }
+    let (mut steps, mut outcomes): (Vec<Option<Step>>, Vec<Result<()>>) =
+        prepare_all(file_system, places, serial, &mut tasks).into_iter().unzip();
     let is_commit = |task: &Task| matches!(task, Task::Commit { .. });
     if tasks.iter().zip(&outcomes).any(|(task, outcome)| is_commit(task) && outcome.is_ok()) {
         let bodies = places.bodies();
@@ -68,9 +63,11 @@ pub(crate) fn run(
         }
     }
     let mut folders: HashMap<PathBuf, Option<std::io::Error>> = HashMap::new();
-    for (step, outcome) in steps.iter().zip(&mut outcomes) {
+    for (step, outcome) in steps.iter_mut().zip(&mut outcomes) {
         let (Some(step), Ok(())) = (step, &*outcome) else { continue };
-        *outcome = at(&step.named, file_system.rename(&step.temporary, &step.named));
+        if let Some(temporary) = &step.temporary {
+            *outcome = at(&step.named, file_system.rename(temporary, &step.named));
+        }
         if outcome.is_ok() {
             folders.insert(step.folder.clone(), None);
         }
@@ -90,32 +87,76 @@ pub(crate) fn run(
     outcomes
 }
 
+type Prepared = (Option<Step>, Result<()>);
+
+/// Does for each task what can be done before folders are synced, for several at the same time.
+fn prepare_all(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    serial: &mut u64,
+    tasks: &mut [Task],
+) -> Vec<Prepared> {
+    let mut numbered: Vec<(u64, &mut Task)> = (*serial + 1..).zip(tasks).collect();
+    *serial += numbered.len() as u64;
+    let share = numbered.len().div_ceil(AT_A_TIME).max(1);
+    let prepare_some = |some: &mut [(u64, &mut Task)]| -> Vec<Prepared> {
+        some.iter_mut().map(|(number, task)| prepare(file_system, places, *number, task)).collect()
+    };
+    let Some((first, others)) = numbered.split_at_mut_checked(share) else {
+        return prepare_some(&mut numbered);
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others
+            .chunks_mut(share)
+            .map(|some| (some.len(), scope.spawn(move || prepare_some(some))))
+            .collect();
+        let mut prepared = prepare_some(first);
+        for (count, thread) in others {
+            let lost = || (0..count).map(|_| (None, Err(SpoolError::Closed))).collect();
+            prepared.extend(thread.join().unwrap_or_else(|_| lost()));
+        }
+        prepared
+    })
+}
+
+fn prepare(file_system: &dyn FileSystem, places: &Places, number: u64, task: &mut Task) -> Prepared {
+    match task {
+        Task::Commit { body, message, to } => {
+            let synced = at(&places.body(message.id), body.sync());
+            written(file_system, places, number, message, *to, synced)
+        }
+        Task::Update { message, to, .. } => written(file_system, places, number, message, *to, Ok(())),
+        Task::Remove { id, from } => {
+            let (named, folder) = (places.control(*from, *id), places.folder(*from));
+            let outcome = at(&named, file_system.remove(&named));
+            (Some(Step { temporary: None, named, folder }), outcome)
+        }
+        Task::SetAside { id, from } => (None, set_aside(file_system, places, *id, *from)),
+    }
+}
+
 /// Writes a control file beside its place.
 fn written(
     file_system: &dyn FileSystem,
     places: &Places,
-    serial: &mut u64,
+    number: u64,
     message: &QueuedMessage,
     to: Place,
     before: Result<()>,
-) -> (Option<Step>, Result<()>) {
-    *serial += 1;
+) -> Prepared {
     let id = message.id;
-    let step = Step {
-        temporary: places.new_control(id, *serial),
-        named: places.control(to, id),
-        folder: places.folder(to),
-    };
+    let temporary = places.new_control(id, number);
     let outcome = before.and_then(|()| {
         let octets =
             control::encode(message).map_err(|error| SpoolError::Damaged { id, why: error.to_string() })?;
         let write = || {
-            let mut file = file_system.create(&step.temporary)?;
+            let mut file = file_system.create(&temporary)?;
             file.write(&octets)?;
             file.sync()
         };
-        write().map_err(|error| SpoolError::of(&step.temporary, error))
+        at(&temporary, write())
     });
+    let step = Step { temporary: Some(temporary), named: places.control(to, id), folder: places.folder(to) };
     (Some(step), outcome)
 }
 
@@ -126,23 +167,23 @@ fn clean_up(file_system: &dyn FileSystem, places: &Places, task: &Task, step: &S
         Task::Update { message, from, to } if done && from != to => {
             let _ = file_system.remove(&places.control(*from, message.id));
         }
+        Task::Remove { id, .. } if done => {
+            let _ = file_system.remove(&places.body(*id));
+        }
         Task::Commit { message, .. } if !done => {
-            let _ = file_system.remove(&step.temporary);
+            remove_temporary(file_system, step);
             let _ = file_system.remove(&step.named);
             let _ = file_system.remove(&places.body(message.id));
         }
-        _ if !done => {
-            let _ = file_system.remove(&step.temporary);
-        }
+        _ if !done => remove_temporary(file_system, step),
         _ => {}
     }
 }
 
-fn remove(file_system: &dyn FileSystem, places: &Places, id: MessageId, from: Place) -> Result<()> {
-    let control = places.control(from, id);
-    file_system.remove(&control).map_err(|error| SpoolError::of(&control, error))?;
-    let _ = file_system.remove(&places.body(id));
-    Ok(())
+fn remove_temporary(file_system: &dyn FileSystem, step: &Step) {
+    if let Some(temporary) = &step.temporary {
+        let _ = file_system.remove(temporary);
+    }
 }
 
 /// Moves what there is of a message out of the way, for somebody to look at.

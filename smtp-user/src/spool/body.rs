@@ -31,20 +31,25 @@ pub(crate) fn open(
         return Err(damaged(format!("{} octets where there were {}", body.len(), message.octets)));
     }
     let mut digest = Sha256::new();
-    let mut room = vec![0; BLOCK];
+    let is_small = body.len() <= BLOCK as u64;
+    let mut room = vec![0; if is_small { usize::try_from(body.len()).unwrap_or(BLOCK) } else { BLOCK }];
     let mut offset = 0;
     while offset < body.len() {
-        let count = body.read_at(offset, &mut room).map_err(|error| SpoolError::of(&path, error))?;
+        let start = if is_small { usize::try_from(offset).unwrap_or(BLOCK) } else { 0 };
+        let free = room.get_mut(start..).unwrap_or_default();
+        let count = body.read_at(offset, free).map_err(|error| SpoolError::of(&path, error))?;
         if count == 0 {
             return Err(damaged("it became shorter while it was read".to_owned()));
         }
-        digest.update(room.get(..count).unwrap_or_default());
+        digest.update(free.get(..count).unwrap_or_default());
         offset += count as u64;
     }
     if hexadecimal(&digest.finalize()) != message.sha256 {
         return Err(damaged("its octets do not match their checksum".to_owned()));
     }
-    Ok(body)
+    // What was compared is what is given out; it need not be read again.
+    Ok(if is_small { Box::new(room) } else { body })
 }
 
+/// Octets that are read at a time, and kept in memory if there are no more.
 const BLOCK: usize = 256 << 10;

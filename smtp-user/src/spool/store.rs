@@ -19,6 +19,7 @@ use crate::spool::file_system::FileSystem;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::incoming::Incoming;
 use crate::spool::place::{Place, Places};
+use crate::spool::recent::Recent;
 use crate::spool::recovery::{self, Recovered};
 use crate::spool::room::{Entry, Room};
 use crate::spool::writer::{self, Job};
@@ -35,6 +36,7 @@ struct Shared {
     file_system: Arc<dyn FileSystem>,
     places: Places,
     room: Arc<Room>,
+    recent: Recent,
     jobs: SyncSender<Job>,
     /// Messages that were taken in and that nobody has asked for yet.
     news: Mutex<Vec<MessageId>>,
@@ -76,6 +78,7 @@ impl Spool {
             file_system,
             places,
             room,
+            recent: Recent::default(),
             jobs,
             news: Mutex::new(Vec::new()),
             has_news: Notify::new(),
@@ -126,9 +129,11 @@ impl Spool {
         }
         let Some((body, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
         let version = message.version;
+        let kept = Recent::is_worth_it(&message).then(|| message.clone());
         let task = Task::Commit { body, message: Box::new(message), to };
         self.done(task).await?;
         slot.keep(id, Entry { place: to, version });
+        self.shared.recent.keep(kept);
         self.news(id);
         Ok(())
     }
@@ -146,14 +151,16 @@ impl Spool {
         let version = next.version;
         self.done(Task::Update { message: Box::new(next), from: entry.place, to }).await?;
         message.version = version;
+        self.shared.recent.forget(id);
         self.shared.room.set(id, Entry { place: to, version });
         Ok(())
     }
 
-    /// Removes a message. Whoever asks has written down before that every recipient's case is closed.
+    /// Removes a message whose every recipient's case is closed. When this returns `Ok`, no loss of power brings it back.
     pub async fn remove(&self, id: MessageId) -> Result<()> {
         let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
         self.done(Task::Remove { id, from: entry.place }).await?;
+        self.shared.recent.forget(id);
         self.shared.room.forget(id);
         Ok(())
     }
@@ -162,6 +169,7 @@ impl Spool {
     pub async fn set_aside(&self, id: MessageId) -> Result<()> {
         let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
         self.done(Task::SetAside { id, from: entry.place }).await?;
+        self.shared.recent.forget(id);
         self.shared.room.forget(id);
         Ok(())
     }
@@ -179,6 +187,14 @@ impl Spool {
             Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(SpoolError::Closed),
         }
         outcome.await.unwrap_or(Err(SpoolError::Closed))
+    }
+
+    /// What the control file of a message says that was taken in a moment ago and not changed since; the file need not
+    /// be read for it.
+    pub fn recent(&self, id: MessageId) -> Option<(Place, QueuedMessage)> {
+        let entry = self.shared.room.get(id)?;
+        let message = self.shared.recent.get(id).filter(|message| message.version == entry.version)?;
+        Some((entry.place, message))
     }
 
     /// Reads a message's control file. Blocks on the disk.

@@ -1,12 +1,15 @@
 //! Delivers what is due for one destination, over one connection for as long as there is more and it may be used.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::warn;
+use tokio::task::JoinHandle;
+use tracing::{error, warn};
 
 use super::outcome::{AttemptResult, apply, close};
 use super::setup::Outlet;
-use super::{Shared, Work};
+use super::{Shared, millis};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::{Letter, Outcome};
@@ -15,42 +18,151 @@ use crate::delivery::session::Connection;
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
 use crate::model::queued_recipient::RemoteStage;
+use crate::model::session_id::MessageId;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
 
 /// Works off jobs of one destination, beginning with one that is in work already.
-pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) -> Work {
+pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
     let most = shared.setup().settings.max_mails_per_conn;
     let mut connection: Option<Connection> = None;
+    let mut behind = Behind::default();
     let mut mails = 0;
-    let mut job = Some(first);
-    while let Some(now) = job.take() {
-        let (health, left) = Box::pin(deliver(&shared, &now, &mut connection)).await;
+    let mut next = Some(first);
+    while let Some(job) = next.take() {
+        let guard = Guard::new(&shared, &job, Stage::InWork);
+        let (health, end) = Box::pin(deliver(&shared, &job, &mut connection)).await;
         mails += 1;
         let at = shared.now();
         if mails < most && connection.as_ref().is_some_and(Connection::is_usable) {
-            job = shared.schedule().exchange(&now, health, at);
+            next = shared.schedule().exchange(&job, health, at);
         }
-        if job.is_none() {
-            // Its place is free only when the connection is gone: bounds are those that next hops see.
+        if next.is_some() {
+            // The disk is waited for while the next one is on its way.
+            guard.release();
+            behind.write_down(&shared, job, end).await;
+            continue;
+        }
+        // Its place is free only when the connection is gone: bounds are those that next hops see.
+        let hang_up = async {
             if let Some(connection) = connection.take() {
                 connection.quit().await;
             }
-            shared.schedule().done(&now, health, at);
-        }
+        };
+        let (left, ()) = tokio::join!(finish(&shared, job.message, end), hang_up);
+        guard.release();
+        shared.schedule().done(&job, health, at);
         if let Some((place, message)) = &left {
             shared.plan(*place, message);
         }
     }
+    behind.wait(0).await;
     shared.wake.notify_one();
-    Work::Delivered
 }
 
-type Left = (Health, Option<(Place, QueuedMessage)>);
+/// How far a job has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// It is in work.
+    InWork,
+    /// What became of it is being written down.
+    Unrecorded,
+}
+
+/// Gives a job's place back if the attempt ends by a fault of this program, and has the message tried again later.
+struct Guard {
+    shared: Arc<Shared>,
+    job: Option<Job>,
+    stage: Stage,
+}
+
+/// How long a message waits whose attempt ended by a fault of this program.
+const AFTER_A_FAULT: Duration = Duration::from_mins(5);
+
+impl Guard {
+    fn new(shared: &Arc<Shared>, job: &Job, stage: Stage) -> Self {
+        Self { shared: Arc::clone(shared), job: Some(job.clone()), stage }
+    }
+
+    /// All went well.
+    fn release(mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        let now = self.shared.now();
+        let mut schedule = self.shared.schedule();
+        match self.stage {
+            Stage::InWork => schedule.done(&job, Health::Unknown, now),
+            Stage::Unrecorded => schedule.recorded(&job),
+        }
+        schedule.add(job, now + millis(AFTER_A_FAULT));
+        drop(schedule);
+        self.shared.wake.notify_one();
+    }
+}
+
+/// Results that are being written down while the next message is on its way.
+#[derive(Default)]
+struct Behind {
+    tasks: VecDeque<JoinHandle<()>>,
+}
+
+/// As many results of one connection may be on their way to the disk: so many messages a crash has sent again.
+const MOST_BEHIND: usize = 4;
+
+impl Behind {
+    async fn write_down(&mut self, shared: &Arc<Shared>, job: Job, end: End) {
+        self.wait(MOST_BEHIND - 1).await;
+        let shared = Arc::clone(shared);
+        self.tasks.push_back(tokio::spawn(async move {
+            let guard = Guard::new(&shared, &job, Stage::Unrecorded);
+            let left = finish(&shared, job.message, end).await;
+            guard.release();
+            shared.schedule().recorded(&job);
+            if let Some((place, message)) = &left {
+                shared.plan(*place, message);
+            }
+        }));
+    }
+
+    /// Waits until no more than so many are left.
+    async fn wait(&mut self, most: usize) {
+        while self.tasks.len() > most
+            && let Some(task) = self.tasks.pop_front()
+        {
+            if let Err(error) = task.await {
+                error!(%error, "what became of an attempt was not written down, by a fault of this program");
+            }
+        }
+    }
+}
+
+/// How an attempt ended.
+enum End {
+    /// There was nothing to be done.
+    Nothing,
+    /// Nobody is to be called any more.
+    Close,
+    /// This is to be written down.
+    Result(AttemptResult),
+}
+
+/// Writes down how an attempt ended. Gives what is left of the message.
+async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, QueuedMessage)> {
+    match end {
+        End::Nothing => None,
+        End::Close => close(shared, id).await,
+        End::Result(result) => apply(shared, id, result).await,
+    }
+}
 
 /// One attempt: one message to those of its recipients that are of one destination.
-async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connection>) -> Left {
-    let nothing: Left = (Health::Unknown, None);
+async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connection>) -> (Health, End) {
+    let nothing = (Health::Unknown, End::Nothing);
     let id = job.message;
     let (place, message) = match shared.load(id).await {
         Ok(loaded) => loaded,
@@ -77,7 +189,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         })
         .collect();
     if indices.is_empty() {
-        return (Health::Unknown, close(shared, id).await);
+        return (Health::Unknown, End::Close);
     }
     let (spool, of) = (shared.spool.clone(), message.clone());
     let body = tokio::task::spawn_blocking(move || spool.body(&of)).await;
@@ -90,7 +202,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         Err(error) => {
             let failure = Failure::transient(RemoteStage::None, "4.3.0", error.to_string());
             let result = AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination));
-            return (Health::Unknown, apply(shared, id, result).await);
+            return (Health::Unknown, End::Result(result));
         }
     };
     let too_many_hops = message.hops > setup.settings.max_hops;
@@ -108,7 +220,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         }
         Some(outlet) => send(shared, job, outlet, &message, indices, body, connection, 0).await,
     };
-    (health, apply(shared, id, result).await)
+    (health, End::Result(result))
 }
 
 fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {

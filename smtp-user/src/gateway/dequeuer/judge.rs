@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Shared, Work, millis};
+use super::{Shared, millis};
 use crate::event::session_event::SessionEvent;
 use crate::inspect::inspection::Inspection;
 use crate::inspect::judgement::Judgement;
@@ -21,15 +21,15 @@ const AGAIN: Duration = Duration::from_mins(1);
 const BLOCK: usize = 256 << 10;
 
 /// Judges a message and writes the verdict down. It is delivered only behind that.
-pub(super) async fn judge(shared: Arc<Shared>, id: MessageId) -> Work {
+pub(super) async fn judge(shared: Arc<Shared>, id: MessageId) {
     if let Err(error) = attempt(&shared, id).await {
         warn!(message = %id, %error, "a message cannot be judged");
         again(&shared, id);
     }
-    Work::Judged
 }
 
-fn again(shared: &Shared, id: MessageId) {
+/// Has a message judged later.
+pub(super) fn again(shared: &Shared, id: MessageId) {
     shared.to_judge().insert((shared.now() + millis(AGAIN), id));
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Shared;
-use super::report::tell;
+use super::report::{is_finished, tell};
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::Outcome;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
@@ -53,15 +53,23 @@ pub(super) async fn apply(
             }
         };
         let said = change(shared, &mut message, &outcomes, &mut attempt);
+        // Nobody is to be called or told any more: that it is gone says all that there is to be written down.
+        if is_finished(shared, &message) {
+            match shared.spool.remove(id).await {
+                Ok(()) => {
+                    record(shared, &message, said);
+                    return None;
+                }
+                Err(error) => error!(message = %id, %error, "a finished message cannot be removed"),
+            }
+        }
         let to = if message.pending().next().is_some() { Place::Deferred } else { Place::Active };
         // A next hop that took it has it: as long as that is not written down, nothing else may be done about it.
         if let Err(error) = shared.spool.update(&mut message, to).await {
             wait(id, &error).await;
             continue;
         }
-        for (outcome, recipients, why) in said {
-            shared.record(&message, outcome, recipients, why);
-        }
+        record(shared, &message, said);
         if tell(shared, &mut message, to).await {
             if let Err(error) = shared.spool.remove(id).await {
                 error!(message = %id, %error, "a finished message cannot be removed");
@@ -91,6 +99,12 @@ pub(super) async fn wait(id: MessageId, error: &SpoolError) {
 }
 
 type Said = (&'static str, Vec<String>, String);
+
+fn record(shared: &Shared, message: &QueuedMessage, said: Vec<Said>) {
+    for (outcome, recipients, why) in said {
+        shared.record(message, outcome, recipients, why);
+    }
+}
 
 /// Puts outcomes into a message. Gives what is to be recorded: recipients with the same fate together.
 fn change(

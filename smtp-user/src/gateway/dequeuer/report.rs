@@ -3,10 +3,13 @@
 //! A report is in the spool before its being told is written down. Its name follows from what it tells, so one that was
 //! written just before a crash is not written twice.
 
+use std::time::Duration;
+
 use tracing::error;
 
 use super::Shared;
 use super::outcome::wait as wait_for_disk;
+use super::setup::DequeuerSetup;
 use crate::delivery::dsn::{Due, Reporter, due, report, returned_octets};
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
@@ -15,14 +18,27 @@ use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
 
+/// Whether nobody is to be called for a message any more, and nobody to be told of it.
+pub(super) fn is_finished(shared: &Shared, message: &QueuedMessage) -> bool {
+    if message.pending().next().is_some() {
+        return false;
+    }
+    let setup = shared.setup();
+    // Only how long it takes until it is late depends on its age.
+    due(message, Duration::ZERO, &setup.settings, notify_sender(&setup, message)).told.is_empty()
+}
+
+fn notify_sender(setup: &DequeuerSetup, message: &QueuedMessage) -> bool {
+    setup.outlet(message).is_none_or(|outlet| outlet.routing.notify_sender)
+}
+
 /// Tells what is due of a message that somebody is changing, and closes its cases. Gives whether it is finished.
 pub(super) async fn tell(shared: &Shared, message: &mut QueuedMessage, place: Place) -> bool {
     let setup = shared.setup();
     let now = shared.clock.unix_micros();
     let retry = setup.retry();
     let age = retry.age(message.received, message.attempts, now);
-    let notify_sender = setup.outlet(message).is_none_or(|outlet| outlet.routing.notify_sender);
-    let due = due(message, age, &setup.settings, notify_sender);
+    let due = due(message, age, &setup.settings, notify_sender(&setup, message));
     if due.is_empty() {
         return message.is_finished();
     }

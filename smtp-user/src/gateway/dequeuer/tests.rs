@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Dequeuer;
+use super::faulty_disk::FaultyDisk;
 use super::orders::Order;
 use super::setup::{DequeuerSetup, Outlet};
 use crate::audit;
@@ -24,6 +25,8 @@ use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::server_tls::ServerTls;
 use crate::spool::config::Config;
+use crate::spool::file_system::FileSystem;
+use crate::spool::file_system::disk::Disk;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
 use crate::tls::config::{MinVersion, NextHopTls, OriginatorTls};
@@ -52,19 +55,30 @@ fn settings() -> Settings {
 }
 
 async fn put(spool: &Spool, message: QueuedMessage) {
+    let octets = OCTETS.repeat(usize::try_from(message.octets).unwrap() / OCTETS.len());
     let mut incoming = spool.begin(message.id).unwrap();
-    incoming.write(OCTETS).unwrap();
-    let sha256 = crate::spool::control::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(OCTETS));
+    incoming.write(&octets).unwrap();
+    let sha256 = crate::spool::control::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(&octets));
     spool.commit(incoming, QueuedMessage { sha256, ..message }, Place::Active).await.unwrap();
 }
 
 async fn rig(settings: Settings, routing: Routing, zone: Zone, messages: Vec<QueuedMessage>) -> Rig {
+    rig_on(Arc::new(Disk), settings, routing, zone, messages).await
+}
+
+async fn rig_on(
+    disk: Arc<dyn FileSystem>,
+    settings: Settings,
+    routing: Routing,
+    zone: Zone,
+    messages: Vec<QueuedMessage>,
+) -> Rig {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spool");
     std::fs::create_dir(&path).unwrap();
     let limit = Some(messages.len() as u64);
     let config = Config { limit, min_free_octets: 0, min_free_files: 0, ..Config::within(&path) };
-    let (spool, _) = Spool::open(&config).unwrap();
+    let (spool, _) = Spool::open_with(&config, disk, None).unwrap();
     for message in messages {
         put(&spool, message).await;
     }
@@ -293,6 +307,22 @@ async fn a_lost_answer_to_the_final_dot_costs_one_more_copy_and_no_message() {
     until("the first copy is there", || server.mail().len() == 1 && rig.only().attempts == 1).await;
     let id = rig.only().id;
     rig.dequeuer.orders().carry_out(Order::Flush, id, "test").await.unwrap();
+    until("it is delivered", || rig.is_empty()).await;
+    assert_eq!(server.mail().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_the_program_costs_its_message_a_wait_and_the_others_nothing() {
+    let server = healthy().await;
+    let mut large = to(server.address, 1, &["x@y.example"]);
+    large.octets = (OCTETS.len() * 10_000) as u64;
+    let messages = vec![large, to(server.address, 2, &["x@y.example"])];
+    let settings = Settings { max_conns: 1, ..settings() };
+    let disk = Arc::new(FaultyDisk::default());
+    let rig = rig_on(disk.clone(), settings, Routing::default(), Zone::default(), messages).await;
+    until("the other one is delivered", || server.mail().len() == 1 && rig.spool.all().len() == 1).await;
+    assert_eq!((disk.faults(), rig.only().id.number), (1, 1));
+    rig.dequeuer.orders().carry_out(Order::Flush, rig.only().id, "test").await.unwrap();
     until("it is delivered", || rig.is_empty()).await;
     assert_eq!(server.mail().len(), 2);
 }
