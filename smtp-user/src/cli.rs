@@ -4,11 +4,13 @@ pub mod args;
 pub mod ban;
 pub mod ca;
 pub mod check;
+pub mod clean;
 pub mod conns;
 pub mod doctor;
 pub mod exit_code;
 pub mod explain;
 pub mod failure;
+pub(crate) mod file;
 pub mod gateway_args;
 pub mod lock;
 pub mod mistake;
@@ -81,6 +83,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
             Ok(process::ExitCode::SUCCESS)
         }
         Command::Selftest(args) => selftest::run(args),
+        Command::Clean(args) => clean::run(args),
         Command::Lock(args) => lock::lock(args),
         Command::Unlock(args) => lock::unlock(args),
         Command::Check(args) => check::run(args),

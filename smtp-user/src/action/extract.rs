@@ -63,7 +63,7 @@ pub struct Extracted {
 }
 
 /// What was taken out, and how often.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Removed(BTreeMap<String, u32>);
 
 impl Removed {

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, conns, doctor, explain, lock, path, probe, quarantine, queue, rules, scan, selftest,
-    sessions, set, stat, stop, uninspected,
+    ban, ca, check, clean, conns, doctor, explain, lock, path, probe, quarantine, queue, rules, scan,
+    selftest, sessions, set, stat, stop, uninspected,
 };
 
 /// A guarded gate for mail: forwards in the kernel what needs no looking at.
@@ -64,6 +64,8 @@ pub enum Command {
     /// Unpack what comes in on standard input; started by the daemon, not by people.
     #[command(hide = true)]
     ScanWorker,
+    /// Make a safe copy of a document.
+    Clean(clean::CleanArgs),
     /// Lock a file: a form that no program opens.
     Lock(lock::LockArgs),
     /// Unlock a locked file.

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use crate::app::config::LoadError;
 use crate::audit::error::RecordsError;
+use crate::cli::clean::CleanError;
 use crate::cli::exit_code::ExitCode;
+use crate::cli::file::FileError;
 use crate::cli::lock::LockError;
 use crate::cli::mistake::CommandError;
 use crate::cli::scan::ScanError;
@@ -62,6 +64,12 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<ExitCode> {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<LockError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<CleanError>() {
+        return Some(error.into());
+    }
+    if let Some(error) = cause.downcast_ref::<FileError>() {
         return Some(error.into());
     }
     if let Some(error) = cause.downcast_ref::<InspectorError>() {

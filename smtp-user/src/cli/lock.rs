@@ -1,8 +1,5 @@
 //! `postern lock` and `postern unlock`: the `.clk` form of a file, offline. No daemon is needed, and none is asked.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -11,12 +8,11 @@ use serde::Serialize;
 
 use crate::action::clk::{self, ClkError, LockKey};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
 
 /// Where the key is unless said otherwise.
 const KEY_FILE: &str = "/var/lib/postern/lock.key";
-/// Octets of a file at most: it is worked on in memory.
-const MAX_FILE: u64 = 1 << 30;
 /// Octets of a key file at most.
 const MAX_KEY: u64 = 1024;
 
@@ -78,28 +74,9 @@ pub struct UnlockArgs {
 /// Why a file was not locked or unlocked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// It cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// It cannot be written.
-    #[error("{} cannot be written: {source}{}", path.display(), there(source))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// More than is worked on in memory.
-    #[error("{} is larger than {MAX_FILE} octets", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    /// It cannot be read, or not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Not 64 hexadecimal digits.
     #[error("{} holds no key: it takes 64 hexadecimal digits", path.display())]
     Key {
@@ -119,18 +96,10 @@ pub enum LockError {
 impl From<&LockError> for ExitCode {
     fn from(error: &LockError) -> Self {
         match error {
-            LockError::Read { .. } => Self::NoInput,
-            LockError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Self::Permission
-            }
-            LockError::Write { .. } => Self::Io,
-            LockError::TooLarge { .. } | LockError::Key { .. } | LockError::Clk { .. } => Self::Data,
+            LockError::File(error) => error.into(),
+            LockError::Key { .. } | LockError::Clk { .. } => Self::Data,
         }
     }
-}
-
-fn there(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::AlreadyExists { "; `--force` writes over it" } else { "" }
 }
 
 /// What was done.
@@ -193,13 +162,6 @@ fn plain_name(name: &str) -> String {
     if matches!(plain.as_str(), "" | "." | "..") { "unlocked".to_owned() } else { plain }
 }
 
-fn read(path: &Path, max: u64) -> Result<Vec<u8>, LockError> {
-    let failed = |source| LockError::Read { path: path.to_owned(), source };
-    let mut octets = Vec::new();
-    File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut octets)).map_err(failed)?;
-    if octets.len() as u64 > max { Err(LockError::TooLarge { path: path.to_owned() }) } else { Ok(octets) }
-}
-
 fn read_key(path: &Path) -> Result<LockKey, LockError> {
     let octets = read(path, MAX_KEY)?;
     let key = std::str::from_utf8(&octets).ok().and_then(LockKey::from_hex);
@@ -217,26 +179,6 @@ fn chance<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut octets = [0; N];
     aws_lc_rs::rand::fill(&mut octets).map_err(|_| anyhow::anyhow!("the system has no chance to give"))?;
     Ok(octets)
-}
-
-/// Writes a file whole or not at all: it gets its name when all of it is there.
-fn write(path: &Path, octets: &[u8], force: bool, mode: u32) -> Result<(), LockError> {
-    let failed = |source| LockError::Write { path: path.to_owned(), source };
-    if !force && path.exists() {
-        return Err(failed(io::ErrorKind::AlreadyExists.into()));
-    }
-    let mut partial = path.to_owned();
-    partial.as_mut_os_string().push(".part");
-    let mut options = OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(mode).open(&partial).map_err(failed)?;
-    let written = file.write_all(octets).and_then(|()| file.sync_all());
-    let written = written.and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|source| {
-        // What there is of it is of no use.
-        let _ = std::fs::remove_file(&partial);
-        failed(source)
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,208 @@
+//! `postern clean`: the safe copy of a file, offline. No daemon is needed, and none is asked.
+
+use std::path::{Path, PathBuf};
+use std::process;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::action::extract::{ExtractError, Removed, Weeds, extract, is_extractable};
+use crate::cli::exit_code::ExitCode;
+use crate::cli::file::{FileError, MAX_FILE, read, write};
+use crate::cli::output;
+use crate::content::Kind;
+use crate::content::detect::detect;
+
+/// Makes a copy of a document without what it does by itself.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+What a file is goes by its content. Copies are made of HTML, SVG, Office documents old and new, and PDF: scripts, macros,
+actions, embedded objects and addresses that run something go, all else stays. A file that has nothing of it gets no
+copy, and one that cannot be read for certain, or has what cannot be taken out, is refused: exit code 65.
+
+Examples:
+  postern clean offer.docm                       writes offer.clean.docm
+  postern clean page.html -o page.safe.html --json")]
+pub struct CleanArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// Where to write [default: the file's name, with `.clean` before its extension].
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why there is no safe copy.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// It cannot be read, or not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody makes copies of what it is.
+    #[error("{} is {kind}: safe copies are made of HTML, SVG, Office documents and PDF", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// It is more than one thing, and somebody may read it as the other.
+    #[error("{} is {first} and {second} at once; no copy can be safe as both", path.display())]
+    TwoKinds {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        first: &'static str,
+        /// What it is, too.
+        second: &'static str,
+    },
+    /// No copy can be made.
+    #[error("no safe copy can be made of {}: {source}", path.display())]
+    Extract {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ExtractError,
+    },
+}
+
+impl From<&CleanError> for ExitCode {
+    fn from(error: &CleanError) -> Self {
+        match error {
+            CleanError::File(error) => error.into(),
+            CleanError::Kind { .. } | CleanError::TwoKinds { .. } | CleanError::Extract { .. } => Self::Data,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+struct Done<'d> {
+    file: &'d Path,
+    kind: &'static str,
+    /// Nothing, if the file needs no copy.
+    written: Option<&'d Path>,
+    octets: u64,
+    removed: &'d Removed,
+}
+
+/// Runs `postern clean`.
+pub fn run(args: &CleanArgs) -> anyhow::Result<process::ExitCode> {
+    let octets = read(&args.file, MAX_FILE)?;
+    let kind = only_kind(&args.file, &octets)?;
+    let copy = extract(kind, &octets, &Weeds::default(), MAX_FILE)
+        .map_err(|source| CleanError::Extract { path: args.file.clone(), source })?;
+    let path = args.output.clone().unwrap_or_else(|| beside(&args.file));
+    if let Some(copy) = &copy {
+        write(&path, &copy.octets, args.force, 0o644).map_err(CleanError::from)?;
+    }
+    let nothing = Removed::default();
+    let done = Done {
+        file: &args.file,
+        kind: kind.name(),
+        written: copy.is_some().then_some(&path),
+        octets: copy.as_ref().map_or(octets.len(), |copy| copy.octets.len()) as u64,
+        removed: copy.as_ref().map_or(&nothing, |copy| &copy.removed),
+    };
+    if args.json {
+        output::json_lines([&done])?;
+    } else if let Some(path) = done.written {
+        output::text(&format!("{}: without {}\n", path.display(), done.removed))?;
+    } else {
+        output::text(&format!("{}: nothing to take out, no copy is written\n", args.file.display()))?;
+    }
+    Ok(ExitCode::Ok.into())
+}
+
+/// The one kind that a file is.
+fn only_kind(path: &Path, octets: &[u8]) -> Result<Kind, CleanError> {
+    let kinds = detect(octets);
+    let Some(kind) = kinds.iter().copied().find(|kind| is_extractable(*kind)) else {
+        let kind = kinds.first().map_or("data", |kind| kind.name());
+        return Err(CleanError::Kind { path: path.to_owned(), kind });
+    };
+    // A document in a container is that container, too: that is no contradiction.
+    let other = kinds.iter().find(|other| **other != kind && !is_same_container(kind, **other));
+    match other {
+        Some(other) => {
+            Err(CleanError::TwoKinds { path: path.to_owned(), first: kind.name(), second: other.name() })
+        }
+        None => Ok(kind),
+    }
+}
+
+fn is_same_container(kind: Kind, other: Kind) -> bool {
+    match kind {
+        Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml => {
+            matches!(other, Kind::Zip | Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml)
+        }
+        Kind::Doc | Kind::Xls | Kind::Ppt => {
+            matches!(other, Kind::Ole | Kind::Doc | Kind::Xls | Kind::Ppt)
+        }
+        _ => matches!(other, Kind::Text),
+    }
+}
+
+/// `a.docx` becomes `a.clean.docx`.
+fn beside(file: &Path) -> PathBuf {
+    match file.extension() {
+        Some(extension) => {
+            let mut last = std::ffi::OsString::from("clean.");
+            last.push(extension);
+            file.with_extension(last)
+        }
+        None => file.with_extension("clean"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{CleanArgs, beside, run};
+    use crate::content::fixture;
+
+    fn args(folder: &Path, file: &str) -> CleanArgs {
+        CleanArgs { file: folder.join(file), output: None, force: false, json: true }
+    }
+
+    #[test]
+    fn a_copy_stands_beside_the_original_which_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = "<html><body onload=x><p>text</p></body></html>";
+        std::fs::write(folder.path().join("a.html"), page).unwrap();
+        run(&args(folder.path(), "a.html")).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(read("a.clean.html"), "<html><body><p>text</p></body></html>");
+        assert_eq!(read("a.html"), page);
+        let error = run(&args(folder.path(), "a.html")).unwrap_err();
+        assert!(error.to_string().contains("`--force` writes over it"), "{error}");
+        run(&args(folder.path(), "a.clean.html")).unwrap();
+        assert!(!folder.path().join("a.clean.clean.html").exists(), "nothing to take out");
+    }
+
+    #[test]
+    fn what_no_copy_is_made_of_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.pdf"), fixture::program()).unwrap();
+        let error = run(&args(folder.path(), "a.pdf")).unwrap_err().to_string();
+        assert!(error.contains("safe copies are made of HTML"), "{error}");
+        std::fs::write(folder.path().join("b.pdf"), b"%PDF-1.4 cut").unwrap();
+        let error = run(&args(folder.path(), "b.pdf")).unwrap_err().to_string();
+        assert!(error.contains("it is damaged"), "{error}");
+        let error = run(&args(folder.path(), "c.pdf")).unwrap_err().to_string();
+        assert!(error.contains("cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn names_of_copies() {
+        for (name, copy) in [("a.docx", "a.clean.docx"), ("a", "a.clean"), ("x/a.b.c", "x/a.b.clean.c")] {
+            assert_eq!(beside(Path::new(name)), Path::new(copy));
+        }
+    }
+}
