@@ -13,6 +13,7 @@ pub mod inspector;
 pub mod judgement;
 pub mod part_scan;
 pub mod ruled;
+mod second_reading;
 pub mod stage;
 
 pub use config::Config;

@@ -137,6 +137,7 @@ fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<L
         return Ok(Looked::without(part.index, number, limit));
     }
     let question = Question {
+        structure_only: false,
         part: number,
         media_type: part.header.media_type.clone(),
         passwords,
@@ -152,7 +153,7 @@ fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<L
     let most = if shared.rules.is_empty() { MAX_RECORDS } else { usize::MAX };
     let looks = Looks { lists: &shared.lists, executables: shared.executables, most };
     let mut looked = Looked { index: part.index, ..Looked::default() };
-    for Unpacked { contents, members } in answer {
+    for Unpacked { contents, members, .. } in answer {
         for member in members {
             looked.enter(looks, member);
         }

@@ -15,6 +15,7 @@ use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
+use crate::inspect::second_reading::{Second, second_reading};
 use crate::inspect::stage::{self, ran, skipped};
 use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
@@ -74,7 +75,15 @@ impl Inspection {
             (if whole { report } else { mismatch(report) }, when_down)
         }))
         .await;
-        let PartScanner { mut parts, mut findings, worth_a_look, .. } = self.parts;
+        let PartScanner { mut parts, mut findings, worth_a_look, spans, has_message_as_message, .. } =
+            self.parts;
+        let mut defects = self.walker.defects().to_vec();
+        let second = if has_message_as_message {
+            // The other reader is known to lose its way there.
+            Ok(Second::Skipped("a message that is nothing but another one"))
+        } else {
+            second_reading(&self.shared, message, spans, &defects).await
+        };
         let looked = contents::look(&self.shared, message, &worth_a_look).await;
         let mut engines = engines;
         let within = match looked {
@@ -84,18 +93,24 @@ impl Inspection {
                 Vec::new()
             }
         };
+        match second {
+            Ok(Second::Same) => {}
+            Ok(Second::Differs(defect, part)) => defects.push((defect, part)),
+            Ok(Second::Skipped(why)) => one_reader_only(&mut parts, why),
+            Err(error) => engines.push((contents::not_looked_into(&error), MessageAction::Defer)),
+        }
         if self.raw.found() && findings.is_empty() {
             findings.push(Finding { name: EICAR_NAME.to_owned(), part: None });
         }
-        let defects = self.walker.defects();
         let Shared { rules, actions, rewriting, .. } = self.shared.as_ref();
-        let seen = Seen { findings: &findings, defects, contents: &within, engines: &engines, ruled: &[] };
+        let seen =
+            Seen { findings: &findings, defects: &defects, contents: &within, engines: &engines, ruled: &[] };
         let ruled = ruled::ask(rules, &parts, seen, &self.replaced);
         let Combined { decision, rule, ban_for } =
             combine(Seen { ruled: &ruled, ..seen }, actions, rewriting);
         let rewrites = decision.action == MessageAction::Rewrite;
         let changes = if rewrites { ruled::changes(&ruled) } else { Vec::new() };
-        add_structure(&mut parts, defects);
+        add_structure(&mut parts, &defects);
         add_engines(&mut parts, &engines);
         ruled::enter(!rules.is_empty(), &ruled, &self.replaced, &mut parts);
         ruled::trim(&ruled, &mut parts, contents::MAX_RECORDS);
@@ -127,6 +142,15 @@ fn add_structure(parts: &mut [PartRecord], defects: &[(Defect, String)]) {
             .collect();
         if !names.is_empty() {
             stage::set(&mut part.stages, stage::STRUCTURE, ran(&names.join(", ")));
+        }
+    }
+}
+
+/// Says of parts that no second reader looked at that only ours did.
+fn one_reader_only(parts: &mut [PartRecord], why: &str) {
+    for part in parts {
+        if part.stages.iter().any(|(name, result)| name == stage::STRUCTURE && *result == ran("sound")) {
+            stage::set(&mut part.stages, stage::STRUCTURE, ran(&format!("sound to one reader: {why}")));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::event::session_event::PartRecord;
 use crate::inspect::combine::{Finding, FoundIn};
 use crate::inspect::content_scan::{Looks, Scanned};
 use crate::inspect::stage;
-use crate::wire::mime::part_header::{PartHeader, PartKind};
+use crate::wire::mime::part_header::{PartHeader, PartKind, PartSpan};
 use crate::wire::mime::walk::PartSink;
 
 /// Looks into the parts of a message.
@@ -26,6 +26,12 @@ pub struct PartScanner {
     pub findings: Vec<Finding>,
     /// Parts, as places in [`parts`](Self::parts), in which there may be something.
     pub worth_a_look: Vec<usize>,
+    /// Where body parts stand.
+    pub spans: Vec<PartSpan>,
+    /// Numbers of messages within the message.
+    messages: Vec<String>,
+    /// One of them is nothing but a message itself.
+    pub has_message_as_message: bool,
 }
 
 #[derive(Debug)]
@@ -62,8 +68,19 @@ const MAX_FINDINGS: usize = 16;
 impl PartScanner {
     /// Nothing seen yet.
     pub fn new(lists: Arc<HashLists>, digests: DigestKinds, executables: bool) -> Self {
-        let (parts, findings, worth_a_look) = (Vec::new(), Vec::new(), Vec::new());
-        Self { lists, digests, executables, open: None, parts, findings, worth_a_look }
+        let (parts, findings, worth_a_look, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            lists,
+            digests,
+            executables,
+            open: None,
+            parts,
+            findings,
+            worth_a_look,
+            spans,
+            messages: Vec::new(),
+            has_message_as_message: false,
+        }
     }
 
     fn found(&mut self, name: &str, header: &PartHeader) {
@@ -84,6 +101,12 @@ pub(super) fn file_name(names: &[String]) -> Option<String> {
 
 impl PartSink for PartScanner {
     fn begin(&mut self, header: PartHeader) {
+        if header.kind == PartKind::Message {
+            let outer = header.number.strip_suffix(".1");
+            self.has_message_as_message |=
+                outer.is_some_and(|outer| self.messages.iter().any(|it| it == outer));
+            self.messages.push(header.number.clone());
+        }
         let readings = header.encodings.iter().map(|_| Reading::new(self.digests)).collect();
         self.open = Some(OpenPart { header, readings });
     }
@@ -98,6 +121,10 @@ impl PartSink for PartScanner {
         reading.eicar.push(octets);
         reading.marks.push(octets);
         reading.digester.push(octets);
+    }
+
+    fn span(&mut self, span: PartSpan) {
+        self.spans.push(span);
     }
 
     fn end(&mut self) {

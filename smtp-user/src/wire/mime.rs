@@ -13,5 +13,6 @@ pub mod header_section;
 pub mod parameter;
 pub mod part_header;
 pub mod quoted_printable;
+pub mod second_reader;
 pub mod transfer_encoding;
 pub mod walk;

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentLimits, Contents, Finding, Kind};
 use crate::engine::hash_list::{DigestKinds, Digests};
+use crate::wire::mime::second_reader::SeenPart;
 
-/// A question: what is in these octets?
+/// A question: what is in these octets? Or, if they are a message, how would another reader divide it?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
+    /// They are a whole message, and only its parts are asked for.
+    pub structure_only: bool,
     /// Number of the part.
     pub part: String,
     /// Declared media type, in lower case.
@@ -32,6 +35,8 @@ pub struct Unpacked {
     pub contents: Contents,
     /// Members in the order they were met.
     pub members: Vec<SeenMember>,
+    /// Parts of a message as another reader sees them, if they were asked for and it is a message to it.
+    pub parts: Option<Vec<SeenPart>>,
 }
 
 /// A member, without its octets.

@@ -6,6 +6,7 @@ use crate::content::container::Terms;
 use crate::content::{self, Member, MemberContent, Subject};
 use crate::engine::eicar::EicarMatcher;
 use crate::engine::hash_list::Digester;
+use crate::wire::mime::second_reader;
 use crate::worker::protocol::{Question, Seen, SeenMember, Unpacked};
 
 /// Unpacks each way to read a part.
@@ -14,10 +15,13 @@ pub fn unpack<'o>(question: &Question, readings: impl IntoIterator<Item = &'o [u
     let has_time = || start.elapsed() < question.limits.deadline;
     let terms = Terms { limits: &question.limits, passwords: &question.passwords, has_time: &has_time };
     let unpack_one = |octets| {
+        if question.structure_only {
+            return Unpacked { parts: second_reader::read(octets), ..Unpacked::default() };
+        }
         let subject = Subject { part: &question.part, media_type: &question.media_type, octets };
         let mut members = Vec::new();
         let contents = content::walk(subject, terms, &mut |member| members.push(seen(question, member)));
-        Unpacked { contents, members }
+        Unpacked { contents, members, parts: None }
     };
     readings.into_iter().map(unpack_one).collect()
 }

@@ -1,5 +1,6 @@
 //! Messages from their first octet to the decision.
 
+mod clean_corpus;
 mod contents;
 mod rules;
 

@@ -29,6 +29,10 @@ pub enum Defect {
     BlankBeforeColon,
     /// Within a header section a line that some readers take for its end, and MIME fields behind it.
     UncertainHeaderEnd,
+    /// An independent second reader sees other parts, or the same ones elsewhere.
+    ReadersDisagree,
+    /// An independent second reader fails over it.
+    SecondReaderFails,
     /// Characters in base64 that do not belong there: readers skip them or stop.
     JunkInBase64,
     /// More base64 after the padding: readers stop there or go on.
@@ -85,6 +89,8 @@ impl Defect {
             Self::EncodedMultipart => "encoded_multipart",
             Self::BlankBeforeColon => "blank_before_colon",
             Self::UncertainHeaderEnd => "uncertain_header_end",
+            Self::ReadersDisagree => "readers_disagree",
+            Self::SecondReaderFails => "second_reader_fails",
             Self::JunkInBase64 => "junk_in_base64",
             Self::TextAfterPadding => "text_after_padding",
             Self::UnsupportedEncoding => "unsupported_encoding",
@@ -112,6 +118,8 @@ impl fmt::Display for Defect {
             Self::EncodedMultipart => "multipart in base64",
             Self::BlankBeforeColon => "blank before the colon of a MIME field",
             Self::UncertainHeaderEnd => "uncertain end of a header section",
+            Self::ReadersDisagree => "two readers see different parts",
+            Self::SecondReaderFails => "a second reader fails over it",
             Self::JunkInBase64 => "junk in base64",
             Self::TextAfterPadding => "base64 after its padding",
             Self::UnsupportedEncoding => "transfer encoding that is not decoded",

@@ -13,6 +13,7 @@ fn pool(script: &str) -> Pool {
 
 fn ask(pool: &Pool, octets: &[u8]) -> Result<Vec<Unpacked>, WorkerError> {
     let question = Question {
+        structure_only: false,
         part: "1".to_owned(),
         media_type: String::new(),
         passwords: Vec::new(),

@@ -1,0 +1,99 @@
+//! The same message, read by somebody else: where two independent readers disagree about its parts, so may the gateway and
+//! whoever opens the mail.
+//!
+//! It reads leniently and finds delimiters where ours does not, which is what it is here for. It may fail on octets that
+//! somebody made for that, and be driven deep: whoever calls it sees to that ([`may_nest`]).
+
+use std::ops::Range;
+
+use mail_parser::{Encoding, Message, MessageParser, MimeHeaders as _, PartType};
+use serde::{Deserialize, Serialize};
+
+use crate::wire::mime::defect::Defect;
+use crate::wire::mime::part_header::PartSpan;
+
+/// A body part as a reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenPart {
+    /// Where its body is in the message.
+    pub body: Range<u64>,
+}
+
+/// Octets by which two readers may differ about the end of a part: the line end before a delimiter line belongs to it
+/// (RFC 2046 §5.1.1), and the one at the end of a message to nobody.
+const LINE_END: u64 = 2;
+
+/// Whether a message has in it what messages within each other are made of, so that reading it may go deep.
+pub fn may_nest(octets: &[u8]) -> bool {
+    ["rfc822", "global", "digest"].iter().any(|word| contains(octets, word.as_bytes()))
+}
+
+/// Looks for a word in lower case, however it is written.
+fn contains(octets: &[u8], word: &[u8]) -> bool {
+    let Some((&first, rest)) = word.split_first() else { return true };
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), octets).any(|at| {
+        let end = at + 1 + rest.len();
+        octets.get(at + 1..end).is_some_and(|found| found.eq_ignore_ascii_case(rest))
+    })
+}
+
+/// The body parts that the other reader sees, in the order of the message; `None` if it is no message to it. Those within
+/// something encoded have no place in the message, and are not told.
+pub fn read(octets: &[u8]) -> Option<Vec<SeenPart>> {
+    let message = MessageParser::new().with_mime_headers().default_header_raw().parse(octets)?;
+    let mut seen = Vec::new();
+    collect(&message, &mut seen);
+    seen.sort_unstable_by_key(|part| (part.body.start, part.body.end));
+    Some(seen)
+}
+
+fn collect(message: &Message<'_>, seen: &mut Vec<SeenPart>) {
+    // Not by calling itself: messages may be within each other as deep as there are octets.
+    let mut messages = vec![message];
+    while let Some(message) = messages.pop() {
+        for part in &message.parts {
+            match &part.body {
+                PartType::Message(within) if part.encoding == Encoding::None => messages.push(within),
+                PartType::Multipart(_) | PartType::Message(_) => {}
+                // A message in an encoding that is deeper than it decodes.
+                _ if part.encoding != Encoding::None && is_message(part) => {}
+                _ => {
+                    let (start, end) = (u64::from(part.offset_body), u64::from(part.offset_end));
+                    seen.push(SeenPart { body: start..end.max(start) });
+                }
+            }
+        }
+    }
+}
+
+fn is_message(part: &mail_parser::MessagePart<'_>) -> bool {
+    part.content_type().is_some_and(|declared| declared.c_type.eq_ignore_ascii_case("message"))
+}
+
+/// Where two readers disagree, and about which part.
+pub fn compare(ours: &[PartSpan], theirs: Option<&[SeenPart]>) -> Option<(Defect, String)> {
+    let number =
+        |at: usize| ours.get(at).or(ours.last()).map_or_else(|| "1".to_owned(), |it| it.number.clone());
+    let Some(theirs) = theirs else {
+        // To it this is no message. One part is what everybody makes of that.
+        return (ours.len() > 1).then(|| (Defect::ReadersDisagree, number(0)));
+    };
+    // All of it is header to the one and text to the other, as in mail without any header: nothing is hidden from ours.
+    if let ([_], [their]) = (ours, theirs)
+        && their.body.is_empty()
+    {
+        return None;
+    }
+    let mut ours_in_order: Vec<&PartSpan> = ours.iter().collect();
+    ours_in_order.sort_unstable_by_key(|span| (span.body.start, span.body.end));
+    for (our, their) in ours_in_order.iter().zip(theirs) {
+        let same_end = our.body.end.abs_diff(their.body.end) <= LINE_END;
+        if our.body.start != their.body.start || !same_end {
+            return Some((Defect::ReadersDisagree, our.number.clone()));
+        }
+    }
+    (ours.len() != theirs.len()).then(|| (Defect::ReadersDisagree, number(theirs.len())))
+}
+
+#[cfg(test)]
+mod tests;
