@@ -6,10 +6,12 @@
 
 mod cab;
 mod compressed;
+mod html;
 mod iso;
 mod lha;
 mod message;
 pub(super) mod ole;
+mod one_note;
 mod ooxml;
 mod pdf;
 mod pgp;
@@ -21,6 +23,7 @@ mod seven_zip;
 mod tar;
 mod tnef;
 pub(super) mod uuencode;
+mod vba;
 mod yenc;
 pub(super) mod zip;
 
@@ -148,6 +151,9 @@ pub(super) struct Unpacked {
 impl Walk<'_> {
     /// Opens content under every reader that its kinds have.
     fn open(&mut self, part: &str, kinds: &[Kind], octets: &[u8]) {
+        if kinds.contains(&Kind::Html) {
+            html::read(self, part, octets);
+        }
         let mut readers: Vec<(Kind, Reader)> = Vec::new();
         for kind in kinds.iter().copied().filter(|kind| kind.is_container()) {
             let reader = kind.reader();
@@ -196,6 +202,7 @@ impl Walk<'_> {
             Kind::Yenc => yenc::read(self, level, octets),
             Kind::Pkcs7 => pkcs7::read(self, level, octets),
             Kind::Pgp => pgp::read(self, level, octets),
+            Kind::OneNote => one_note::read(self, level, octets),
             _ => self.note(Finding::Unsupported(Unsupported::Kind), &level.part),
         }
     }

@@ -77,6 +77,7 @@ const CONTAINER_TYPES: &[&str] = &[
     "application/vnd.openxml",
     "application/vnd.oasis",
     "application/msword",
+    "application/onenote",
     "application/pdf",
     "application/rtf",
     "application/ms-tnef",
@@ -96,8 +97,9 @@ fn has_container_extension(name: &str) -> bool {
 const CONTAINER_EXTENSIONS: &[&str] = &[
     "zip", "jar", "7z", "rar", "gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz", "zst", "lz", "lzma", "z",
     "tar", "cab", "lzh", "lha", "arj", "ace", "iso", "img", "udf", "vhd", "vhdx", "doc", "xls", "ppt",
-    "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "odt", "ods", "odp", "pdf", "rtf", "msg", "msi",
-    "eml", "p7m", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi", "epub",
+    "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "one", "odt", "ods", "odp", "pdf", "rtf", "msg",
+    "msi", "eml", "p7m", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi",
+    "epub",
 ];
 
 /// Octets that begin a kind, and where.

@@ -110,6 +110,22 @@ pub enum Trait {
     OpenedByPassword,
     /// A signature over it.
     Signed,
+    /// A macro that runs when the document is opened or closed.
+    AutoExec,
+    /// A macro that starts programs, or fetches something.
+    SuspiciousMacro,
+    /// A sheet of macros of Excel 4.
+    MacroSheet,
+    /// A field or link that calls another program, DDE.
+    Dde,
+    /// A control in a document.
+    ActiveX,
+    /// A page that makes a file in the browser of whoever opens it.
+    HtmlSmuggling,
+    /// An object that is brought up to date when the document is opened.
+    ObjectUpdate,
+    /// An object of the equation editor, which has been a way in for long.
+    EquationEditor,
 }
 
 impl Finding {
@@ -222,7 +238,7 @@ impl fmt::Display for Technique {
 
 impl Trait {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Macros,
         Self::ExternalTemplate,
         Self::Javascript,
@@ -232,6 +248,14 @@ impl Trait {
         Self::EmbeddedObject,
         Self::OpenedByPassword,
         Self::Signed,
+        Self::AutoExec,
+        Self::SuspiciousMacro,
+        Self::MacroSheet,
+        Self::Dde,
+        Self::ActiveX,
+        Self::HtmlSmuggling,
+        Self::ObjectUpdate,
+        Self::EquationEditor,
     ];
 
     /// A word for records.
@@ -246,6 +270,14 @@ impl Trait {
             Self::EmbeddedObject => "embedded_object",
             Self::OpenedByPassword => "opened_by_password",
             Self::Signed => "signed",
+            Self::AutoExec => "auto_exec",
+            Self::SuspiciousMacro => "suspicious_macro",
+            Self::MacroSheet => "macro_sheet",
+            Self::Dde => "dde",
+            Self::ActiveX => "active_x",
+            Self::HtmlSmuggling => "html_smuggling",
+            Self::ObjectUpdate => "object_update",
+            Self::EquationEditor => "equation_editor",
         }
     }
 }

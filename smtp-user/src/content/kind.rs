@@ -324,7 +324,6 @@ impl Kind {
             | Self::Qcow
             | Self::Dmg
             | Self::Wim
-            | Self::OneNote
             | Self::Chm
             | Self::BinHex => Reader::Unsupported,
             Self::Tar
@@ -346,6 +345,7 @@ impl Kind {
             | Self::Uuencode
             | Self::Yenc
             | Self::Pkcs7
+            | Self::OneNote
             | Self::Pgp => Reader::Own,
             _ => Reader::None,
         }

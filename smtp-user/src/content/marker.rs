@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::packed::Searcher;
 
 /// Marks. None is shorter than four octets, so that chance seldom makes one.
-const MARKS: [&[u8]; 11] = [
+const MARKS: [&[u8]; 16] = [
     // The end of a zip's directory.
     b"PK\x05\x06",
     b"Rar!\x1a\x07",
@@ -22,6 +22,12 @@ const MARKS: [&[u8]; 11] = [
     b"\0BEA01\x01",
     b"-----BEGIN PGP MESSAGE",
     b"(This file must be converted with BinHex",
+    // Scripts that make files, and files in addresses.
+    b"createObjectURL",
+    b"msSaveBlob",
+    b"msSaveOrOpenBlob",
+    b"new Blob",
+    b"data:application/",
 ];
 
 /// Octets of the longest mark but one.

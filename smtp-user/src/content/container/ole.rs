@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cfb::CompoundFile;
 
 use crate::content::container::place::Level;
-use crate::content::container::{Unpacked, Walk};
+use crate::content::container::{Unpacked, Walk, vba};
 use crate::content::finding::{Finding, Trait, Unsupported};
 use crate::content::kind::Kind;
 
@@ -63,6 +63,7 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &
         if is_encrypted(&path, &unpacked.octets) {
             walk.note(Finding::Encrypted, &part);
         }
+        heuristics(walk, &part, &path, &unpacked.octets);
         let mut names = vec![shown(&path)];
         if kind == Kind::Msg {
             names.splice(0..0, attachment_names(&mut file, &path));
@@ -118,6 +119,36 @@ fn is_encrypted(path: &Path, octets: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Tells what a stream does by itself.
+fn heuristics(walk: &mut Walk<'_>, part: &str, path: &Path, octets: &[u8]) {
+    let is_within = |name: &str| path.iter().any(|piece| piece.eq_ignore_ascii_case(name));
+    if is_within("VBA") || is_within("Macros") || is_within("_VBA_PROJECT_CUR") {
+        vba::read(walk, part, octets);
+    }
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("Workbook" | "Book") if has_macro_sheet(octets) => walk.has(Trait::MacroSheet, part),
+        Some("Equation Native") => walk.has(Trait::EquationEditor, part),
+        _ => {}
+    }
+}
+
+/// Whether one of the sheets of a workbook is of type 1: macros of Excel 4, MS-XLS 2.4.28.
+fn has_macro_sheet(octets: &[u8]) -> bool {
+    const BOUND_SHEET: u16 = 0x85;
+    const END: u16 = 0x0a;
+    let mut rest = octets;
+    while let [a, b, c, d, behind @ ..] = rest {
+        let (kind, length) = (u16::from_le_bytes([*a, *b]), usize::from(u16::from_le_bytes([*c, *d])));
+        let Some((record, next)) = behind.split_at_checked(length) else { return false };
+        match kind {
+            BOUND_SHEET if record.get(5) == Some(&1) => return true,
+            END => return false,
+            _ => rest = next,
+        }
+    }
+    false
 }
 
 /// Names of an attachment of an Outlook message, which stand in streams beside its octets.

@@ -8,6 +8,9 @@ const OBJECT: &[u8] = b"\\objdata";
 
 /// Reads all objects.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
+    if memchr::memmem::find(octets, b"\\objupdate").is_some() {
+        walk.has(Trait::ObjectUpdate, &level.part);
+    }
     for at in memchr::memmem::find_iter(octets, OBJECT) {
         if !walk.may_go_on(&level.part) {
             return;
@@ -15,6 +18,9 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         let data = digits(octets.get(at + OBJECT.len()..).unwrap_or_default());
         walk.has(Trait::EmbeddedObject, &level.part);
         let unpacked = walk.unpack(&mut data.as_slice(), data.len() as u64, &level.part);
+        if is_equation(&unpacked.octets) {
+            walk.has(Trait::EquationEditor, &level.part);
+        }
         // A header of OLE 1 stands before what a reader opens.
         if let Some(inner) = memchr::memmem::find(&unpacked.octets, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
             let inner = unpacked.octets.get(inner..).unwrap_or_default();
@@ -25,6 +31,12 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             walk.member(level, &[], "hexadecimal", &unpacked);
         }
     }
+}
+
+/// Whether an object is for the equation editor, by its class in a header of OLE 1.
+fn is_equation(octets: &[u8]) -> bool {
+    let head = octets.get(..octets.len().min(64)).unwrap_or_default().to_ascii_lowercase();
+    memchr::memmem::find(&head, b"equation.").is_some()
 }
 
 /// A file in a package of OLE 1.

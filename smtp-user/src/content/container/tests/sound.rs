@@ -185,13 +185,9 @@ fn a_password_from_the_message_opens_it() {
 #[test]
 fn what_nothing_reads_is_said() {
     let unsupported = Finding::Unsupported(Unsupported::Kind);
-    for octets in [
-        b"Rar!\x1a\x07\x01\0rest".as_slice(),
-        b"ITSF\x03\0\0\0",
-        b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3",
-        b"vhdxfile",
-        b"!<arch>\ndebian-binary",
-    ] {
+    for octets in
+        [b"Rar!\x1a\x07\x01\0rest".as_slice(), b"ITSF\x03\0\0\0", b"vhdxfile", b"!<arch>\ndebian-binary"]
+    {
         assert!(!walked(octets).findings().is_empty(), "{octets:?}");
         assert!(
             walked(&one("x", octets)).contents.findings.iter().any(|(_, place)| place == "2/x"),
