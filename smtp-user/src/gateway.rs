@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod original_destination;
 pub mod quarantine;
+pub mod remedy;
 pub mod service;
 pub mod setup;
 pub mod taker;

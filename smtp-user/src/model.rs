@@ -13,4 +13,5 @@ pub mod queued_message;
 pub mod queued_recipient;
 pub mod server_tls;
 pub mod session_id;
+pub mod source_bans;
 pub mod tls_facts;

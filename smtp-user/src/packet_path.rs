@@ -14,6 +14,7 @@ pub mod flows;
 pub mod inspections;
 pub mod interface;
 pub mod loader;
+pub mod map_bans;
 pub mod maps;
 pub mod neighbours;
 pub mod object;

@@ -135,10 +135,10 @@ impl Entity {
         Self { fields: fields.to_owned(), body: base64_lines(text.as_bytes()) }
     }
 
-    /// A text and a locked file in place of a part. The boundary is to be of chance.
-    pub fn locked(template: &Template, facts: &Facts<'_>, file: &[u8], boundary: &str) -> Self {
+    /// A text and a locked file in place of a part of this name. The boundary is to be of chance.
+    pub fn locked(template: &Template, facts: &Facts<'_>, name: &str, file: &[u8], boundary: &str) -> Self {
         let notice = Self::notice(template, facts);
-        let name = locked_name(facts.name);
+        let name = locked_name(name);
         let mut body = format!("--{boundary}\r\n{}\r\n", notice.fields).into_bytes();
         body.extend_from_slice(&notice.body);
         body.extend_from_slice(

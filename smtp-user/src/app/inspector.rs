@@ -13,20 +13,24 @@ use tracing::{debug, info, warn};
 use crate::app::clock::SystemClock;
 use crate::app::config::resource::{self, ResourceMode, SourceAddress};
 use crate::app::config::tls_files;
-use crate::app::config::{Config, inspection};
+use crate::app::config::{Config, inspection, lock_key};
 use crate::app::gateway::Gateway;
 use crate::app::quarantine::{self, Keeper};
 use crate::app::store_and_forward::{self, Opened, StoreAndForward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::admission::Bounds;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
+use crate::gateway::remedy::Remedy;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
 use crate::inspect::inspector::Inspector as MessageInspector;
 use crate::packet_path::divert::{self, Listeners};
 use crate::packet_path::inspections::MapStages;
+use crate::packet_path::map_bans::MapBans;
 use crate::packet_path::maps::Maps;
+use crate::packet_path::pins::Pins;
 use crate::packet_path::{interface, rule_base};
+use crate::policy::part_action::PartAction;
 use crate::quarantine::store::Store;
 use crate::session::relay::RelayLimits;
 use crate::spool::store::Spool;
@@ -43,6 +47,7 @@ pub struct Inspector {
     store: Option<StoreAndForward>,
     /// Mail that was accepted and not sent on.
     keeper: Keeper,
+    quarantine: Store,
 }
 
 /// What can be made, and fail, before anything is attached: certificates, lists, folders.
@@ -64,10 +69,10 @@ pub fn prepare(config: &Config) -> anyhow::Result<Option<Prepared>> {
         return Ok(None);
     }
     let opened = store_and_forward::open(config)?;
-    let (setup, dequeuer) = setup(config, opened.as_ref().map(Opened::spool))?;
+    let quarantine = quarantine::open(config)?;
+    let (setup, dequeuer) = setup(config, opened.as_ref().map(Opened::spool), &quarantine)?;
     let records = config.records.within(&config.gateway.data_dir);
     let (recorder, writing) = Recorder::start(records, Arc::new(SystemClock))?;
-    let quarantine = quarantine::open(config)?;
     Ok(Some(Prepared {
         setup,
         recorder,
@@ -101,7 +106,7 @@ impl Inspector {
         // Whoever is told that the gateway is ready finds its flows inspected.
         gateway.give_sign_of_life()?;
         info!(addresses = ?service.addresses(), "inspecting");
-        Ok(Self { service, writing, maps, store, keeper })
+        Ok(Self { service, writing, maps, store, keeper, quarantine })
     }
 
     /// Sees to it that new sessions go by the rules that are active. Never ends; may be dropped and called again.
@@ -130,7 +135,8 @@ impl Inspector {
 
     /// Makes everything anew from another configuration; on a mistake the old one stays.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let (mut setup, dequeuer) = setup(config, self.store.as_ref().map(StoreAndForward::spool))?;
+        let spool = self.store.as_ref().map(StoreAndForward::spool);
+        let (mut setup, dequeuer) = setup(config, spool, &self.quarantine)?;
         follow_rules(&mut setup, &self.maps).await?;
         self.keeper.set_up(config, self.store.as_ref().map(StoreAndForward::spool))?;
         self.service.set_up(setup);
@@ -163,7 +169,11 @@ async fn follow_rules(setup: &mut Setup, maps: &Maps) -> anyhow::Result<()> {
 }
 
 /// Everything but the active rules; and what the dequeuer works by, where there is a spool.
-fn setup(config: &Config, spool: Option<&Spool>) -> anyhow::Result<(Setup, Option<DequeuerSetup>)> {
+fn setup(
+    config: &Config,
+    spool: Option<&Spool>,
+    quarantine: &Store,
+) -> anyhow::Result<(Setup, Option<DequeuerSetup>)> {
     let inspector = &config.inspector;
     let held = config.gateway.data_dir.join(HELD_FOLDER);
     std::fs::create_dir_all(&held).with_context(|| format!("making the folder {}", held.display()))?;
@@ -203,8 +213,22 @@ fn setup(config: &Config, spool: Option<&Spool>) -> anyhow::Result<(Setup, Optio
         revision: 0,
         interfaces: Vec::new(),
         resources,
+        remedy: Some(Arc::new(remedy(config, quarantine)?)),
     };
     Ok((setup, dequeuer))
+}
+
+/// What is done with messages that may not pass as they are. The key of locked files is made where a rule needs it.
+fn remedy(config: &Config, quarantine: &Store) -> anyhow::Result<Remedy> {
+    let locks = config.inspection.rules.iter().any(|rule| rule.action == PartAction::Lock);
+    let key = config.gateway.data_dir.join(lock_key::FILE);
+    Ok(Remedy {
+        quarantine: quarantine.clone(),
+        keep_for: config.quarantine.keep_for,
+        keep_originals_for: config.quarantine.keep_originals_for,
+        lock_key: locks.then(|| lock_key::read_or_make(&key)).transpose()?,
+        bans: Arc::new(MapBans::new(Pins::new(&config.gateway.pin_dir))),
+    })
 }
 
 fn resource(

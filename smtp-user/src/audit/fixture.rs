@@ -119,6 +119,7 @@ pub(crate) fn account(disposition: Disposition, [delivered, refused, deferred]: 
         delivered,
         refused,
         deferred,
+        quarantined: 0,
         client_octets: [1_000, 200],
         server_octets: [300, 900],
         millis: 42,

@@ -50,6 +50,7 @@ impl Ledger {
             delivered: tally.delivered,
             refused: tally.refused,
             deferred: tally.deferred,
+            quarantined: tally.quarantined,
             client_octets: [0; 2],
             server_octets: [0; 2],
             millis: tally.last.saturating_sub(tally.opened) / 1000,
@@ -61,7 +62,12 @@ impl Ledger {
 impl Tally {
     fn enter(&mut self, event: &SessionEvent) {
         match event {
-            SessionEvent::Replied { code: 200..=299, .. } => self.delivered += 1,
+            SessionEvent::Replied { code, .. } => match (code, std::mem::take(&mut self.is_kept)) {
+                (200..=299, true) => self.quarantined += 1,
+                (200..=299, false) => self.delivered += 1,
+                _ => {}
+            },
+            SessionEvent::Judged { action: MessageAction::Quarantine, .. } => self.is_kept = true,
             SessionEvent::Judged {
                 action: MessageAction::Refuse | MessageAction::Drop | MessageAction::Block,
                 ..

@@ -23,4 +23,9 @@ pub(crate) struct Tally {
     pub(crate) delivered: u32,
     pub(crate) refused: u32,
     pub(crate) deferred: u32,
+    #[serde(default)]
+    pub(crate) quarantined: u32,
+    /// The message that is to be answered next is in quarantine.
+    #[serde(default)]
+    pub(crate) is_kept: bool,
 }

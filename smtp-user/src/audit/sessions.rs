@@ -44,6 +44,8 @@ pub struct Account {
     pub refused: u32,
     /// Messages that were put off.
     pub deferred: u32,
+    /// Messages that were accepted and kept.
+    pub quarantined: u32,
     /// Octets from the originator, and to it.
     pub client_octets: [u64; 2],
     /// Octets from the next hop, and to it.
@@ -100,6 +102,7 @@ impl Sessions {
                 delivered,
                 refused,
                 deferred,
+                quarantined,
                 client_octets,
                 server_octets,
                 millis,
@@ -111,6 +114,7 @@ impl Sessions {
                     delivered,
                     refused,
                     deferred,
+                    quarantined,
                     client_octets,
                     server_octets,
                     millis,

@@ -1,5 +1,6 @@
 //! `postern lock` and `postern unlock`: the `.clk` form of a file, offline. No daemon is needed, and none is asked.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -7,14 +8,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::action::clk::{self, ClkError, LockKey};
+use crate::app::config::lock_key::{self, LockKeyError};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
 
 /// Where the key is unless said otherwise.
 const KEY_FILE: &str = "/var/lib/postern/lock.key";
-/// Octets of a key file at most.
-const MAX_KEY: u64 = 1024;
 
 /// Puts a file into a form that no program opens.
 #[derive(Args, Clone, Debug)]
@@ -77,12 +77,9 @@ pub enum LockError {
     /// It cannot be read, or not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Not 64 hexadecimal digits.
-    #[error("{} holds no key: it takes 64 hexadecimal digits", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-    },
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] LockKeyError),
     /// Not a locked file, or not for this key.
     #[error("{}: {source}", path.display())]
     Clk {
@@ -97,7 +94,15 @@ impl From<&LockError> for ExitCode {
     fn from(error: &LockError) -> Self {
         match error {
             LockError::File(error) => error.into(),
-            LockError::Key { .. } | LockError::Clk { .. } => Self::Data,
+            LockError::Key(LockKeyError::Read { .. }) => Self::NoInput,
+            LockError::Key(LockKeyError::Write { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Self::Permission
+            }
+            LockError::Key(LockKeyError::Write { .. }) => Self::Io,
+            LockError::Key(LockKeyError::Chance) => Self::Os,
+            LockError::Key(LockKeyError::Malformed { .. }) | LockError::Clk { .. } => Self::Data,
         }
     }
 }
@@ -114,7 +119,7 @@ struct Done<'d> {
 /// Runs `postern lock`.
 pub fn lock(args: &LockArgs) -> anyhow::Result<process::ExitCode> {
     let content = read(&args.file, MAX_FILE)?;
-    let key = if args.key.exists() { read_key(&args.key)? } else { make_key(&args.key)? };
+    let key = lock_key::read_or_make(&args.key).map_err(LockError::from)?;
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     let clk = |source| LockError::Clk { path: args.file.clone(), source };
     let locked = clk::lock(&key, chance()?, &name, &content).map_err(clk)?;
@@ -129,7 +134,7 @@ pub fn lock(args: &LockArgs) -> anyhow::Result<process::ExitCode> {
 /// Runs `postern unlock`.
 pub fn unlock(args: &UnlockArgs) -> anyhow::Result<process::ExitCode> {
     let locked = read(&args.file, MAX_FILE + 4096)?;
-    let key = read_key(&args.key)?;
+    let key = lock_key::read(&args.key).map_err(LockError::from)?;
     let clk = |source| LockError::Clk { path: args.file.clone(), source };
     let unlocked = clk::unlock(&key, &locked).map_err(clk)?;
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(plain_name(&unlocked.name)));
@@ -160,18 +165,6 @@ fn plain_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
     if matches!(plain.as_str(), "" | "." | "..") { "unlocked".to_owned() } else { plain }
-}
-
-fn read_key(path: &Path) -> Result<LockKey, LockError> {
-    let octets = read(path, MAX_KEY)?;
-    let key = std::str::from_utf8(&octets).ok().and_then(LockKey::from_hex);
-    key.ok_or_else(|| LockError::Key { path: path.to_owned() })
-}
-
-fn make_key(path: &Path) -> anyhow::Result<LockKey> {
-    let key = LockKey::new(chance()?);
-    write(path, format!("{}\n", key.to_hex()).as_bytes(), false, 0o600)?;
-    Ok(key)
 }
 
 /// Octets of chance.

@@ -43,6 +43,17 @@ pub fn sentence(event: &SessionEvent) -> String {
             let by = part_rule.as_ref().map(|rule| format!(" by rule \"{rule}\"")).unwrap_or_default();
             format!("{octets} octets, {}, {}{by}{because}", verdict_word(*verdict), action_word(action))
         }
+        SessionEvent::Rewritten { changes, broken, octets, .. } => {
+            let broken = if broken.is_empty() {
+                String::new()
+            } else {
+                format!("; no longer valid: {}", broken.join(", "))
+            };
+            format!("rewritten to {octets} octets: {}{broken}", changes.join("; "))
+        }
+        SessionEvent::Quarantined { original: true, .. } => "the original is kept in quarantine".to_owned(),
+        SessionEvent::Quarantined { original: false, .. } => "put into quarantine".to_owned(),
+        SessionEvent::Banned { source, seconds } => format!("{source} is banned for {seconds} s"),
         SessionEvent::Queued { recipients, octets, judged } => {
             let judged = if *judged { "judged in the dialogue" } else { "to be judged before delivery" };
             format!("queued: {octets} octets, {recipients} recipients, {judged}")
@@ -62,10 +73,11 @@ pub fn sentence(event: &SessionEvent) -> String {
             let detail = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             format!("{what} on the {}{detail}", leg.name())
         }
-        SessionEvent::Account { disposition, delivered, refused, deferred, millis, .. } => {
+        SessionEvent::Account { disposition, delivered, refused, deferred, quarantined, millis, .. } => {
+            let kept = if *quarantined > 0 { format!(", {quarantined} quarantined") } else { String::new() };
             let reason = disposition.reason().map(|reason| format!("({reason})")).unwrap_or_default();
             format!(
-                "{}{reason}: {delivered} delivered, {refused} refused, {deferred} deferred, {millis} ms",
+                "{}{reason}: {delivered} delivered, {refused} refused, {deferred} deferred{kept}, {millis} ms",
                 disposition.name()
             )
         }

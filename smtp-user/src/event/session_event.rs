@@ -1,5 +1,7 @@
 //! What happens in an inspected session.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::decision::{MessageAction, MessageVerdict};
@@ -121,6 +123,32 @@ pub enum SessionEvent {
         /// Of those octets, hexadecimal.
         sha256: String,
     },
+    /// Parts of a message were replaced before it went on. What went on was judged again.
+    Rewritten {
+        /// What was done with which part, and by which rule.
+        changes: Vec<String>,
+        /// Signatures that no longer hold: `dkim`, `signed`.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        broken: Vec<String>,
+        /// Octets of what goes on, without trace fields.
+        octets: u64,
+        /// Of those octets, hexadecimal.
+        sha256: String,
+    },
+    /// A message was put into quarantine, or the original of one that was rewritten, under the name of the message.
+    Quarantined {
+        /// Another form of it goes on.
+        original: bool,
+        /// When it is forgotten, microseconds since 1970.
+        expires: u64,
+    },
+    /// The originator's address was banned.
+    Banned {
+        /// The address.
+        source: IpAddr,
+        /// How long.
+        seconds: u64,
+    },
     /// A message is in the gateway's care: it outlasts a loss of power from here on.
     Queued {
         /// How many it is for.
@@ -176,6 +204,9 @@ pub enum SessionEvent {
         refused: u32,
         /// Messages that were put off.
         deferred: u32,
+        /// Messages that were accepted and kept.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        quarantined: u32,
         /// Octets from the originator, and to it.
         client_octets: [u64; 2],
         /// Octets from the next hop, and to it.
@@ -183,6 +214,11 @@ pub enum SessionEvent {
         /// From first to last, milliseconds.
         millis: u64,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What was found out about one part of a message.

@@ -105,7 +105,7 @@ impl Ledger {
             return;
         }
         let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let Tally { delivered, refused, deferred } = self.tally;
+        let Tally { delivered, refused, deferred, quarantined } = self.tally;
         let (client_octets, server_octets) = (self.client_octets, self.server_octets);
         self.record(
             None,
@@ -114,6 +114,7 @@ impl Ledger {
                 delivered,
                 refused,
                 deferred,
+                quarantined,
                 client_octets,
                 server_octets,
                 millis,

@@ -130,6 +130,16 @@ impl Message {
         self.held.reader()
     }
 
+    /// How it is held.
+    pub(crate) const fn held(&self) -> &HeldMessage {
+        &self.held
+    }
+
+    /// Puts another form of it in its place.
+    pub(crate) fn replace(&mut self, held: HeldMessage) {
+        self.held = held;
+    }
+
     fn not_judged(&self, why: &str) -> Judgement {
         Judgement {
             decision: Decision {

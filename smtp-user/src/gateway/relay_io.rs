@@ -6,6 +6,7 @@
 
 mod arriving;
 mod effects;
+mod remedying;
 mod taking_over;
 mod upgrade;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::remedying::SeenEnvelope;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::alarm::{Alarm, Expired};
 use crate::gateway::ledger::Ledger;
@@ -55,8 +57,14 @@ pub(crate) struct RelayIo {
     facts: OriginatorFacts,
     /// Takes messages over, if no next hop does. Apart, as the message is.
     taker: Option<Box<Taker>>,
-    /// The one recipient of the message, if there is no other.
-    only_recipient: Option<String>,
+    /// The message's envelope, as far as it is known.
+    envelope: SeenEnvelope,
+    /// What trace fields say of parts that were replaced.
+    rewritten: Option<String>,
+    /// How long the originator is to be banned once it has its reply.
+    ban_for: Option<Duration>,
+    /// The server leg is in TLS.
+    server_in_tls: bool,
     certificate: Option<NextHopCertificate>,
     alarm: Alarm,
     /// The relay was told that this leg has ended.
@@ -122,7 +130,10 @@ impl RelayIo {
             data_ended: None,
             facts: OriginatorFacts::default(),
             taker: None,
-            only_recipient: None,
+            envelope: SeenEnvelope::default(),
+            rewritten: None,
+            ban_for: None,
+            server_in_tls: false,
             certificate: None,
             alarm,
             told_closed: [false; 2],

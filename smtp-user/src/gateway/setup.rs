@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::gateway::admission::Bounds;
+use crate::gateway::remedy::Remedy;
 use crate::gateway::taker::Reception;
 use crate::gateway::timeouts::Timeouts;
 use crate::inspect::inspector::Inspector;
@@ -45,6 +46,8 @@ pub struct Setup {
     pub interfaces: Vec<(String, u32)>,
     /// The resources, by name.
     pub resources: HashMap<String, Arc<Resource>>,
+    /// What is done with messages that may not pass as they are.
+    pub remedy: Option<Arc<Remedy>>,
 }
 
 /// What flows are taken for.

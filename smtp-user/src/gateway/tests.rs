@@ -9,6 +9,7 @@ mod clean_mail;
 mod eicar;
 mod hang_ups;
 mod pipelining;
+mod remedies;
 mod split_everywhere;
 mod spool;
 mod starttls;

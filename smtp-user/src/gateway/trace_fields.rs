@@ -1,4 +1,5 @@
-//! The two fields that the gateway puts before a message: `Received` (RFC 5321 §4.4) and `X-Postern-Session`.
+//! The fields that the gateway puts before a message: `Received` (RFC 5321 §4.4), `X-Postern-Session`, and
+//! `X-Postern-Rewritten` if parts of it were replaced.
 //!
 //! They say what was, and nothing else of the message is touched. What the originator says of itself is quoted only
 //! where it cannot be mistaken for something else.
@@ -42,6 +43,7 @@ pub(crate) fn trace_fields(
     hostname: &str,
     message: MessageId,
     only_recipient: Option<&str>,
+    rewritten: Option<&str>,
     unix_micros: u64,
 ) -> String {
     let mut text = String::with_capacity(384);
@@ -64,6 +66,9 @@ pub(crate) fn trace_fields(
         let _ = write!(text, "\r\n\tfor <{recipient}>");
     }
     let _ = write!(text, "; {}\r\nX-Postern-Session: {message}\r\n", date(unix_micros));
+    if let Some(what) = rewritten {
+        let _ = write!(text, "X-Postern-Rewritten: {what}\r\n");
+    }
     text
 }
 
@@ -99,7 +104,7 @@ mod tests {
     fn fields(facts: &OriginatorFacts, recipient: Option<&str>) -> String {
         let message = MessageId { session: SessionId::new(0, [0; 10]), number: 2 };
         let originator = "2001:db8::1".parse().unwrap();
-        trace_fields(facts, originator, "gw.example", message, recipient, 1_000_000_000_000_000)
+        trace_fields(facts, originator, "gw.example", message, recipient, None, 1_000_000_000_000_000)
     }
 
     #[test]

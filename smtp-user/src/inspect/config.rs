@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::action::notice::Template;
 use crate::content::ContentLimits;
 use crate::engine;
 use crate::engine::hash_list::DigestKinds;
@@ -37,11 +38,23 @@ pub struct Config {
 pub struct Rewriting {
     /// What follows if a message cannot be rewritten: it is ambiguous, or the part has no place of its own. Default: refuse.
     pub not_possible: MessageAction,
+    /// What follows if the part is covered by a signature of S/MIME or PGP. Default: it is rewritten, and the record says
+    /// what no longer holds.
+    pub signed: MessageAction,
+    /// The same of a message with a signature of DKIM, which most mail has.
+    pub dkim: MessageAction,
+    /// What stands in place of a part.
+    pub notice: Template,
 }
 
 impl Default for Rewriting {
     fn default() -> Self {
-        Self { not_possible: MessageAction::Refuse }
+        Self {
+            not_possible: MessageAction::Refuse,
+            signed: MessageAction::Rewrite,
+            dkim: MessageAction::Rewrite,
+            notice: Template::default(),
+        }
     }
 }
 

@@ -72,6 +72,16 @@ impl Inspector {
         Inspection::new(Arc::clone(&self.shared), Vec::new())
     }
 
+    /// How messages are rewritten of which a part may not pass.
+    pub fn rewriting(&self) -> &Rewriting {
+        &self.shared.rewriting
+    }
+
+    /// How far the parts of a message are followed.
+    pub fn limits(&self) -> WalkLimits {
+        self.shared.limits
+    }
+
     /// Begins to look at a message that was rewritten: parts of these numbers, and what is within them, are our own, and no
     /// rule on parts is asked about them.
     pub fn begin_again(&self, replaced: Vec<String>) -> Inspection {

@@ -81,6 +81,8 @@ pub struct Tally {
     pub refused: u32,
     /// Messages whose final reply was 4yz.
     pub deferred: u32,
+    /// Messages that were accepted and kept.
+    pub quarantined: u32,
 }
 
 impl Relay {

@@ -134,7 +134,7 @@ fn a_part_within_a_message_within_a_message_is_replaced_alone() {
 
 #[test]
 fn a_locked_file_is_a_part_with_its_notice() {
-    let with = Entity::locked(&Template::default(), &facts(), b"octets", "=_x");
+    let with = Entity::locked(&Template::default(), &facts(), "a.exe", b"octets", "=_x");
     let new = rewritten(MIXED.as_bytes(), &["2"], &with);
     let parts = leaves(&new, usize::MAX).parts;
     let file = parts.iter().find(|(header, _)| header.number == "2.2").unwrap();

@@ -11,6 +11,7 @@ use crate::app::config::document::Notes;
 use crate::app::config::duration::parse_duration;
 use crate::app::config::part_rule::{self, PartRuleTable};
 use crate::app::config::problem::ConfigProblem;
+use crate::app::config::rewriting;
 use crate::app::config::size::parse_size;
 use crate::content::ContentLimits;
 use crate::inspect;
@@ -36,6 +37,7 @@ const KEYS: &[&str] = &[
     "archives",
     "actions",
     "rule",
+    "rewrite",
 ];
 const ARCHIVE_KEYS: &[&str] = &[
     "max_part",
@@ -117,6 +119,13 @@ pub(crate) fn read(
             read_actions(actions, value.span(), &mut config.actions, notes);
         } else {
             reader.wrong_type("actions", "a table", value, Some("[inspection.actions]".to_owned()));
+        }
+    }
+    if let Some(value) = reader.value("rewrite") {
+        if let DeValue::Table(table) = value.get_ref() {
+            config.rewriting = rewriting::read(table, value.span(), notes);
+        } else {
+            reader.wrong_type("rewrite", "a table", value, Some("[inspection.rewrite]".to_owned()));
         }
     }
     let mut rules = Vec::new();
@@ -217,7 +226,11 @@ impl FromStr for ActionWord {
             "pass" => Ok(Self(MessageAction::Pass)),
             "refuse" => Ok(Self(MessageAction::Refuse)),
             "defer" => Ok(Self(MessageAction::Defer)),
-            _ => Err(UnknownWord::new(text, "an action on a message", &["pass", "refuse", "defer"])),
+            "quarantine" => Ok(Self(MessageAction::Quarantine)),
+            _ => {
+                let known = ["pass", "refuse", "defer", "quarantine"];
+                Err(UnknownWord::new(text, "an action on a message", &known))
+            }
         }
     }
 }

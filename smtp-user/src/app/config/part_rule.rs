@@ -88,10 +88,6 @@ fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> PartRuleT
     if let Some(text) = reader.text("ban_for") {
         ban_for(&text, action, &mut rule, notes);
     }
-    if action == Some(PartAction::Quarantine) {
-        let place = reader.span_of("action").unwrap_or_default();
-        notes.error(place, ConfigProblem::NoQuarantine { key: "action" });
-    }
     let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
     notes.adopt(reader.finish());
     PartRuleTable { rule, name_span }

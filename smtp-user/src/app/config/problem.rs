@@ -157,13 +157,15 @@ pub enum ConfigProblem {
     /// Nothing is so small and so large at once.
     #[error("`min_size` is more than `max_size`: nothing matches")]
     SizesCross,
-    /// There is nowhere to keep it.
-    #[error(
-        "`{key}` cannot be `quarantine` in this version: there is no quarantine in which mail could be kept"
-    )]
-    NoQuarantine {
-        /// The key.
-        key: &'static str,
+    /// A template names what nothing stands behind.
+    #[error("`{{{variable}}}` stands for nothing in a notice; expected {expected}, in braces")]
+    NotAVariable {
+        /// What was written.
+        variable: String,
+        /// What can be.
+        expected: String,
+        /// The nearest of them.
+        suggestion: Option<String>,
     },
     /// A rule on parts that an earlier one takes everything from.
     #[error("rule on parts `{rule}` is never reached: `{by}` matches everything that it does")]
@@ -227,6 +229,7 @@ impl ConfigProblem {
             Self::Document(problem) => problem.suggestion(),
             Self::Duration(DurationError::Malformed { suggestion, .. })
             | Self::Size(SizeError { suggestion, .. })
+            | Self::NotAVariable { suggestion, .. }
             | Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
             Self::TlsVersion { .. } => Some("1.2".to_owned()),
             Self::TlsFile(problem) => problem.suggestion(),

@@ -35,6 +35,7 @@ fn account(disposition: Disposition) -> SessionEvent {
         delivered: 1,
         refused: 0,
         deferred: 0,
+        quarantined: 0,
         client_octets: [1, 2],
         server_octets: [3, 4],
         millis: 5,

@@ -34,10 +34,11 @@ pub(super) struct Balance {
     pub(super) balances: bool,
     /// Accounts of sessions that were never opened, or that have one already: there are none.
     pub(super) stray_accounts: u64,
-    /// Messages that next hops took, that were refused, and that were put off.
+    /// Messages that next hops took, that were refused, that were put off, and that are in quarantine.
     pub(super) delivered: u64,
     pub(super) refused: u64,
     pub(super) deferred: u64,
+    pub(super) quarantined: u64,
     /// What the kernel program counted since it was loaded; null when nothing is loaded.
     pub(super) kernel: Option<Kernel>,
 }
@@ -86,7 +87,7 @@ pub(super) fn balance(reader: &mut Reader, since: u64) -> anyhow::Result<Balance
         }
         match record.event {
             SessionEvent::Opened { .. } if open.insert(record.session) => balance.opened += 1,
-            SessionEvent::Account { disposition, delivered, refused, deferred, .. } => {
+            SessionEvent::Account { disposition, delivered, refused, deferred, quarantined, .. } => {
                 if !open.remove(&record.session) {
                     balance.stray_accounts += 1;
                     continue;
@@ -99,6 +100,7 @@ pub(super) fn balance(reader: &mut Reader, since: u64) -> anyhow::Result<Balance
                 balance.delivered += u64::from(delivered);
                 balance.refused += u64::from(refused);
                 balance.deferred += u64::from(deferred);
+                balance.quarantined += u64::from(quarantined);
             }
             _ => {}
         }
@@ -149,6 +151,7 @@ impl Balance {
         line("messages delivered", self.delivered);
         line("messages refused", self.refused);
         line("messages deferred", self.deferred);
+        line("messages quarantined", self.quarantined);
         if let Some(kernel) = &self.kernel {
             line("kernel: flows inspected", kernel.inspected_flows);
             line("kernel: refused, down", kernel.refused_inspector_down);

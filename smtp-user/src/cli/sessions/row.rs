@@ -52,6 +52,8 @@ pub struct SessionRow {
     pub refused: u32,
     /// Messages that were put off.
     pub deferred: u32,
+    /// Messages that were accepted and kept.
+    pub quarantined: u32,
     /// `inspected`, `bypassed`, `refused`, `failed`, or `open`.
     pub disposition: &'static str,
     /// Why.
@@ -100,6 +102,7 @@ impl SessionRow {
             delivered: count(|account| account.delivered),
             refused: count(|account| account.refused),
             deferred: count(|account| account.deferred),
+            quarantined: count(|account| account.quarantined),
             disposition: account.map_or(OPEN, |account| account.disposition.name()),
             reason: account.and_then(|account| account.disposition.reason()).map(str::to_owned),
             client_octets: account.map(|account| account.client_octets),
@@ -164,10 +167,14 @@ pub fn table<'a>(rows: impl IntoIterator<Item = &'a SessionRow>) -> TextTable {
 /// One line, for sessions that are shown as they end.
 impl fmt::Display for SessionRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = match self.quarantined {
+            0 => String::new(),
+            count => format!(", {count} quarantined"),
+        };
         let (client_tls, server_tls) = (tls(self.client_tls.as_ref()), tls(self.server_tls.as_ref()));
         write!(
             f,
-            "{}  {}  {} -> {}  {}  tls {client_tls}/{server_tls}  {} delivered, {} refused, {} deferred  {}",
+            "{}  {}  {} -> {}  {}  tls {client_tls}/{server_tls}  {} delivered, {} refused, {} deferred{kept}  {}",
             self.time,
             self.id,
             self.originator,

@@ -10,7 +10,7 @@ use crate::audit::reader::RawRecord;
 use crate::event::sentence::verdict_word;
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::inspect::stage::{POLICY, STRUCTURE};
-use crate::model::decision::MessageVerdict;
+use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::disposition::Disposition;
 use crate::model::session_id::SessionId;
 
@@ -50,6 +50,8 @@ struct Message {
     /// Parts that no stage looked at, and why.
     unseen: Vec<(String, String)>,
     verdict: Option<(MessageVerdict, bool)>,
+    /// It is in quarantine: accepted, and no server has it.
+    is_kept: bool,
 }
 
 impl Gather {
@@ -82,11 +84,12 @@ impl Gather {
             }
             SessionEvent::Judged { verdict, action, .. } => {
                 let passed = action.passes();
+                open.messages.entry(number).or_default().is_kept = action == MessageAction::Quarantine;
                 open.messages.entry(number).or_default().verdict = Some((verdict, passed));
             }
             SessionEvent::Replied { code, .. } => {
                 let message = open.messages.remove(&number).unwrap_or_default();
-                if (200..300).contains(&code) {
+                if (200..300).contains(&code) && !message.is_kept {
                     return open.passed(&record.time, &format!("{id}.{number}"), message);
                 }
             }

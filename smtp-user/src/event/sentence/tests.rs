@@ -53,6 +53,7 @@ fn an_account_names_the_disposition_and_its_reason() {
         delivered: 1,
         refused: 0,
         deferred: 2,
+        quarantined: 0,
         client_octets: [0; 2],
         server_octets: [0; 2],
         millis: 12,

@@ -6,11 +6,8 @@ use super::{Context, RelayIo};
 use crate::event::session_event::SessionEvent;
 use crate::gateway::leg_io::WriteFailure;
 use crate::gateway::message::{Message, SendError};
-use crate::gateway::trace_fields::trace_fields;
 use crate::limits::Timeout;
-use crate::model::decision::MessageAction;
 use crate::model::leg::Leg;
-use crate::model::session_id::MessageId;
 use crate::session::relay::{Effect, Framing, Input};
 
 impl RelayIo {
@@ -33,8 +30,12 @@ impl RelayIo {
                     self.flush(Leg::Client).await;
                 }
             }
-            Effect::Command(octets) if self.taker.is_some() => self.answer_here(&octets),
+            Effect::Command(octets) if self.taker.is_some() => {
+                self.envelope.command(&octets);
+                self.answer_here(&octets);
+            }
             Effect::Command(octets) => {
+                self.envelope.command(&octets);
                 self.server.gather(octets);
                 if self.server.is_full() {
                     self.flush(Leg::Server).await;
@@ -60,12 +61,13 @@ impl RelayIo {
             Effect::SendMessage { number, framing } => self.send_message(number, framing).await,
             Effect::DropMessage { number } => {
                 self.message.take_if(|message| message.number() == number);
-                self.data = None;
+                (self.data, self.rewritten) = (None, None);
             }
             Effect::Event(event, message) => self.record(event, message),
             Effect::Close(leg) => {
                 let limit = self.context.setup.timeouts.of(Timeout::Quit);
                 match leg {
+                    Leg::Client if self.ban_for.is_some() => self.ban().await,
                     Leg::Client => self.client.close_gently(limit).await,
                     Leg::Server => self.server.close(limit).await,
                 }
@@ -84,10 +86,7 @@ impl RelayIo {
             }
             SessionEvent::Auth { code: 235, .. } => self.facts.authenticated = true,
             SessionEvent::Envelope { to, .. } => {
-                self.only_recipient = match to.as_slice() {
-                    [only] => Some(only.clone()),
-                    _ => None,
-                };
+                self.envelope.accepted.clone_from(to);
             }
             SessionEvent::NextHop { outcome, greeting } if self.taker.is_some() => {
                 "spool".clone_into(outcome);
@@ -112,11 +111,8 @@ impl RelayIo {
             self.input(Input::DataDefect(defect));
             return;
         }
-        let Some(mut judgement) = Box::pin(self.judge_or_take(number, limit)).await else { return };
-        if judgement.decision.action == MessageAction::Rewrite {
-            // Nothing here rewrites messages, so it may not pass.
-            judgement.decision.action = MessageAction::Refuse;
-        }
+        let Some(judgement) = Box::pin(self.judge_or_take(number, limit)).await else { return };
+        let (judgement, done) = Box::pin(self.remedy(number, judgement, limit)).await;
         let number = Some(number);
         let ledger = &self.context.ledger;
         let event = judgement.event();
@@ -126,23 +122,19 @@ impl RelayIo {
         for engine in judgement.engines {
             ledger.record(number, engine);
         }
+        for event in done {
+            ledger.record(number, event);
+        }
         ledger.record(number, event);
         self.input(Input::Judged(&judgement.decision));
     }
 
     pub(super) async fn send_message(&mut self, number: u32, framing: Framing) {
-        let Context { ledger, setup, clock, .. } = &self.context;
+        let trace = self.trace(number);
+        let Context { ledger, setup, .. } = &self.context;
         let Some(message) = self.message.as_ref().filter(|message| message.number() == number) else {
             return;
         };
-        let trace = trace_fields(
-            &self.facts,
-            ledger.peers().originator.ip(),
-            &setup.hostname,
-            MessageId { session: ledger.session(), number },
-            self.only_recipient.as_deref(),
-            clock.unix_micros(),
-        );
         // Whatever becomes of this process, there is a record of each message that the next hop has.
         ledger.settle().await;
         let limit = setup.timeouts.of(Timeout::DataBlock);

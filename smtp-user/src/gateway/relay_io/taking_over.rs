@@ -8,7 +8,6 @@ use super::{Context, RelayIo};
 use crate::event::session_event::SessionEvent;
 use crate::gateway::leg_io::LegIo;
 use crate::gateway::taker::{Facts, Reception, Taker};
-use crate::gateway::trace_fields::trace_fields;
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::model::disposition::Disposition;
@@ -49,16 +48,14 @@ impl RelayIo {
 
     /// Puts a message into the spool, and answers in the next hop's place.
     pub(super) async fn take_over(&mut self, number: u32) {
-        let Context { ledger, setup, clock, .. } = &self.context;
+        let trace = self.trace(number);
+        let Context { ledger, clock, .. } = &self.context;
         let Some(taker) = &mut self.taker else { return };
         let Some(message) = self.message.as_ref().filter(|message| message.number() == number) else {
             return;
         };
         let id = MessageId { session: ledger.session(), number };
         let unix_micros = clock.unix_micros();
-        let originator = ledger.peers().originator.ip();
-        let only = self.only_recipient.as_deref();
-        let trace = trace_fields(&self.facts, originator, &setup.hostname, id, only, unix_micros);
         // Whatever becomes of this process, there is a record of each message that was taken.
         ledger.settle().await;
         let facts = Facts { id, peers: ledger.peers().clone(), trace, unix_micros };

@@ -105,6 +105,7 @@ impl RelayIo {
                 let handshake = timeout(limit, Box::pin(resource.tls.connect(tcp, *next_hop))).await;
                 let (stream, facts, certificate) = in_time(handshake)?;
                 self.server.connect(Stream::ClientTls(Box::new(stream)));
+                self.server_in_tls = true;
                 self.replies = ReplyReader::new();
                 self.certificate = Some(certificate);
                 facts

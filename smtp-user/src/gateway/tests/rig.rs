@@ -12,6 +12,7 @@ use super::next_hop::{Manner, NextHop};
 use crate::audit::recorder::{Collected, Recorder};
 use crate::event::session_event::{Record, SessionEvent};
 use crate::gateway::admission::Bounds;
+use crate::gateway::remedy::Remedy;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
 use crate::gateway::taker::Reception;
@@ -66,6 +67,8 @@ pub(super) struct Plan {
     pub(super) server_tls: ServerTls,
     pub(super) tls: tls::config::Config,
     pub(super) reception: Option<Reception>,
+    pub(super) inspection: crate::inspect::Config,
+    pub(super) remedy: Option<Arc<Remedy>>,
 }
 
 impl Plan {
@@ -82,6 +85,8 @@ impl Plan {
                 min_version: tls::config::MinVersion::default(),
             },
             reception: None,
+            inspection: crate::inspect::Config::default(),
+            remedy: None,
         }
     }
 
@@ -95,7 +100,7 @@ impl Plan {
             next_hop: self.next_hop,
             server_tls: self.server_tls,
             tls: TlsContext::new(self.tls).unwrap(),
-            inspector: Inspector::new(crate::inspect::config::Config::default()).unwrap(),
+            inspector: Inspector::new(self.inspection).unwrap(),
             reception: self.reception,
         };
         let setup = Setup {
@@ -110,6 +115,7 @@ impl Plan {
             revision: 7,
             interfaces: Vec::new(),
             resources: HashMap::from([("inbound".to_owned(), Arc::new(resource))]),
+            remedy: self.remedy,
         };
         let clock: Arc<dyn Clock> = Arc::new(FixedClock);
         let (recorder, collected) = Recorder::collecting(Arc::clone(&clock));

@@ -276,7 +276,7 @@ fn run(config: RelayConfig, steps: Vec<Step>) {
             assert!(watch.closed[1] && watch.open.is_none(), "left open");
         }
         let tally = relay.tally();
-        assert!(tally.delivered + tally.refused + tally.deferred <= watch.begun);
+        assert!(tally.delivered + tally.refused + tally.deferred + tally.quarantined <= watch.begun);
         let _ = (relay.waiting(), relay.stage(), relay.disposition());
     }
 }

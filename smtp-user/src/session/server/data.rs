@@ -182,7 +182,9 @@ impl Relay {
         let gone = matches!(self.server, Server::Sending { gone: true, .. });
         let code = reply.code();
         match () {
-            () if code.is_completion() => self.tally.delivered += 1,
+            () if code.is_completion() && from_next_hop => self.tally.delivered += 1,
+            // Ours to keep: nobody has got it, and nobody need send it again.
+            () if code.is_completion() => self.tally.quarantined += 1,
             () if code.is_permanent() => self.tally.refused += 1,
             () => self.tally.deferred += 1,
         }

@@ -129,12 +129,6 @@ fn one_table_is_no_list_of_rules() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused() {
-    let found = errors("[[inspection.rule]]\nname = \"a\"\naction = \"quarantine\"\n");
-    assert!(found[0].1.contains("quarantine") && found[0].0 == 5, "{found:?}");
-}
-
-#[test]
 fn doubtful_rules_are_warned_of() {
     let text = r#"[[inspection.rule]]
 name = "all"

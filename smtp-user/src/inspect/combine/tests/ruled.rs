@@ -113,7 +113,7 @@ fn a_message_whose_form_may_pass_is_still_not_rewritten() {
     let seen = Seen { findings: &[], defects: &defects, contents: &[], engines: &[], ruled: &ruled };
     let actions = Actions { ambiguous: Pass, ..Actions::default() };
     for action in [Refuse, Defer, Quarantine] {
-        let rewriting = Rewriting { not_possible: action.clone() };
+        let rewriting = Rewriting { not_possible: action.clone(), ..Rewriting::default() };
         assert_eq!(combine(seen, &actions, &rewriting).decision.action, action);
     }
 }

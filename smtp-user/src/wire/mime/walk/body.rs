@@ -101,6 +101,10 @@ impl Walker {
                 let decoded = decoder.finish(&mut self.room);
                 walker.push(decoded, sink);
                 walker.finish(sink);
+                if let Some(mut span) = body.span.take() {
+                    span.body.end = end;
+                    sink.span(span);
+                }
                 self.parts = walker.parts;
                 defects.extend(decoder.defects().map(|defect| (defect, body.number.clone())));
                 defects.append(&mut walker.defects);

@@ -103,25 +103,30 @@ impl Walker {
                     self.state = State::Header { section, place: inner, in_digest: false };
                     return;
                 }
+                span = self.span(&place, body_at);
                 self.begin_encoded(encoding, inner, &place.number)
             }
             structure => {
                 if !matches!(structure, Structure::Leaf) && too_deep {
                     self.note(Defect::TooDeep, &place.number);
                 }
-                // Within something encoded, places are not those of the message.
-                span = (self.encoded_depth == 0).then(|| PartSpan {
-                    number: place.number.clone(),
-                    header: place.header_at..body_at,
-                    body: body_at..body_at,
-                    is_message: place.is_message,
-                    is_signed: self.stack.iter().any(Frame::is_signed),
-                });
+                span = self.span(&place, body_at);
                 let header = part(&place.number, PartKind::Leaf, headers);
                 open(header, sink)
             }
         };
         self.state = State::Body(Body { content, shadow: cut.then(Vec::new), number: place.number, span });
+    }
+
+    /// Where a part stands that begins here. Within something encoded, places are not those of the message.
+    fn span(&self, place: &Place, body_at: u64) -> Option<PartSpan> {
+        (self.encoded_depth == 0).then(|| PartSpan {
+            number: place.number.clone(),
+            header: place.header_at..body_at,
+            body: body_at..body_at,
+            is_message: place.is_message,
+            is_signed: self.stack.iter().any(Frame::is_signed),
+        })
     }
 
     fn begin_multipart(

@@ -1,0 +1,123 @@
+//! The `[inspection.rewrite]` table: how parts of a message are replaced, and what follows where that may not be.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use toml::de::DeTable;
+
+use crate::action::notice::{Template, VARIABLES};
+use crate::app::config::document::Notes;
+use crate::app::config::problem::ConfigProblem;
+use crate::inspect::config::Rewriting;
+use crate::model::decision::MessageAction;
+use crate::policy::action::UnknownWord;
+use crate::policy::suggest::{closest, quoted_list};
+use crate::policy::toml_table::TableReader;
+
+const KEYS: &[&str] = &["not_possible", "signed", "dkim", "notice"];
+
+/// Reads the table.
+pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> Rewriting {
+    let mut reader = TableReader::new(table, span, "[inspection.rewrite]", KEYS);
+    let mut rewriting = Rewriting::default();
+    if let Some(Stopping(action)) = reader.word("not_possible") {
+        rewriting.not_possible = action;
+    }
+    for (key, place) in [("signed", &mut rewriting.signed), ("dkim", &mut rewriting.dkim)] {
+        if let Some(WhenSigned(action)) = reader.word(key) {
+            *place = action;
+        }
+    }
+    if let Some(text) = reader.text("notice") {
+        match Template::parse(text.get_ref()) {
+            Ok(template) => rewriting.notice = template,
+            Err(variable) => {
+                let suggestion = closest(&variable, VARIABLES).map(|known| format!("{{{known}}}"));
+                let expected = quoted_list(VARIABLES);
+                notes.error(text.span(), ConfigProblem::NotAVariable { variable, expected, suggestion });
+            }
+        }
+    }
+    notes.adopt(reader.finish());
+    rewriting
+}
+
+/// What keeps a message from the next hop, as a word.
+struct Stopping(MessageAction);
+
+impl FromStr for Stopping {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "refuse" => Ok(Self(MessageAction::Refuse)),
+            "defer" => Ok(Self(MessageAction::Defer)),
+            "quarantine" => Ok(Self(MessageAction::Quarantine)),
+            _ => {
+                let known = ["refuse", "defer", "quarantine"];
+                Err(UnknownWord::new(text, "an action on a message that cannot be rewritten", &known))
+            }
+        }
+    }
+}
+
+/// What is done with signed mail, as a word.
+struct WhenSigned(MessageAction);
+
+impl FromStr for WhenSigned {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        if text == "rewrite" {
+            return Ok(Self(MessageAction::Rewrite));
+        }
+        Stopping::from_str(text).map(|Stopping(action)| Self(action)).map_err(|_| {
+            let known = ["rewrite", "refuse", "defer", "quarantine"];
+            UnknownWord::new(text, "an action on a signed message", &known)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::action::notice::Template;
+    use crate::app::config::Config;
+    use crate::inspect::config::Rewriting;
+    use crate::model::decision::MessageAction;
+
+    fn parse(table: &str) -> Result<Rewriting, String> {
+        let text = format!("[gateway]\ninterfaces = [\"eth0\"]\n[inspection.rewrite]\n{table}\n");
+        Config::parse(&text, "test.toml")
+            .map(|config| config.inspection.rewriting)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        assert_eq!(parse("").unwrap(), Rewriting::default());
+        let table = "not_possible = \"quarantine\"\nsigned = \"refuse\"\ndkim = \"rewrite\"\nnotice = \"{name}: {cause}\"";
+        let expected = Rewriting {
+            not_possible: MessageAction::Quarantine,
+            signed: MessageAction::Refuse,
+            dkim: MessageAction::Rewrite,
+            notice: Template::parse("{name}: {cause}").unwrap(),
+        };
+        assert_eq!(parse(table).unwrap(), expected);
+    }
+
+    #[test]
+    fn slips_are_named() {
+        for (table, wanted) in [
+            ("not_possible = \"pass\"", "`refuse`"),
+            ("not_possible = \"rewrite\"", "`quarantine`"),
+            ("signed = \"rewrit\"", "write `rewrite`"),
+            ("dkim = true", "a string"),
+            ("notice = \"{virus}\"", "`{virus}` stands for nothing"),
+            ("notice = \"{nam}\"", "write `{name}`"),
+            ("notices = \"\"", "write `notice`"),
+        ] {
+            let text = parse(table).unwrap_err();
+            assert!(text.contains(wanted) && text.contains("test.toml:4:"), "{table}: {text}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A message with parts replaced: made from where the message is held, held likewise, and judged again.
+
+mod finding;
+
+use self::finding::Found;
+use crate::action::clk::{self, LockKey};
+use crate::action::notice::{self, Template};
+use crate::action::rewrite::{Edit, Entity, Piece, plan};
+use crate::event::session_event::{PartRecord, SessionEvent};
+use crate::gateway::remedy::signatures::{DKIM, SIGNED, has_dkim, is_signed_content};
+use crate::gateway::remedy::{Facts, Means};
+use crate::inspect::judgement::Judgement;
+use crate::inspect::ruled::Change;
+use crate::model::decision::{Decision, MessageAction};
+use crate::model::message_octets::MessageOctets as _;
+use crate::transport::held_message::{HeldMessage, HoldError};
+use crate::wire::mime::walk::Walker;
+
+/// A rewritten message that may pass.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub(super) held: HeldMessage,
+    pub(super) event: SessionEvent,
+    pub(super) trace: String,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum No {
+    /// What came out may not pass either.
+    Judged(Box<Decision>),
+    /// It cannot be made, is not what it should be, or may not be made.
+    Impossible {
+        /// Why.
+        why: &'static str,
+        /// What follows.
+        action: MessageAction,
+    },
+}
+
+/// Why it cannot be made; what follows is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cannot(pub(super) &'static str);
+
+impl From<HoldError> for Cannot {
+    fn from(error: HoldError) -> Self {
+        Self(error.name())
+    }
+}
+
+/// Octets that are copied at a time.
+const BLOCK: usize = 256 << 10;
+/// Numbers of parts that a trace field takes.
+const MOST_NUMBERS: usize = 20;
+
+/// Makes the message that goes on.
+pub(super) async fn rewrite(
+    lock_key: Option<&LockKey>,
+    judgement: &Judgement,
+    old: &HeldMessage,
+    facts: &Facts,
+    means: Means<'_>,
+) -> Result<Rewritten, No> {
+    let rewriting = means.inspector.rewriting();
+    let impossible = |Cannot(why)| No::Impossible { why, action: rewriting.not_possible.clone() };
+    let found = find(old, &judgement.changes, means).await.map_err(impossible)?;
+    let mut broken = Vec::new();
+    for (has, word, action, why) in [
+        (is_signed(&found, judgement), SIGNED, &rewriting.signed, "a signature covers the part"),
+        (has_dkim(old), DKIM, &rewriting.dkim, "the message has a DKIM signature"),
+    ] {
+        if has && *action != MessageAction::Rewrite {
+            return Err(No::Impossible { why, action: action.clone() });
+        }
+        if has {
+            broken.push(word.to_owned());
+        }
+    }
+    let replaced = found.numbers();
+    let held =
+        make(lock_key, &rewriting.notice, judgement, (old, found), facts, means).await.map_err(impossible)?;
+    let again = judge_again(&held, replaced.clone(), means).await.map_err(impossible)?;
+    match again.decision.action {
+        MessageAction::Pass => {}
+        MessageAction::Rewrite => return Err(impossible(Cannot("it would have to be rewritten again"))),
+        _ => return Err(No::Judged(Box::new(again.decision))),
+    }
+    if rest(&judgement.parts, &replaced) != rest(&again.parts, &replaced) {
+        return Err(impossible(Cannot("other parts would not be what they were")));
+    }
+    Ok(Rewritten {
+        held,
+        trace: trace(&replaced, &broken),
+        event: SessionEvent::Rewritten {
+            changes: judgement.changes.iter().map(Change::text).collect(),
+            broken,
+            octets: again.octets,
+            sha256: again.sha256,
+        },
+    })
+}
+
+/// Finds the parts that are to be replaced.
+async fn find(old: &HeldMessage, changes: &[Change], means: Means<'_>) -> Result<Found, Cannot> {
+    let mut found = Found::new(changes);
+    let mut walker = Walker::new(means.inspector.limits());
+    let mut reader = old.reader();
+    while let Some(octets) = reader.next_chunk().await? {
+        walker.push(octets, &mut found);
+    }
+    walker.finish(&mut found);
+    if !walker.defects().is_empty() {
+        return Err(Cannot("its form is not certain"));
+    }
+    found.settle()
+}
+
+fn is_signed(found: &Found, judgement: &Judgement) -> bool {
+    let is_content =
+        |number: &str| judgement.parts.iter().any(|part| part.part == number && is_signed_content(part));
+    found.places().any(|place| place.span.is_signed || is_content(&place.span.number))
+}
+
+/// Makes it and holds it.
+async fn make(
+    lock_key: Option<&LockKey>,
+    notice: &Template,
+    judgement: &Judgement,
+    (old, found): (&HeldMessage, Found),
+    facts: &Facts,
+    means: Means<'_>,
+) -> Result<HeldMessage, Cannot> {
+    let mut edits = Vec::new();
+    for place in found.into_places() {
+        let header = read(old, place.span.header.start, place.span.header.end)?;
+        let own = judgement.parts.iter().find(|part| part.part == place.span.number);
+        let own =
+            own.and_then(|part| part.names.iter().find(|name| !name.contains("=?")).or(part.names.first()));
+        let name = own.map_or("", String::as_str);
+        let with = replacement(lock_key, notice, &place.change, name, place.content, facts)?;
+        edits.push(Edit { span: place.span, header, with });
+    }
+    let pieces = plan(old.len(), edits).map_err(|_| Cannot("its parts have no places of their own"))?;
+    write(old, pieces, means).await
+}
+
+/// The field that says what was done.
+fn trace(numbers: &[String], broken: &[String]) -> String {
+    let shown: Vec<&str> = numbers.iter().take(MOST_NUMBERS).map(String::as_str).collect();
+    let more = if numbers.len() > MOST_NUMBERS { " and others" } else { "" };
+    let broken =
+        if broken.is_empty() { String::new() } else { format!("; no longer valid: {}", broken.join(", ")) };
+    format!("part {}{more} replaced{broken}", shown.join(", "))
+}
+
+/// What comes in place of a part, which has a name of its own besides that of what the rule is about.
+fn replacement(
+    lock_key: Option<&LockKey>,
+    notice: &Template,
+    change: &Change,
+    own_name: &str,
+    content: Option<Vec<u8>>,
+    facts: &Facts,
+) -> Result<Entity, Cannot> {
+    let message = facts.id.to_string();
+    let within = if change.name == own_name || own_name.is_empty() || change.name.is_empty() {
+        String::new()
+    } else {
+        format!("{} in {own_name}", change.name)
+    };
+    let name = match (within.is_empty(), own_name.is_empty()) {
+        (false, _) => within.as_str(),
+        (true, false) => own_name,
+        (true, true) => change.name.as_str(),
+    };
+    let cause =
+        if change.found.is_empty() { "files of this kind may not pass" } else { "something was found in it" };
+    let about = notice::Facts {
+        is_locked: change.is_locked,
+        cause,
+        name,
+        media_type: &change.media_type,
+        found: &change.found,
+        message: &message,
+    };
+    if !change.is_locked {
+        return Ok(Entity::notice(notice, &about));
+    }
+    let key = lock_key.ok_or(Cannot("there is no key to lock with"))?;
+    let content = content.ok_or(Cannot("a part is too large to be locked, or not to be had alone"))?;
+    let file =
+        clk::lock(key, chance()?, own_name, &content).map_err(|_| Cannot("the cipher does not work"))?;
+    let boundary = format!("=_postern_{}", clk::hexadecimal(&chance::<16>()?));
+    Ok(Entity::locked(notice, &about, own_name, &file, &boundary))
+}
+
+fn chance<const N: usize>() -> Result<[u8; N], Cannot> {
+    let mut octets = [0; N];
+    aws_lc_rs::rand::fill(&mut octets).map_err(|_| Cannot("the system has no chance to give"))?;
+    Ok(octets)
+}
+
+/// Parts that were not replaced: their numbers and what is in them.
+fn rest<'p>(parts: &'p [PartRecord], replaced: &[String]) -> Vec<(&'p str, &'p str, u64)> {
+    let is_replaced = |part: &str| {
+        replaced.iter().any(|number| {
+            part.strip_prefix(number.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+        })
+    };
+    parts
+        .iter()
+        .filter(|part| !is_replaced(&part.part))
+        .map(|part| (part.part.as_str(), part.sha256.as_str(), part.octets))
+        .collect()
+}
+
+async fn write(old: &HeldMessage, pieces: Vec<Piece>, means: Means<'_>) -> Result<HeldMessage, Cannot> {
+    let mut new = HeldMessage::new(means.hold.clone());
+    for piece in pieces {
+        match piece {
+            Piece::Insert(octets) => new.append(&octets).await?,
+            Piece::Copy(range) => {
+                let mut at = range.start;
+                while at < range.end {
+                    let end = range.end.min(at + BLOCK as u64);
+                    new.append(&read(old, at, end)?).await?;
+                    at = end;
+                }
+            }
+        }
+    }
+    new.finish().await?;
+    Ok(new)
+}
+
+async fn judge_again(
+    new: &HeldMessage,
+    replaced: Vec<String>,
+    means: Means<'_>,
+) -> Result<Judgement, Cannot> {
+    let mut inspection = means.inspector.begin_again(replaced);
+    let mut reader = new.reader();
+    while let Some(octets) = reader.next_chunk().await? {
+        inspection.push(octets);
+    }
+    let judged = tokio::time::timeout(means.limit, Box::pin(inspection.judge(new))).await;
+    judged.map_err(|_| Cannot("it could not be judged again in time"))
+}
+
+pub(super) fn read(message: &HeldMessage, start: u64, end: u64) -> Result<Vec<u8>, Cannot> {
+    let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+    let (mut octets, mut filled) = (vec![0; length], 0);
+    while filled < length {
+        let room = octets.get_mut(filled..).unwrap_or_default();
+        match message.read_at(start + filled as u64, room) {
+            Ok(0) | Err(_) => return Err(Cannot("the message cannot be read back")),
+            Ok(count) => filled += count,
+        }
+    }
+    Ok(octets)
+}
