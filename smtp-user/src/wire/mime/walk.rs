@@ -27,9 +27,13 @@ pub trait PartSink {
     fn data(&mut self, reading: usize, octets: &[u8]);
     /// The part ends.
     fn end(&mut self);
-    /// Where the body part stands that ends next, or the encoded message that has ended. Not told of text outside the
-    /// parts, nor of what stands within something encoded.
+    /// Where the body part stands that ends next. Not told of text outside the parts, nor of what stands within
+    /// something encoded.
     fn span(&mut self, span: PartSpan) {
+        let _ = span;
+    }
+    /// Where the encoded message stands that has ended.
+    fn encoded_span(&mut self, span: PartSpan) {
         let _ = span;
     }
 }

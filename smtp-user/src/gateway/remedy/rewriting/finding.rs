@@ -109,6 +109,10 @@ impl PartSink for Found {
         self.open = None;
     }
 
+    fn encoded_span(&mut self, span: PartSpan) {
+        self.span(span);
+    }
+
     fn span(&mut self, span: PartSpan) {
         if self.may_be_wanted(&span.number) {
             self.spans.insert(span.number.clone(), span);

@@ -103,7 +103,7 @@ impl Walker {
                 walker.finish(sink);
                 if let Some(mut span) = body.span.take() {
                     span.body.end = end;
-                    sink.span(span);
+                    sink.encoded_span(span);
                 }
                 self.parts = walker.parts;
                 defects.extend(decoder.defects().map(|defect| (defect, body.number.clone())));
