@@ -16,6 +16,7 @@ mod exim;
 mod malformed_input;
 mod mirrored_certificate;
 mod other_protocols;
+mod part_rules;
 mod pipelining;
 mod ports_used_again;
 mod postfix;
