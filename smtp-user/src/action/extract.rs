@@ -101,8 +101,11 @@ impl fmt::Display for Removed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
     /// No copy is made of this kind.
-    #[error("no safe copy is made of {}", .0.name())]
+    #[error("it is {}; safe copies are made of HTML, SVG, Office documents and PDF", .0.name())]
     Kind(Kind),
+    /// It is more than one thing, and somebody may read it as the other.
+    #[error("it is {} and {} at once, and no copy is safe as both", .0.name(), .1.name())]
+    TwoKinds(Kind, Kind),
     /// It needs a key.
     #[error("it is encrypted")]
     Encrypted,
@@ -123,6 +126,39 @@ pub enum ExtractError {
 /// Whether a safe copy can be made of a kind at all.
 pub const fn is_extractable(kind: Kind) -> bool {
     maker(kind).is_some()
+}
+
+/// The one kind that something is, by its content; of text, by its declared type.
+pub fn only_kind(kinds: &[Kind], media_type: &str) -> Result<Kind, ExtractError> {
+    let declared = match media_type {
+        "text/html" | "application/xhtml+xml" => Some(Kind::Html),
+        "image/svg+xml" => Some(Kind::Svg),
+        _ => None,
+    };
+    let is_text = kinds.iter().all(|kind| matches!(kind, Kind::Text | Kind::Empty | Kind::Data));
+    if let Some(kind) = declared.filter(|_| is_text) {
+        return Ok(kind);
+    }
+    let Some(kind) = kinds.iter().copied().find(|kind| is_extractable(*kind)) else {
+        return Err(ExtractError::Kind(kinds.first().copied().unwrap_or(Kind::Data)));
+    };
+    // A document in a container is that container, too: that is no contradiction.
+    match kinds.iter().find(|other| **other != kind && !is_same_container(kind, **other)) {
+        Some(other) => Err(ExtractError::TwoKinds(kind, *other)),
+        None => Ok(kind),
+    }
+}
+
+const fn is_same_container(kind: Kind, other: Kind) -> bool {
+    match kind {
+        Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml => {
+            matches!(other, Kind::Zip | Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml)
+        }
+        Kind::Doc | Kind::Xls | Kind::Ppt => {
+            matches!(other, Kind::Ole | Kind::Doc | Kind::Xls | Kind::Ppt)
+        }
+        _ => matches!(other, Kind::Text),
+    }
 }
 
 /// Makes a safe copy; `None` if there is nothing to take out, so that the original is one. `max_octets` bounds what is

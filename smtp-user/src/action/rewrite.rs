@@ -122,6 +122,24 @@ fn fields(header: &[u8]) -> Vec<(Range<usize>, &[u8])> {
 }
 
 impl Entity {
+    /// Other content for a part, under the fields that it has: its type, its names, its place in a page. `None` if these
+    /// are not in ASCII or UTF-8.
+    pub fn copy(header: &[u8], content: &[u8]) -> Option<Self> {
+        let mut kept = String::new();
+        for (range, name) in fields(header) {
+            let is_mime = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
+            let is_of_octets =
+                REWRITTEN_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()));
+            if is_mime && !is_of_octets {
+                let field = std::str::from_utf8(header.get(range)?).ok()?;
+                kept.push_str(field.trim_end_matches(['\r', '\n']));
+                kept.push_str("\r\n");
+            }
+        }
+        kept.push_str("Content-Transfer-Encoding: base64\r\n");
+        Some(Self { fields: kept, body: base64_lines(content) })
+    }
+
     /// A text in place of a part.
     pub fn notice(template: &Template, facts: &Facts<'_>) -> Self {
         let text = template.render(facts);
@@ -165,6 +183,9 @@ fn locked_name(name: &str) -> String {
     format!("{}.clk", if name.is_empty() { "attachment" } else { name })
 }
 
+/// Fields that say something of the octets of a part.
+const REWRITTEN_FIELDS: [&str; 4] =
+    ["content-transfer-encoding", "content-md5", "content-length", "content-digest"];
 /// Characters of a name that a locked file keeps.
 const MAX_LOCKED_NAME: usize = 120;
 /// Octets of a line, RFC 5322 §2.1.1.

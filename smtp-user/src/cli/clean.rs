@@ -6,11 +6,10 @@ use std::process;
 use clap::Args;
 use serde::Serialize;
 
-use crate::action::extract::{ExtractError, Removed, Weeds, extract, is_extractable};
+use crate::action::extract::{ExtractError, Removed, Weeds, extract, only_kind};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
-use crate::content::Kind;
 use crate::content::detect::detect;
 
 /// Makes a copy of a document without what it does by itself.
@@ -43,24 +42,6 @@ pub enum CleanError {
     /// It cannot be read, or not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nobody makes copies of what it is.
-    #[error("{} is {kind}: safe copies are made of HTML, SVG, Office documents and PDF", path.display())]
-    Kind {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// It is more than one thing, and somebody may read it as the other.
-    #[error("{} is {first} and {second} at once; no copy can be safe as both", path.display())]
-    TwoKinds {
-        /// The file.
-        path: PathBuf,
-        /// What it is.
-        first: &'static str,
-        /// What it is, too.
-        second: &'static str,
-    },
     /// No copy can be made.
     #[error("no safe copy can be made of {}: {source}", path.display())]
     Extract {
@@ -75,7 +56,7 @@ impl From<&CleanError> for ExitCode {
     fn from(error: &CleanError) -> Self {
         match error {
             CleanError::File(error) => error.into(),
-            CleanError::Kind { .. } | CleanError::TwoKinds { .. } | CleanError::Extract { .. } => Self::Data,
+            CleanError::Extract { .. } => Self::Data,
         }
     }
 }
@@ -94,9 +75,9 @@ struct Done<'d> {
 /// Runs `postern clean`.
 pub fn run(args: &CleanArgs) -> anyhow::Result<process::ExitCode> {
     let octets = read(&args.file, MAX_FILE)?;
-    let kind = only_kind(&args.file, &octets)?;
-    let copy = extract(kind, &octets, &Weeds::default(), MAX_FILE)
-        .map_err(|source| CleanError::Extract { path: args.file.clone(), source })?;
+    let failed = |source| CleanError::Extract { path: args.file.clone(), source };
+    let kind = only_kind(&detect(&octets), "").map_err(failed)?;
+    let copy = extract(kind, &octets, &Weeds::default(), MAX_FILE).map_err(failed)?;
     let path = args.output.clone().unwrap_or_else(|| beside(&args.file));
     if let Some(copy) = &copy {
         write(&path, &copy.octets, args.force, 0o644).map_err(CleanError::from)?;
@@ -117,35 +98,6 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<process::ExitCode> {
         output::text(&format!("{}: nothing to take out, no copy is written\n", args.file.display()))?;
     }
     Ok(ExitCode::Ok.into())
-}
-
-/// The one kind that a file is.
-fn only_kind(path: &Path, octets: &[u8]) -> Result<Kind, CleanError> {
-    let kinds = detect(octets);
-    let Some(kind) = kinds.iter().copied().find(|kind| is_extractable(*kind)) else {
-        let kind = kinds.first().map_or("data", |kind| kind.name());
-        return Err(CleanError::Kind { path: path.to_owned(), kind });
-    };
-    // A document in a container is that container, too: that is no contradiction.
-    let other = kinds.iter().find(|other| **other != kind && !is_same_container(kind, **other));
-    match other {
-        Some(other) => {
-            Err(CleanError::TwoKinds { path: path.to_owned(), first: kind.name(), second: other.name() })
-        }
-        None => Ok(kind),
-    }
-}
-
-fn is_same_container(kind: Kind, other: Kind) -> bool {
-    match kind {
-        Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml => {
-            matches!(other, Kind::Zip | Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Ooxml)
-        }
-        Kind::Doc | Kind::Xls | Kind::Ppt => {
-            matches!(other, Kind::Ole | Kind::Doc | Kind::Xls | Kind::Ppt)
-        }
-        _ => matches!(other, Kind::Text),
-    }
 }
 
 /// `a.docx` becomes `a.clean.docx`.

@@ -277,6 +277,11 @@ impl Kind {
         })
     }
 
+    /// Whether it is only read, heard or seen: nothing in it runs.
+    pub const fn is_passive(self) -> bool {
+        matches!(self, Self::Empty | Self::Text | Self::Image | Self::Audio | Self::Video | Self::Font)
+    }
+
     /// Whether an interpreter runs it, or opening it runs something.
     pub const fn is_script(self) -> bool {
         matches!(

@@ -87,6 +87,13 @@ impl Remedy {
                     events.push(new.event);
                 }
                 Ok(_) => cannot_keep(&mut judgement),
+                Err(rewriting::No::Needless) => {
+                    judgement.decision.action = MessageAction::Pass;
+                    events.push(note(
+                        "nothing_to_clean",
+                        "the parts have nothing in them that a safe copy leaves out",
+                    ));
+                }
                 Err(rewriting::No::Judged(again)) => {
                     judgement.decision = *again;
                     judgement.rule = None;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::action::extract::Weeds;
 use crate::action::notice::Template;
 use crate::content::ContentLimits;
 use crate::engine;
@@ -45,6 +46,8 @@ pub struct Rewriting {
     pub dkim: MessageAction,
     /// What stands in place of a part.
     pub notice: Template,
+    /// What goes from pages and pictures of which a safe copy is made.
+    pub weeds: Weeds,
 }
 
 impl Default for Rewriting {
@@ -54,6 +57,7 @@ impl Default for Rewriting {
             signed: MessageAction::Rewrite,
             dkim: MessageAction::Rewrite,
             notice: Template::default(),
+            weeds: Weeds::default(),
         }
     }
 }

@@ -29,13 +29,24 @@ pub struct Ruled<'r> {
     pub rule: &'r PartRule,
 }
 
+/// What comes in place of a part; the later of them leaves less of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replacement {
+    /// A safe copy.
+    Copy,
+    /// The part, locked, and a notice.
+    Locked,
+    /// A notice.
+    Notice,
+}
+
 /// A part that is to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its number.
     pub part: String,
-    /// Whether it is to be locked, and not taken out.
-    pub is_locked: bool,
+    /// What comes in its place.
+    pub by: Replacement,
     /// The rule that says so.
     pub rule: String,
     /// File name of what the rule is about; empty if it has none.
@@ -49,7 +60,11 @@ pub struct Change {
 impl Change {
     /// In a few words, for records.
     pub fn text(&self) -> String {
-        let what = if self.is_locked { "locked" } else { "removed" };
+        let what = match self.by {
+            Replacement::Copy => "cleaned",
+            Replacement::Locked => "locked",
+            Replacement::Notice => "removed",
+        };
         let name = if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) };
         format!("part {}{name} {what} by rule \"{}\"", self.part, self.rule)
     }
@@ -69,7 +84,7 @@ impl Ruled<'_> {
     pub fn message_action(&self) -> Option<MessageAction> {
         match self.rule.action {
             PartAction::Allow | PartAction::Scan => None,
-            PartAction::Lock | PartAction::Strip => Some(MessageAction::Rewrite),
+            PartAction::Lock | PartAction::Strip | PartAction::Clean => Some(MessageAction::Rewrite),
             PartAction::Drop => Some(MessageAction::Drop),
             PartAction::Block => Some(MessageAction::Block),
             PartAction::Quarantine => Some(MessageAction::Quarantine),
@@ -82,7 +97,8 @@ impl Ruled<'_> {
     /// that names it.
     pub fn excuses(&self, place: &str, aspect: Aspect) -> bool {
         match (self.rule.action, aspect) {
-            (PartAction::Scan, _) | (PartAction::Lock | PartAction::Strip, Aspect::Form(_)) => false,
+            (PartAction::Scan | PartAction::Clean, _)
+            | (PartAction::Lock | PartAction::Strip, Aspect::Form(_)) => false,
             (PartAction::Lock | PartAction::Strip, Aspect::Content) => leaf(place) == leaf(&self.part),
             (PartAction::Allow, Aspect::Form(verdict)) => {
                 is_within(place, &self.part) && self.rule.verdicts.contains(&verdict)
@@ -177,14 +193,18 @@ pub fn changes(ruled: &[Ruled<'_>]) -> Vec<Change> {
     for ruled in ruled.iter().filter(|ruled| ruled.rule.action.rewrites()) {
         let change = Change {
             part: leaf(&ruled.part).to_owned(),
-            is_locked: ruled.rule.action == PartAction::Lock,
+            by: match ruled.rule.action {
+                PartAction::Clean => Replacement::Copy,
+                PartAction::Lock => Replacement::Locked,
+                _ => Replacement::Notice,
+            },
             rule: ruled.rule.name.clone(),
             name: ruled.name.clone().unwrap_or_default(),
             media_type: ruled.media_type.clone(),
             found: ruled.found.first().cloned().unwrap_or_default(),
         };
         match changes.iter_mut().find(|other| other.part == change.part) {
-            Some(other) if other.is_locked && !change.is_locked => *other = change,
+            Some(other) if other.by < change.by => *other = change,
             Some(_) => {}
             None => changes.push(change),
         }

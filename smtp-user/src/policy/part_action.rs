@@ -19,6 +19,8 @@ pub enum PartAction {
     Lock,
     /// A notice goes on in its place.
     Strip,
+    /// A safe copy goes on in its place, or a notice if none can be made.
+    Clean,
     /// The message is refused and forgotten, and the connection ends.
     Drop,
     /// The same, and the source is banned for a time.
@@ -29,8 +31,16 @@ pub enum PartAction {
 
 impl PartAction {
     /// All of them, in the order of the manual.
-    pub const ALL: [Self; 7] =
-        [Self::Allow, Self::Scan, Self::Lock, Self::Strip, Self::Drop, Self::Block, Self::Quarantine];
+    pub const ALL: [Self; 8] = [
+        Self::Allow,
+        Self::Scan,
+        Self::Lock,
+        Self::Strip,
+        Self::Clean,
+        Self::Drop,
+        Self::Block,
+        Self::Quarantine,
+    ];
 
     /// The word in configuration and output.
     pub const fn name(self) -> &'static str {
@@ -39,15 +49,16 @@ impl PartAction {
             Self::Scan => "scan",
             Self::Lock => "lock",
             Self::Strip => "strip",
+            Self::Clean => "clean",
             Self::Drop => "drop",
             Self::Block => "block",
             Self::Quarantine => "quarantine",
         }
     }
 
-    /// Whether the message goes on without the part.
+    /// Whether the message goes on without the part as it is.
     pub const fn rewrites(self) -> bool {
-        matches!(self, Self::Lock | Self::Strip)
+        matches!(self, Self::Lock | Self::Strip | Self::Clean)
     }
 }
 

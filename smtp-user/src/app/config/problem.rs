@@ -167,6 +167,12 @@ pub enum ConfigProblem {
         /// The nearest of them.
         suggestion: Option<String>,
     },
+    /// No element or attribute is called so.
+    #[error("`{name}` is no name of an element or attribute: letters, digits and hyphens, without brackets")]
+    NotMarkup {
+        /// What was written.
+        name: String,
+    },
     /// A rule on parts that an earlier one takes everything from.
     #[error("rule on parts `{rule}` is never reached: `{by}` matches everything that it does")]
     PartRuleUnreachable {

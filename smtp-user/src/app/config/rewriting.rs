@@ -14,7 +14,7 @@ use crate::policy::action::UnknownWord;
 use crate::policy::suggest::{closest, quoted_list};
 use crate::policy::toml_table::TableReader;
 
-const KEYS: &[&str] = &["not_possible", "signed", "dkim", "notice"];
+const KEYS: &[&str] = &["not_possible", "signed", "dkim", "notice", "weed_elements", "weed_attributes"];
 
 /// Reads the table.
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> Rewriting {
@@ -36,6 +36,12 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
                 let expected = quoted_list(VARIABLES);
                 notes.error(text.span(), ConfigProblem::NotAVariable { variable, expected, suggestion });
             }
+        }
+    }
+    let weeds = &mut rewriting.weeds;
+    for (key, place) in [("weed_elements", &mut weeds.elements), ("weed_attributes", &mut weeds.attributes)] {
+        if reader.span_of(key).is_some() {
+            *place = markup_names(&mut reader, key, notes);
         }
     }
     notes.adopt(reader.finish());
@@ -61,6 +67,20 @@ impl FromStr for Stopping {
     }
 }
 
+/// Names of elements or attributes.
+fn markup_names(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Notes) -> Vec<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut names = Vec::new();
+    for text in reader.texts(key) {
+        let name = text.get_ref();
+        if name.is_empty() || !name.chars().all(is_name) {
+            notes.error(text.span(), ConfigProblem::NotMarkup { name: (*name).to_owned() });
+        }
+        names.push(name.to_ascii_lowercase());
+    }
+    names
+}
+
 /// What is done with signed mail, as a word.
 struct WhenSigned(MessageAction);
 
@@ -80,6 +100,7 @@ impl FromStr for WhenSigned {
 
 #[cfg(test)]
 mod tests {
+    use crate::action::extract::Weeds;
     use crate::action::notice::Template;
     use crate::app::config::Config;
     use crate::inspect::config::Rewriting;
@@ -95,12 +116,14 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         assert_eq!(parse("").unwrap(), Rewriting::default());
-        let table = "not_possible = \"quarantine\"\nsigned = \"refuse\"\ndkim = \"rewrite\"\nnotice = \"{name}: {cause}\"";
+        let table = "not_possible = \"quarantine\"\nsigned = \"refuse\"\ndkim = \"rewrite\"\nnotice = \"{name}: {cause}\"\n\
+                     weed_elements = [\"IMG\"]\nweed_attributes = [\"class\"]";
         let expected = Rewriting {
             not_possible: MessageAction::Quarantine,
             signed: MessageAction::Refuse,
             dkim: MessageAction::Rewrite,
             notice: Template::parse("{name}: {cause}").unwrap(),
+            weeds: Weeds { elements: vec!["img".to_owned()], attributes: vec!["class".to_owned()] },
         };
         assert_eq!(parse(table).unwrap(), expected);
     }
@@ -112,6 +135,7 @@ mod tests {
             ("not_possible = \"rewrite\"", "`quarantine`"),
             ("signed = \"rewrit\"", "write `rewrite`"),
             ("dkim = true", "a string"),
+            ("weed_elements = [\"<img>\"]", "`<img>` is no name"),
             ("notice = \"{virus}\"", "`{virus}` stands for nothing"),
             ("notice = \"{nam}\"", "write `{name}`"),
             ("notices = \"\"", "write `notice`"),

@@ -1,8 +1,10 @@
 //! A message with parts replaced: made from where the message is held, held likewise, and judged again.
 
+mod cleaning;
 mod finding;
 
-use self::finding::Found;
+use self::cleaning::{Cleaned, cleaned};
+use self::finding::{Found, Place};
 use crate::action::clk::{self, LockKey};
 use crate::action::notice::{self, Template};
 use crate::action::rewrite::{Edit, Entity, Piece, plan};
@@ -10,7 +12,7 @@ use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::gateway::remedy::signatures::{DKIM, SIGNED, has_dkim, is_signed_content};
 use crate::gateway::remedy::{Facts, Means};
 use crate::inspect::judgement::Judgement;
-use crate::inspect::ruled::Change;
+use crate::inspect::ruled::{Change, Replacement};
 use crate::model::decision::{Decision, MessageAction};
 use crate::model::message_octets::MessageOctets as _;
 use crate::transport::held_message::{HeldMessage, HoldError};
@@ -27,6 +29,8 @@ pub(super) struct Rewritten {
 /// Why there is none.
 #[derive(Debug)]
 pub(super) enum No {
+    /// There is nothing in its parts that would have to go.
+    Needless,
     /// What came out may not pass either.
     Judged(Box<Decision>),
     /// It cannot be made, is not what it should be, or may not be made.
@@ -76,9 +80,14 @@ pub(super) async fn rewrite(
             broken.push(word.to_owned());
         }
     }
-    let replaced = found.numbers();
-    let held =
-        make(lock_key, &rewriting.notice, judgement, (old, found), facts, means).await.map_err(impossible)?;
+    let (edits, changes) = edits(lock_key, judgement, (old, found), facts, means).map_err(impossible)?;
+    if edits.is_empty() {
+        return Err(No::Needless);
+    }
+    let replaced: Vec<String> = edits.iter().map(|edit| edit.span.number.clone()).collect();
+    let pieces =
+        plan(old.len(), edits).map_err(|_| impossible(Cannot("its parts have no places of their own")))?;
+    let held = write(old, pieces, means).await.map_err(impossible)?;
     let again = judge_again(&held, replaced.clone(), means).await.map_err(impossible)?;
     match again.decision.action {
         MessageAction::Pass => {}
@@ -91,12 +100,7 @@ pub(super) async fn rewrite(
     Ok(Rewritten {
         held,
         trace: trace(&replaced, &broken),
-        event: SessionEvent::Rewritten {
-            changes: judgement.changes.iter().map(Change::text).collect(),
-            broken,
-            octets: again.octets,
-            sha256: again.sha256,
-        },
+        event: SessionEvent::Rewritten { changes, broken, octets: again.octets, sha256: again.sha256 },
     })
 }
 
@@ -121,27 +125,44 @@ fn is_signed(found: &Found, judgement: &Judgement) -> bool {
     found.places().any(|place| place.span.is_signed || is_content(&place.span.number))
 }
 
-/// Makes it and holds it.
-async fn make(
+/// What is replaced by what, and in a few words.
+fn edits(
     lock_key: Option<&LockKey>,
-    notice: &Template,
     judgement: &Judgement,
     (old, found): (&HeldMessage, Found),
     facts: &Facts,
     means: Means<'_>,
-) -> Result<HeldMessage, Cannot> {
-    let mut edits = Vec::new();
+) -> Result<(Vec<Edit>, Vec<String>), Cannot> {
+    let rewriting = means.inspector.rewriting();
+    let (mut edits, mut texts) = (Vec::new(), Vec::new());
     for place in found.into_places() {
         let header = read(old, place.span.header.start, place.span.header.end)?;
         let own = judgement.parts.iter().find(|part| part.part == place.span.number);
-        let own =
-            own.and_then(|part| part.names.iter().find(|name| !name.contains("=?")).or(part.names.first()));
-        let name = own.map_or("", String::as_str);
-        let with = replacement(lock_key, notice, &place.change, name, place.content, facts)?;
-        edits.push(Edit { span: place.span, header, with });
+        let (mut change, mut why) = (place.change.clone(), None);
+        if change.by == Replacement::Copy {
+            match cleaned(&place, own, &header, &rewriting.weeds) {
+                Cleaned::Needless => continue,
+                Cleaned::Copy { with, removed, sha256 } => {
+                    texts
+                        .push(format!("{}: without {removed}; the copy has SHA-256 {sha256}", change.text()));
+                    edits.push(Edit { span: place.span, header, with });
+                    continue;
+                }
+                Cleaned::Impossible(reason) => {
+                    change.by = Replacement::Notice;
+                    why = Some(format!("no safe copy can be made of it: {reason}"));
+                }
+            }
+        }
+        let names = own.map_or(&[][..], |part| part.names.as_slice());
+        let name = names.iter().find(|name| !name.contains("=?")).or(names.first());
+        let name = name.map_or("", String::as_str);
+        let Place { span, content, .. } = place;
+        let with = replacement(lock_key, &rewriting.notice, &change, why.as_deref(), name, content, facts)?;
+        texts.push(why.map_or_else(|| change.text(), |why| format!("{}: {why}", change.text())));
+        edits.push(Edit { span, header, with });
     }
-    let pieces = plan(old.len(), edits).map_err(|_| Cannot("its parts have no places of their own"))?;
-    write(old, pieces, means).await
+    Ok((edits, texts))
 }
 
 /// The field that says what was done.
@@ -158,6 +179,7 @@ fn replacement(
     lock_key: Option<&LockKey>,
     notice: &Template,
     change: &Change,
+    why: Option<&str>,
     own_name: &str,
     content: Option<Vec<u8>>,
     facts: &Facts,
@@ -173,17 +195,21 @@ fn replacement(
         (true, false) => own_name,
         (true, true) => change.name.as_str(),
     };
-    let cause =
-        if change.found.is_empty() { "files of this kind may not pass" } else { "something was found in it" };
+    let cause = why.unwrap_or(if change.found.is_empty() {
+        "files of this kind may not pass"
+    } else {
+        "something was found in it"
+    });
+    let is_locked = change.by == Replacement::Locked;
     let about = notice::Facts {
-        is_locked: change.is_locked,
+        is_locked,
         cause,
         name,
         media_type: &change.media_type,
         found: &change.found,
         message: &message,
     };
-    if !change.is_locked {
+    if !is_locked {
         return Ok(Entity::notice(notice, &about));
     }
     let key = lock_key.ok_or(Cannot("there is no key to lock with"))?;

@@ -1,5 +1,7 @@
 //! Messages that may not pass as they are: rewritten, kept, or refused, and their source banned.
 
+mod cleaning;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

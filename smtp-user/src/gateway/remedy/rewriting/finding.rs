@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Cannot;
-use crate::inspect::ruled::Change;
+use crate::inspect::ruled::{Change, Replacement};
 use crate::wire::mime::part_header::{PartHeader, PartKind, PartSpan};
 use crate::wire::mime::walk::PartSink;
 
-/// Octets of a part that can be locked: it is in memory as a whole.
+/// Octets of a part that can be locked or cleaned: it is in memory as a whole.
 const MAX_LOCKED: usize = 64 << 20;
 
 /// A part that is to be replaced.
@@ -55,8 +55,8 @@ impl Found {
             };
             let content = self.contents.remove(&span.number);
             match self.places.iter_mut().find(|place| place.span.number == span.number) {
-                // What is to be taken out is not locked.
-                Some(place) if place.change.is_locked && !change.is_locked => place.change = change,
+                // What is to be taken out is not locked, and what is to be locked gets no copy.
+                Some(place) if place.change.by < change.by => place.change = change,
                 Some(_) => {}
                 None => self.places.push(Place { span, change, content }),
             }
@@ -72,10 +72,6 @@ impl Found {
         self.places
     }
 
-    pub(super) fn numbers(&self) -> Vec<String> {
-        self.places.iter().map(|place| place.span.number.clone()).collect()
-    }
-
     /// Whether a part may be one of those, or hold one of them.
     fn may_be_wanted(&self, number: &str) -> bool {
         self.changes.iter().any(|change| {
@@ -86,7 +82,8 @@ impl Found {
 
 impl PartSink for Found {
     fn begin(&mut self, part: PartHeader) {
-        let is_wanted = self.changes.iter().any(|change| change.is_locked && change.part == part.number);
+        let wants = |change: &Change| change.by != Replacement::Notice && change.part == part.number;
+        let is_wanted = self.changes.iter().any(wants);
         // Of a message its parts come, and not its octets.
         if is_wanted && part.kind == PartKind::Leaf {
             self.contents.insert(part.number.clone(), Vec::new());

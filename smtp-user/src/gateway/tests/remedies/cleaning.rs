@@ -1,0 +1,97 @@
+//! Safe copies in place of parts.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Scene, from_base64, mail};
+use crate::content::fixture;
+use crate::engine::hash_list::to_hex;
+use crate::event::session_event::SessionEvent;
+use crate::policy::part_action::PartAction;
+
+const PAGE: &str = "<html><body onload=\"x()\"><p>Caf\u{e9}</p><script>alert(1)</script></body></html>";
+const COPY: &str = "<html><body><p>Caf\u{e9}</p></body></html>";
+
+/// What was rewritten, as the record says.
+fn changes(scene: &Scene) -> Vec<String> {
+    let changes = |event| match event {
+        SessionEvent::Rewritten { changes, .. } => Some(changes),
+        _ => None,
+    };
+    scene.events().into_iter().find_map(changes).unwrap_or_default()
+}
+
+/// The octets of the second part.
+fn second(got: &str) -> Vec<u8> {
+    let (_, part) = got.split_once("base64\r\n\r\n").unwrap();
+    from_base64(part.split_once("\r\n--b").unwrap().0)
+}
+
+#[tokio::test]
+async fn a_copy_goes_on_under_the_same_fields_and_the_original_is_kept() {
+    let mut scene = Scene::of(PartAction::Clean).await;
+    let message = mail("", PAGE.as_bytes());
+    assert_eq!(scene.client.mail(message.trim_end()).await, "250 2.0.0 taken as 4711\r\n");
+    let (trace, got) = scene.got();
+    assert!(trace.ends_with("X-Postern-Rewritten: part 2 replaced\r\n"), "{trace}");
+    assert_eq!(String::from_utf8(second(&got)).unwrap(), COPY);
+    let (before, rest) = message.split_once("Content-Transfer-Encoding").unwrap();
+    let (_, after) = rest.split_once("\r\n--b\r\n").unwrap();
+    assert!(got.starts_with(before) && got.ends_with(after), "{got}");
+    assert_eq!(scene.kept(), [(true, message.into_bytes())]);
+    let sha256 = to_hex(&Sha256::digest(COPY.as_bytes()));
+    assert_eq!(
+        changes(&scene),
+        [format!(
+            "part 2 (a.exe) cleaned by rule \"programs\": without attribute onload, script; the copy has SHA-256 {sha256}"
+        )]
+    );
+}
+
+#[tokio::test]
+async fn a_part_with_nothing_to_take_out_passes_octet_for_octet() {
+    for content in [COPY.as_bytes(), b"plain text", b"\x89PNG\r\n\x1a\n"] {
+        let mut scene = Scene::of(PartAction::Clean).await;
+        let message = mail("", content);
+        assert_eq!(scene.client.mail(message.trim_end()).await, "250 2.0.0 taken as 4711\r\n");
+        let (trace, got) = scene.got();
+        assert!(!trace.contains("Rewritten"), "{trace}");
+        assert_eq!(got, message);
+        assert!(scene.kept().is_empty() && changes(&scene).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_notice_stands_for_what_no_copy_can_be_made_of() {
+    for (content, why) in [(fixture::program(), "it is pe"), (b"%PDF-1.4 cut".to_vec(), "it is damaged")] {
+        let mut scene = Scene::of(PartAction::Clean).await;
+        let message = mail("", &content);
+        let reply = scene.client.mail(message.trim_end()).await;
+        if !reply.starts_with("250") {
+            // What is in it has a verdict of its own, and that is stricter.
+            assert!(why.contains("damaged"), "{reply}");
+            continue;
+        }
+        let (_, got) = scene.got();
+        assert!(got.contains(&format!("Cause:        no safe copy can be made of it: {why}")), "{got}");
+        assert_eq!(scene.kept(), [(true, message.into_bytes())]);
+        assert!(changes(&scene)[0].contains("removed by rule"), "{:?}", changes(&scene));
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_in_a_part_is_not_cleaned_away() {
+    let mut scene = Scene::of(PartAction::Clean).await;
+    let reply = scene.client.mail(mail("", super::eicar().as_bytes()).trim_end()).await;
+    assert!(reply.starts_with("554 5.7.1"), "{reply}");
+    assert!(scene.hop.mail().is_empty());
+}
+
+#[tokio::test]
+async fn files_within_a_document_do_not_reach_the_next_hop() {
+    let mut scene = Scene::of(PartAction::Clean).await;
+    let reply = scene.client.mail(mail("", &fixture::pdf("a.txt", b"harmless")).trim_end()).await;
+    assert_eq!(reply, "250 2.0.0 taken as 4711\r\n");
+    let copy = second(&scene.got().1);
+    assert!(copy.starts_with(b"%PDF-") && memchr::memmem::find(&copy, b"harmless").is_none());
+    assert!(changes(&scene)[0].contains("without embedded file"), "{:?}", changes(&scene));
+}
