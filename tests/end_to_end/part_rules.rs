@@ -183,6 +183,37 @@ fn from_base64(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_safe_copy_goes_on_and_the_original_is_kept() {
+    requires_root!();
+    let rule = "[[inspection.rule]]\nname = \"pages\"\nkind = [\"html\"]\naction = \"clean\"\n";
+    play(&MailConfig::plain().with_tables(rule), Script::ordinary(), |scene| {
+        let page =
+            |more: &str, body: &str| format!("<html>\r\n<body{more}><p>text</p>{body}</body></html>\r\n");
+        let (copy, active) = (page("", ""), page(" onload='x()'", "<script>alert(1)</script>"));
+        let message = mail::with_attachment("cleaned", "page.html", active.as_bytes());
+        scene.greeted().mail(&message).expect(250);
+        let (trace, got) = arrived(scene);
+        assert!(trace.ends_with("X-Postern-Rewritten: part 2 replaced\r\n"), "{trace}");
+        expect_the_rest(&message, &got);
+        let (_, file) = got.split_once("filename=\"page.html\"").expect("the file");
+        let (_, file) = file.split_once("\r\n\r\n").expect("its content");
+        let (file, _) = file.split_once("\r\n--=_cut").expect("its end");
+        assert_eq!(String::from_utf8(from_base64(file)).expect("text"), copy);
+        let all = records::read(&scene.config.folder().join("records"));
+        let rewritten = records::of_event(&all, "rewritten")[0].to_string();
+        assert!(rewritten.contains("without attribute onload, script"), "{rewritten}");
+        let config = scene.gateway.config_path().display().to_string();
+        let list = scene.gateway.command_on_files(&["quarantine", "list", "--json", "--config", &config]);
+        let entry: Value = serde_json::from_str(list.lines().next().expect("an entry")).expect("JSON");
+        assert_eq!(entry["original"], true, "{list}");
+        // What has nothing to take out passes as it is.
+        let harmless = mail::with_attachment("harmless", "page.html", copy.as_bytes());
+        scene.greeted().mail(&harmless).expect(250);
+        scene.expect_arrived(&[&harmless]);
+    });
+}
+
+#[test]
 fn a_quarantined_mail_is_delivered_once_when_it_is_released() {
     requires_root!();
     play(&config(), Script::ordinary(), |scene| {

@@ -2,14 +2,15 @@
 //!
 //! Members that stay are copied as they are packed; only lists that name what went are written anew.
 
+mod list;
+
 use std::io::{Cursor, Read as _, Write as _};
-use std::ops::Range;
 
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::url::is_active;
+use self::list::weed_list;
 use super::{ExtractError, Removed};
 
 /// Members of a document at most.
@@ -185,168 +186,4 @@ fn narrow(text: &[u8]) -> Result<(), ExtractError> {
         return Err(ExtractError::Uncertain("its characters are wider than an octet"));
     }
     Ok(())
-}
-
-/// A list without what names members that went, or what is fetched when the document is opened.
-fn weed_list(name: &str, text: &[u8], removed: &mut Removed) -> Result<Vec<u8>, ExtractError> {
-    narrow(text)?;
-    if memchr::memmem::find(text, b"<!").is_some() {
-        return Err(ExtractError::Uncertain("a list has more than elements in it"));
-    }
-    let folder = folder_of_list(name);
-    let mut list = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = memchr::memchr(b'<', rest) {
-        let (before, element) = rest.split_at_checked(start).unwrap_or((rest, &[]));
-        list.extend_from_slice(before);
-        let length = element_length(element)?;
-        let (tag, after) = element.split_at_checked(length).unwrap_or((element, &[]));
-        rest = after;
-        match entry(tag, &folder)? {
-            Entry::Goes => {
-                if !tag.ends_with(b"/>") {
-                    rest = behind_end(rest)?;
-                }
-            }
-            Entry::Leads(target) => {
-                removed.note("external reference");
-                list.extend_from_slice(tag.get(..target.start).unwrap_or_default());
-                list.extend_from_slice(NOWHERE.as_bytes());
-                list.extend_from_slice(tag.get(target.end..).unwrap_or_default());
-            }
-            Entry::Stays => list.extend_from_slice(tag),
-        }
-    }
-    list.extend_from_slice(rest);
-    Ok(list)
-}
-
-/// Octets of a tag; a `>` in a value does not end it.
-fn element_length(element: &[u8]) -> Result<usize, ExtractError> {
-    let mut quote = None;
-    for (at, octet) in element.iter().enumerate() {
-        match (quote, octet) {
-            (None, b'"' | b'\'') => quote = Some(*octet),
-            (Some(open), octet) if open == *octet => quote = None,
-            (None, b'>') => return Ok(at + 1),
-            _ => {}
-        }
-    }
-    Err(ExtractError::Damaged("a list ends within an element".to_owned()))
-}
-
-/// Behind the end of an element that has nothing in it.
-fn behind_end(rest: &[u8]) -> Result<&[u8], ExtractError> {
-    let start = memchr::memmem::find(rest, b"</");
-    let end = start.and_then(|start| memchr::memchr(b'>', rest.get(start..)?).map(|end| start + end + 1));
-    end.and_then(|end| rest.get(end..))
-        .ok_or_else(|| ExtractError::Damaged("an element has no end".to_owned()))
-}
-
-/// What becomes of an entry of a list.
-enum Entry {
-    Stays,
-    /// Its member went.
-    Goes,
-    /// It leads elsewhere; where it says so.
-    Leads(Range<usize>),
-}
-
-fn entry(tag: &[u8], folder: &str) -> Result<Entry, ExtractError> {
-    let tag = std::str::from_utf8(tag).map_err(|_| ExtractError::Uncertain("a list is not in UTF-8"))?;
-    let name =
-        tag.trim_start_matches('<').split([' ', '\t', '\r', '\n', '/', '>']).next().unwrap_or_default();
-    let name = name.rsplit(':').next().unwrap_or_default();
-    if !matches!(name, "Override" | "Relationship") {
-        return Ok(Entry::Stays);
-    }
-    let attributes = attributes(tag)?;
-    let place = |wanted: &str| attributes.iter().find(|(name, _)| *name == wanted).map(|(_, at)| at.clone());
-    let value = |wanted: &str| place(wanted).and_then(|at| tag.get(at)).map(resolved);
-    if name == "Override" {
-        return Ok(if value("PartName").is_some_and(|part| goes(&part, "")) {
-            Entry::Goes
-        } else {
-            Entry::Stays
-        });
-    }
-    let target = value("Target").unwrap_or_default();
-    if value("TargetMode").is_none_or(|mode| mode != "External") {
-        return Ok(if goes(&target, folder) { Entry::Goes } else { Entry::Stays });
-    }
-    // What somebody has to click is left, unless that runs something.
-    let is_clicked = value("Type").is_some_and(|kind| kind.rsplit('/').next() == Some("hyperlink"));
-    if target == NOWHERE || is_clicked && !is_active(&target) && !is_share(&target) {
-        return Ok(Entry::Stays);
-    }
-    Ok(place("Target").map_or(Entry::Stays, Entry::Leads))
-}
-
-/// Where entries lead that led elsewhere: a document that names one it does not have is taken for damaged.
-const NOWHERE: &str = "about:blank";
-
-/// The attributes of a tag, and where their values stand.
-fn attributes(tag: &str) -> Result<Vec<(&str, Range<usize>)>, ExtractError> {
-    let uncertain = || ExtractError::Uncertain("an entry of a list is not well-formed");
-    let mut found: Vec<(&str, Range<usize>)> = Vec::new();
-    let mut at = tag.find(char::is_whitespace).unwrap_or(tag.len());
-    loop {
-        let rest = tag.get(at..).unwrap_or_default();
-        let trimmed = rest.trim_start();
-        at += rest.len() - trimmed.len();
-        if matches!(trimmed, "/>" | ">" | "") {
-            return Ok(found);
-        }
-        let (name, after) = trimmed.split_once('=').ok_or_else(uncertain)?;
-        let quoted = after.trim_start();
-        let quote = quoted.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(uncertain)?;
-        let start = at + name.len() + 1 + (after.len() - quoted.len()) + 1;
-        let length = tag.get(start..).and_then(|rest| rest.find(quote)).ok_or_else(uncertain)?;
-        let name = name.trim_end();
-        if name.contains(char::is_whitespace) || found.iter().any(|(known, _)| *known == name) {
-            return Err(uncertain());
-        }
-        found.push((name, start..start + length));
-        at = start + length + 1;
-    }
-}
-
-/// A place on another machine that Windows sends a password to.
-fn is_share(target: &str) -> bool {
-    target.starts_with("\\\\") || target.starts_with("//")
-}
-
-fn goes(target: &str, folder: &str) -> bool {
-    let path = match target.strip_prefix('/') {
-        Some(path) => path.to_owned(),
-        None => format!("{folder}{target}"),
-    };
-    matches!(fate(&path), Fate::Goes(_))
-}
-
-/// The folder that the targets of a list of relations start from.
-fn folder_of_list(name: &str) -> String {
-    name.rsplit_once("_rels/").map(|(folder, _)| folder.to_owned()).unwrap_or_default()
-}
-
-/// With references resolved.
-fn resolved(value: &str) -> String {
-    let mut text = value.to_owned();
-    for (name, character) in [("&quot;", "\""), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">")] {
-        text = text.replace(name, character);
-    }
-    let mut plain = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once("&#") {
-        plain.push_str(before);
-        let (number, behind) = after.split_once(';').unwrap_or((after, ""));
-        let code = match number.strip_prefix('x') {
-            Some(hex) => u32::from_str_radix(hex, 16),
-            None => number.parse(),
-        };
-        plain.push(code.ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER));
-        rest = behind;
-    }
-    plain.push_str(rest);
-    plain.replace("&amp;", "&")
 }
