@@ -92,7 +92,8 @@ impl Inspector {
         let Listeners { v4, v6 } = Listeners::open()?;
         divert::add_routes().await?;
         // First, so that nothing is taken over that nobody delivers.
-        let store = store.map(|(opened, setup)| opened.start(setup, recorder.clone())).transpose()?;
+        let store =
+            store.map(|(opened, setup)| opened.start(setup, &config.spool, recorder.clone())).transpose()?;
         let spool = store.as_ref().map(StoreAndForward::spool);
         let keeper = Keeper::start(&quarantine, &config, spool, &recorder)?;
         let surroundings = Surroundings {
@@ -141,7 +142,7 @@ impl Inspector {
         self.keeper.set_up(config, self.store.as_ref().map(StoreAndForward::spool))?;
         self.service.set_up(setup);
         if let (Some(store), Some(dequeuer)) = (&self.store, dequeuer) {
-            store.set_up(dequeuer);
+            store.set_up(dequeuer, &config.spool);
         }
         Ok(())
     }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::app::clock::SystemClock;
 use crate::app::config::Config;
 use crate::app::config::resource::{Resource, ResourceMode};
+use crate::app::config::spool::{RecipientsMode, SpoolConfig};
 use crate::app::config::tls_files;
 use crate::app::queue_socket;
 use crate::audit::recorder::Recorder;
@@ -41,6 +43,7 @@ pub struct Opened {
 pub struct StoreAndForward {
     spool: Spool,
     dequeuer: Dequeuer,
+    limit_period: watch::Sender<Duration>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -99,13 +102,23 @@ impl Opened {
     }
 
     /// Starts the dequeuer and the socket; inside a runtime.
-    pub fn start(self, setup: DequeuerSetup, recorder: Recorder) -> anyhow::Result<StoreAndForward> {
+    pub fn start(
+        self,
+        setup: DequeuerSetup,
+        config: &SpoolConfig,
+        recorder: Recorder,
+    ) -> anyhow::Result<StoreAndForward> {
         let Self { spool, found } = self;
         let clock = Arc::new(SystemClock);
         let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, clock);
         let orders = queue_socket::listen(&spool.places().socket(), dequeuer.orders())?;
-        let tasks = vec![orders, tokio::spawn(look_after(spool.clone()))];
-        Ok(StoreAndForward { spool, dequeuer, tasks })
+        let (limit_period, period) = watch::channel(config.spool_limit_scan_period);
+        let tasks = vec![
+            orders,
+            tokio::spawn(look_after(spool.clone())),
+            tokio::spawn(watch_limit(spool.clone(), period)),
+        ];
+        Ok(StoreAndForward { spool, dequeuer, limit_period, tasks })
     }
 }
 
@@ -116,7 +129,9 @@ impl StoreAndForward {
     }
 
     /// Other settings from now on.
-    pub fn set_up(&self, setup: DequeuerSetup) {
+    pub fn set_up(&self, setup: DequeuerSetup, config: &SpoolConfig) {
+        self.spool.set_limit(Some(config.spool_limit));
+        let _ = self.limit_period.send(config.spool_limit_scan_period);
         self.dequeuer.set_up(setup);
     }
 
@@ -139,6 +154,7 @@ pub fn reception(resource: &Resource, config: &Config, spool: &Spool) -> Recepti
         hold: resource.hold.unwrap_or(DEFAULT_HOLD),
         limits: RelayLimits {
             max_recipients: config.spool.maxrecipients,
+            refuse_above: config.spool.maxrecipients_mode == RecipientsMode::Compat,
             max_errors: inspector.max_errors,
             max_transactions: inspector.max_transactions,
             max_message_octets: config.spool.max_mail_size.min(inspector.max_message),
@@ -171,6 +187,28 @@ pub fn dequeuer_setup(
         scan_timeout: config.spool.scan_timeout,
         outlets,
     })
+}
+
+/// Says when the spool has become full, and when it has room again. The limit itself is exact at every message.
+async fn watch_limit(spool: Spool, mut period: watch::Receiver<Duration>) {
+    let mut was_full = false;
+    loop {
+        if let Some(limit) = spool.limit() {
+            let messages = spool.count();
+            let is_full = messages >= limit;
+            match (was_full, is_full) {
+                (false, true) => warn!(messages, limit, "`spool_limit` is reached: mail is put off"),
+                (true, false) => warn!(messages, limit, "`spool_limit` is no longer reached: mail is taken"),
+                _ => {}
+            }
+            was_full = is_full;
+        }
+        let wait = *period.borrow_and_update();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            changed = period.changed() => if changed.is_err() { return },
+        }
+    }
 }
 
 /// Tries a disk that failed until it works.

@@ -5,7 +5,7 @@
 //! connections: what one of them does costs the others nothing. Among those with something to do the one that was
 //! served longest ago is next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::delivery::destination::Destination;
@@ -155,6 +155,19 @@ impl Schedule {
         self.sites
             .get(&job.destination)
             .is_some_and(|site| site.due.contains_key(&job.message) || site.in_work.contains(&job.message))
+    }
+
+    /// Every message that waits, is in work, or is being written down.
+    pub fn messages(&self) -> HashSet<MessageId> {
+        let of_site = |site: &Site| -> Vec<MessageId> {
+            site.due.keys().chain(&site.in_work).chain(&site.unrecorded).copied().collect()
+        };
+        self.sites.values().flat_map(of_site).collect()
+    }
+
+    /// Destinations that something waits for.
+    pub fn destinations(&self) -> Vec<Destination> {
+        self.sites.iter().filter(|(_, site)| !site.jobs.is_empty()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Lets a destination be called at once, whatever it did; `None` means all of them. What waits for it is due.

@@ -10,7 +10,7 @@ mod outcome;
 mod report;
 pub mod setup;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     schedule: Mutex<Schedule>,
     /// Messages that are to be judged, and when.
     to_judge: Mutex<BTreeSet<(u64, MessageId)>>,
+    /// Messages that nothing is to be done about until somebody says so.
+    resting: Mutex<HashSet<MessageId>>,
     /// Something is due that was not before.
     wake: Notify,
     /// Whoever changes a message holds the one that its name falls to.
@@ -83,6 +85,7 @@ impl Dequeuer {
             setup: RwLock::new(Arc::new(setup)),
             schedule,
             to_judge: Mutex::default(),
+            resting: Mutex::default(),
             wake: Notify::new(),
             changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             began: Instant::now(),
@@ -151,8 +154,14 @@ impl Shared {
 
     /// Puts a message where it waits for what is to be done about it next.
     pub(crate) fn plan(&self, place: Place, message: &QueuedMessage) {
-        if place == Place::Quarantine || message.hold.is_some() {
-            return;
+        let is_resting = place == Place::Quarantine || message.hold.is_some();
+        {
+            let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_resting {
+                resting.insert(message.id);
+                return;
+            }
+            resting.remove(&message.id);
         }
         let now = self.now();
         if message.judgement.is_none() {
@@ -175,6 +184,17 @@ impl Shared {
         }
         drop(schedule);
         self.wake.notify_one();
+    }
+
+    /// Messages in the spool that nobody is going to do anything about, though somebody should.
+    fn forgotten(&self, judging: &HashMap<task::Id, MessageId>) -> HashSet<MessageId> {
+        let mut known = self.schedule().messages();
+        known.extend(self.to_judge().iter().map(|(_, id)| *id));
+        known.extend(judging.values());
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: HashSet<MessageId> = self.spool.all().into_iter().map(|(id, _)| id).collect();
+        resting.retain(|id| all.contains(id));
+        all.into_iter().filter(|id| !known.contains(id) && !resting.contains(id)).collect()
     }
 
     /// Records what was done about a message.
@@ -210,6 +230,8 @@ impl Shared {
 async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let mut judging: HashMap<task::Id, MessageId> = HashMap::new();
+    let mut suspects = HashSet::new();
+    let mut next_scan = Instant::now();
     loop {
         while let Some(job) = next_job(&shared) {
             tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
@@ -237,6 +259,18 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
                         judge::again(&shared, id);
                     }
                 }
+            }
+            () = sleep_until(next_scan) => {
+                let forgotten = shared.forgotten(&judging);
+                // What is on its way from one hand to the other is in no hand for a moment.
+                for id in forgotten.intersection(&suspects) {
+                    if let Ok((place, message)) = shared.load(*id).await {
+                        warn!(message = %id, "a message was lost sight of, and is seen to again");
+                        shared.plan(place, &message);
+                    }
+                }
+                suspects = forgotten;
+                next_scan = Instant::now() + shared.setup().settings.scan_period;
             }
             () = shared.wake.notified() => {}
             () = sleep_until(until(&shared)) => {}

@@ -29,6 +29,8 @@ pub struct RelayConfig {
 pub struct RelayLimits {
     /// Recipients of one mail transaction that are asked for.
     pub max_recipients: u32,
+    /// With more, the whole message is refused; otherwise those above are put off.
+    pub refuse_above: bool,
     /// Errors of the originator's before the session is ended.
     pub max_errors: u32,
     /// Commands that move no mail, since the last message, before the session is ended.
@@ -45,6 +47,7 @@ impl Default for RelayLimits {
     fn default() -> Self {
         Self {
             max_recipients: limits::RECIPIENTS,
+            refuse_above: false,
             max_errors: limits::ERRORS,
             max_junk: limits::JUNK,
             max_message_octets: limits::MESSAGE_OCTETS,

@@ -35,6 +35,7 @@ pub(super) enum Refusal {
     AuthMechanism,
     AuthInPlaintext,
     TooManyRecipients,
+    TooManyForAll,
     ServerTlsMissing,
     // About one message; the session goes on.
     TooLarge,
@@ -83,6 +84,7 @@ impl Refusal {
             Self::AuthMechanism => (504, "5.5.4 Mechanism not offered"),
             Self::AuthInPlaintext => (538, "5.7.11 Encryption required for authentication"),
             Self::TooManyRecipients => (452, "4.5.3 Too many recipients"),
+            Self::TooManyForAll => (554, "5.5.3 Too many recipients for one message"),
             Self::ServerTlsMissing => (451, "4.7.4 No TLS toward the next hop"),
             Self::TooLarge => (552, "5.3.4 Message too large"),
             Self::NoRoom => (452, "4.3.1 Message could not be held"),
@@ -129,6 +131,7 @@ impl Refusal {
             Self::AuthMechanism => "auth_mechanism_not_offered",
             Self::AuthInPlaintext => "auth_in_plaintext",
             Self::TooManyRecipients => "too_many_recipients",
+            Self::TooManyForAll => "too_many_recipients_for_one_message",
             Self::ServerTlsMissing => "server_tls_missing",
             Self::TooLarge => "message_too_large",
             Self::NoRoom => "no_room",
@@ -156,6 +159,7 @@ impl Refusal {
         !matches!(
             self,
             Self::TooManyRecipients
+                | Self::TooManyForAll
                 | Self::NoRecipients
                 | Self::ServerTlsMissing
                 | Self::TooLarge

@@ -13,6 +13,8 @@ pub(super) struct Transaction {
     pub(super) smtputf8: bool,
     /// RCPT commands passed on.
     pub(super) asked: u32,
+    /// There were more recipients than one message may have, so that it is refused whole.
+    pub(super) too_many: bool,
     /// The envelope was recorded.
     recorded: bool,
     from: String,
@@ -39,6 +41,7 @@ impl Transaction {
             mail: Asked::Open,
             smtputf8,
             asked: 0,
+            too_many: false,
             recorded: false,
             from: from.to_owned(),
             to: Vec::new(),

@@ -1,7 +1,7 @@
 //! How many messages there are, how many there may be, and whether the disk has room for them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::session_id::MessageId;
@@ -22,7 +22,8 @@ pub(crate) struct Entry {
 /// The messages there are, and the room for more.
 #[derive(Debug)]
 pub(crate) struct Room {
-    limit: Option<u64>,
+    /// [`NO_LIMIT`] is none.
+    limit: AtomicU64,
     min_free_octets: u64,
     min_free_files: u64,
     read_only: AtomicBool,
@@ -43,11 +44,13 @@ pub(crate) struct Slot {
     kept: bool,
 }
 
+const NO_LIMIT: u64 = u64::MAX;
+
 impl Room {
     pub(crate) fn new(config: &Config, entries: HashMap<MessageId, Entry>) -> Self {
         let count = entries.values().filter(|entry| entry.place != Place::Quarantine).count() as u64;
         Self {
-            limit: config.limit,
+            limit: AtomicU64::new(config.limit.unwrap_or(NO_LIMIT)),
             min_free_octets: config.min_free_octets,
             min_free_files: config.min_free_files,
             read_only: AtomicBool::new(false),
@@ -57,6 +60,16 @@ impl Room {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Messages at most.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        Some(self.limit.load(Ordering::Acquire)).filter(|limit| *limit != NO_LIMIT)
+    }
+
+    /// Another limit from now on; messages that are there stay.
+    pub(crate) fn set_limit(&self, limit: Option<u64>) {
+        self.limit.store(limit.unwrap_or(NO_LIMIT), Ordering::Release);
     }
 
     /// Whether a message of so many octets can be taken in now.
@@ -69,7 +82,7 @@ impl Room {
         if self.is_read_only() {
             return Err(SpoolError::ReadOnly);
         }
-        if let Some(limit) = self.limit
+        if let Some(limit) = self.limit()
             && self.inner().count >= limit
         {
             return Err(SpoolError::Full { limit });
@@ -84,7 +97,7 @@ impl Room {
 
     /// A place for one more message: however many ask at the same time, there are never more than the limit.
     pub(crate) fn reserve(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
-        self.reserve_within(id, self.limit)
+        self.reserve_within(id, self.limit())
     }
 
     /// The same whatever the limit, for messages of the gateway's own.

@@ -97,6 +97,16 @@ impl Spool {
         self.shared.room.count()
     }
 
+    /// Messages at most, if there is a limit.
+    pub fn limit(&self) -> Option<u64> {
+        self.shared.room.limit()
+    }
+
+    /// Another limit from now on; messages that are there stay.
+    pub fn set_limit(&self, limit: Option<u64>) {
+        self.shared.room.set_limit(limit);
+    }
+
     /// Whether a message can be taken in now, of so many octets if that is known. For MAIL.
     pub fn has_room(&self, octets: Option<u64>) -> Result<()> {
         let Shared { room, file_system, places, .. } = &*self.shared;

@@ -106,6 +106,7 @@ fn set(config: &mut RelayConfig, line: &str) {
                     .unwrap();
         }
         "max_recipients" => config.limits.max_recipients = value.parse().unwrap(),
+        "refuse_above" => config.limits.refuse_above = value == "yes",
         "max_errors" => config.limits.max_errors = value.parse().unwrap(),
         "max_junk" => config.limits.max_junk = value.parse().unwrap(),
         "max_message_octets" => config.limits.max_message_octets = value.parse().unwrap(),

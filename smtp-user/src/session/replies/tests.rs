@@ -29,6 +29,7 @@ fn codes_and_enhanced_codes_agree() {
         R::AuthMechanism,
         R::AuthInPlaintext,
         R::TooManyRecipients,
+        R::TooManyForAll,
         R::ServerTlsMissing,
         R::TooLarge,
         R::NoRoom,
@@ -70,7 +71,9 @@ fn codes_and_enhanced_codes_agree() {
             R::AuthInPlaintext => 538,
             R::TooLarge => 552,
             R::Utf8 => 553,
-            R::NoRecipients | R::LineEnds | R::Nul | R::Pipelined | R::ForeignProtocol => 554,
+            R::NoRecipients | R::TooManyForAll | R::LineEnds | R::Nul | R::Pipelined | R::ForeignProtocol => {
+                554
+            }
             R::ParameterUnknown | R::NotOffered => 555,
             R::ServerTlsMissing | R::NotJudgedInTime => 451,
             R::TooManyRecipients | R::NoRoom => 452,

@@ -53,6 +53,9 @@ impl Relay {
             return Some(Refusal::NotImplemented);
         }
         let Some(transaction) = &self.transaction else { return Some(Refusal::MailFirst) };
+        if transaction.too_many {
+            return Some(Refusal::TooManyForAll);
+        }
         if !transaction.has_recipients() {
             return Some(Refusal::NoRecipients);
         }

@@ -29,6 +29,11 @@ impl Relay {
             self.refuse(Refusal::ChunksBegun);
             return self.abandon();
         }
+        if transaction.too_many {
+            // None of them gets it: a sender who is told so knows where they stand.
+            self.refuse(Refusal::TooManyForAll);
+            return self.abandon();
+        }
         if !transaction.has_recipients() {
             return self.refuse(Refusal::NoRecipients);
         }

@@ -89,7 +89,9 @@ impl Relay {
         if !path.as_str().is_ascii() && !transaction.smtputf8 {
             return Some(Refusal::Utf8);
         }
-        (transaction.asked >= self.config.limits.max_recipients).then_some(Refusal::TooManyRecipients)
+        let limits = &self.config.limits;
+        let too_many = if limits.refuse_above { Refusal::TooManyForAll } else { Refusal::TooManyRecipients };
+        (transaction.asked >= limits.max_recipients).then_some(too_many)
     }
 
     /// A recipient.
@@ -100,6 +102,9 @@ impl Relay {
         parameters: RcptParameters,
     ) {
         if let Some(refusal) = self.rcpt_refusal(path, parameters) {
+            if let (Refusal::TooManyForAll, Some(transaction)) = (refusal, self.transaction.as_mut()) {
+                transaction.too_many = true;
+            }
             return self.refuse(refusal);
         }
         if let (Ok(command), Some(transaction)) = (command, self.transaction.as_mut()) {

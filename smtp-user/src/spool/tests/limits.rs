@@ -34,6 +34,22 @@ async fn the_limit_is_exact() {
 }
 
 #[tokio::test]
+async fn the_limit_is_another_from_now_on() {
+    let disk = disk();
+    let limited = Config { limit: Some(1), ..config() };
+    let (spool, _) = Spool::open_with(&limited, Arc::new(disk), None).unwrap();
+    commit(&spool, 1, 1).await.unwrap();
+    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { limit: 1 })));
+    spool.set_limit(Some(2));
+    commit(&spool, 2, 1).await.unwrap();
+    spool.set_limit(None);
+    spool.has_room(None).unwrap();
+    spool.set_limit(Some(1));
+    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { limit: 1 })));
+    assert_eq!(spool.count(), 2);
+}
+
+#[tokio::test]
 async fn quarantine_does_not_count() {
     let disk = disk();
     let limited = Config { limit: Some(1), ..config() };
