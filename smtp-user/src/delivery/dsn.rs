@@ -158,6 +158,7 @@ pub fn report(
             at: now,
             in_dialogue: false,
             engines: Vec::new(),
+            by_hand: false,
         }),
         attempts: 0,
         last_attempt: None,

@@ -37,6 +37,7 @@ pub(crate) fn message(number: u32, recipients: &[&str]) -> QueuedMessage {
             at: NOW,
             in_dialogue: false,
             engines: Vec::new(),
+            by_hand: false,
         }),
         attempts: 0,
         last_attempt: None,

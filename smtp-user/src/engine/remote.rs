@@ -104,6 +104,11 @@ impl Engine {
         }
     }
 
+    /// Its name, and what it says it is now, if it says so.
+    pub async fn current(&self) -> (String, Option<String>) {
+        (self.config.name.clone(), self.version().await)
+    }
+
     async fn version(&self) -> Option<String> {
         match &self.speaker {
             Speaker::Clamd(clamd) => clamd.version().await,

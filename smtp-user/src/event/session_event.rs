@@ -160,7 +160,7 @@ pub enum SessionEvent {
     },
     /// A message in the gateway's care was tried, or something else was done about it.
     Dequeued {
-        /// As in `delivered`, `deferred`, `failed`, `expired`, `discarded`, `quarantined`, `held`, `removed`.
+        /// As in `delivered`, `deferred`, `failed`, `expired`, `discarded`, `quarantined`, `unjudged`, `held`, `removed`.
         outcome: String,
         /// Forward-paths that it is about; empty is all.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]

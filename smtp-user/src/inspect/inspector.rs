@@ -67,6 +67,15 @@ impl Inspector {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Every engine's name, and what it says it is now, signatures included.
+    pub async fn engines(&self) -> Vec<(String, Option<String>)> {
+        let mut engines = Vec::with_capacity(self.shared.engines.len());
+        for engine in &self.shared.engines {
+            engines.push(engine.current().await);
+        }
+        engines
+    }
+
     /// Begins to look at a message.
     pub fn begin(&self) -> Inspection {
         Inspection::new(Arc::clone(&self.shared), Vec::new())

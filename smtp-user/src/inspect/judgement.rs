@@ -42,6 +42,7 @@ impl Judgement {
             at: unix_micros,
             in_dialogue,
             engines: engines.collect(),
+            by_hand: false,
         }
     }
 

@@ -112,6 +112,24 @@ pub struct KeptJudgement {
     /// Each engine's name, and the version of the engine and its signatures that it said it was. While they are the same
     /// the judgement holds.
     pub engines: Vec<(String, String)>,
+    /// Somebody released the message: whatever engines learn later, nobody looks again.
+    #[serde(default)]
+    pub by_hand: bool,
+}
+
+impl KeptJudgement {
+    /// The first engine that is another than when this was decided, or knows other signatures, of those that there are
+    /// now. One that does not say what it is does not count: it is asked when it can be.
+    pub fn outdated_by<'a>(&self, now: &'a [(String, Option<String>)]) -> Option<&'a str> {
+        if self.by_hand {
+            return None;
+        }
+        let is_other = |(name, version): &&(String, Option<String>)| {
+            let kept = self.engines.iter().find(|(kept, _)| kept == name).map(|(_, version)| version);
+            kept.is_none() || version.as_ref().is_some_and(|version| kept != Some(version))
+        };
+        now.iter().find(is_other).map(|(name, _)| name.as_str())
+    }
 }
 
 /// What happened when a next hop was called.

@@ -340,8 +340,10 @@ fn configuration(
         )
     };
     let engine = if clamd { peers::engine(folder) } else { String::new() };
+    // One more than wait in it must have room.
+    let spool = if mode == "spool" { "[spool]\nspool_limit = 1000000\n\n" } else { "" };
     Ok(format!(
-        "[gateway]\ninterfaces = [\"{GATEWAY_CLIENT}\", \"{GATEWAY_SERVER}\"]\nhook = \"auto\"\ndata_dir = \"{}\"\n\
+        "{spool}[gateway]\ninterfaces = [\"{GATEWAY_CLIENT}\", \"{GATEWAY_SERVER}\"]\nhook = \"auto\"\ndata_dir = \"{}\"\n\
          flows_v4 = 65536\nflows_v6 = 1024\n\n{engine}\n\
          [[rule]]\nname = \"mail\"\nservice = [\"tcp/25\"]\naction = \"inspect\"\nresource = \"mail\"\n\
          when_down = \"refuse\"\n\n[[rule]]\nname = \"everything else\"\naction = \"accelerate\"\n\n\

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
+use super::judge::forget_verdict;
 use super::outcome::{AttemptResult, apply, close};
-use super::setup::Outlet;
+use super::setup::{DequeuerSetup, Outlet};
 use super::{Shared, millis};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
@@ -147,6 +148,8 @@ enum End {
     Nothing,
     /// Nobody is to be called any more.
     Close,
+    /// The message is to be judged again first, for this reason.
+    JudgeAgain(String),
     /// This is to be written down.
     Result(AttemptResult),
 }
@@ -156,6 +159,7 @@ async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, Queu
     match end {
         End::Nothing => None,
         End::Close => close(shared, id).await,
+        End::JudgeAgain(why) => forget_verdict(shared, id, &why).await,
         End::Result(result) => apply(shared, id, result).await,
     }
 }
@@ -191,6 +195,9 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
     if indices.is_empty() {
         return (Health::Unknown, End::Close);
     }
+    if let Some(why) = outdated(shared, &setup, &message).await {
+        return (Health::Unknown, End::JudgeAgain(why));
+    }
     let (spool, of) = (shared.spool.clone(), message.clone());
     let body = tokio::task::spawn_blocking(move || spool.body(&of)).await;
     let body: Arc<dyn MessageOctets> = match body.unwrap_or(Err(SpoolError::Closed)) {
@@ -222,6 +229,21 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
     };
     (health, End::Result(result))
 }
+
+/// Why a verdict does not hold any more that was made some time ago: an engine has learned something since.
+async fn outdated(shared: &Shared, setup: &DequeuerSetup, message: &QueuedMessage) -> Option<String> {
+    let (kept, outlet) = (message.judgement.as_ref()?, setup.outlet(message)?);
+    let age = Duration::from_micros(shared.clock.unix_micros().saturating_sub(kept.at));
+    // Nothing of our own is judged, and the first attempt follows the verdict at once.
+    if message.about.is_some() || (message.attempts == 0 && age < FRESH) {
+        return None;
+    }
+    let engines = outlet.inspector.engines().await;
+    kept.outdated_by(&engines).map(|engine| format!("{engine} is another than when it was judged"))
+}
+
+/// How long a verdict is not asked about before the first attempt.
+const FRESH: Duration = Duration::from_mins(1);
 
 fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
     DeliveryAttempt {

@@ -33,6 +33,25 @@ pub(super) fn again(shared: &Shared, id: MessageId) {
     shared.to_judge().insert((shared.now() + millis(AGAIN), id));
 }
 
+/// Has a message judged once more before it is delivered. Gives what is left of it.
+pub(super) async fn forget_verdict(
+    shared: &Shared,
+    id: MessageId,
+    why: &str,
+) -> Option<(Place, QueuedMessage)> {
+    let _changing = shared.changing(id).await;
+    let (place, mut message) = shared.load(id).await.ok()?;
+    message.judgement = None;
+    if let Err(error) = shared.spool.update(&mut message, place).await {
+        // It is not delivered under the old one, and not forgotten.
+        warn!(message = %id, %error, "a message cannot be judged again now");
+        again(shared, id);
+        return None;
+    }
+    shared.record(&message, "unjudged", Vec::new(), why.to_owned());
+    Some((place, message))
+}
+
 async fn attempt(shared: &Arc<Shared>, id: MessageId) -> Result<(), SpoolError> {
     let (place, message) = match shared.load(id).await {
         Err(SpoolError::NotFound { .. }) => return Ok(()),
@@ -78,7 +97,13 @@ async fn attempt(shared: &Arc<Shared>, id: MessageId) -> Result<(), SpoolError> 
     let (_, mut message) = shared.load(id).await?;
     message.judgement = Some(judgement.to_be_kept(shared.clock.unix_micros(), false));
     // It was accepted, so nobody is refused any more; and its sender may be forged, so nobody is told.
-    let to = if passes { Place::Active } else { Place::Quarantine };
+    let to = if !passes {
+        Place::Quarantine
+    } else if message.attempts > 0 {
+        Place::Deferred
+    } else {
+        Place::Active
+    };
     shared.spool.update(&mut message, to).await?;
     if !passes {
         shared.record(&message, "quarantined", Vec::new(), judgement.decision.why);

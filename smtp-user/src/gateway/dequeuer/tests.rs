@@ -1,5 +1,8 @@
 //! From the spool to next hops and back: what is delivered, tried again, returned and removed.
 
+mod parameters;
+mod verdicts;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,53 +66,75 @@ async fn put(spool: &Spool, message: QueuedMessage) {
 }
 
 async fn rig(settings: Settings, routing: Routing, zone: Zone, messages: Vec<QueuedMessage>) -> Rig {
-    rig_on(Arc::new(Disk), settings, routing, zone, messages).await
+    Plan { settings, routing, zone, messages, ..Plan::default() }.start().await
 }
 
-async fn rig_on(
+/// What a rig is made from.
+struct Plan {
     disk: Arc<dyn FileSystem>,
     settings: Settings,
     routing: Routing,
     zone: Zone,
     messages: Vec<QueuedMessage>,
-) -> Rig {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("spool");
-    std::fs::create_dir(&path).unwrap();
-    let limit = Some(messages.len() as u64);
-    let config = Config { limit, min_free_octets: 0, min_free_files: 0, ..Config::within(&path) };
-    let (spool, _) = Spool::open_with(&config, disk, None).unwrap();
-    for message in messages {
-        put(&spool, message).await;
+    inspection: inspect::Config,
+    scan_timeout: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            disk: Arc::new(Disk),
+            settings: settings(),
+            routing: Routing::default(),
+            zone: Zone::default(),
+            messages: Vec::new(),
+            inspection: inspect::Config::default(),
+            scan_timeout: Duration::from_secs(5),
+        }
     }
-    let clock = Arc::new(SetClock(AtomicU64::new(NOW)));
-    let records = audit::config::Config::within(folder.path());
-    let (recorder, writing) = Recorder::start(records, Arc::clone(&clock) as _).unwrap();
-    let tls = crate::tls::config::Config {
-        originator: OriginatorTls::Off,
-        next_hop: NextHopTls::default(),
-        min_version: MinVersion::default(),
-    };
-    let manners = Manners {
-        hostname: "gw.example".to_owned(),
-        timeout: settings.delivery_timeout,
-        final_timeout: settings.delivery_timeout,
-        server_tls: ServerTls::Opportunistic,
-        tls: Arc::new(TlsContext::new(tls).unwrap()),
-    };
-    let inspector = Inspector::new(inspect::Config::default()).unwrap();
-    let routing = Routing { notify_sender: true, ..routing };
-    let outlet = Outlet { routing, manners, inspector };
-    let dns = Dns::new(&[zone.serve().await]).unwrap();
-    let setup = DequeuerSetup {
-        settings,
-        router: Router { dns, hostname: "gw.example".to_owned() },
-        scan_timeout: Duration::from_secs(5),
-        outlets: HashMap::from([("r".to_owned(), Arc::new(outlet))]),
-    };
-    let found = Vec::new();
-    let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, Arc::clone(&clock) as _);
-    Rig { spool, dequeuer, clock, _writing: writing, _folder: folder }
+}
+
+impl Plan {
+    async fn start(self) -> Rig {
+        let Self { disk, settings, routing, zone, messages, inspection, scan_timeout } = self;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool");
+        std::fs::create_dir(&path).unwrap();
+        let limit = Some(messages.len() as u64);
+        let config = Config { limit, min_free_octets: 0, min_free_files: 0, ..Config::within(&path) };
+        let (spool, _) = Spool::open_with(&config, disk, None).unwrap();
+        for message in messages {
+            put(&spool, message).await;
+        }
+        let clock = Arc::new(SetClock(AtomicU64::new(NOW)));
+        let records = audit::config::Config::within(folder.path());
+        let (recorder, writing) = Recorder::start(records, Arc::clone(&clock) as _).unwrap();
+        let tls = crate::tls::config::Config {
+            originator: OriginatorTls::Off,
+            next_hop: NextHopTls::default(),
+            min_version: MinVersion::default(),
+        };
+        let manners = Manners {
+            hostname: "gw.example".to_owned(),
+            timeout: settings.delivery_timeout,
+            final_timeout: settings.delivery_timeout,
+            server_tls: ServerTls::Opportunistic,
+            tls: Arc::new(TlsContext::new(tls).unwrap()),
+        };
+        let inspector = Inspector::new(inspection).unwrap();
+        let routing = Routing { notify_sender: true, ..routing };
+        let outlet = Outlet { routing, manners, inspector };
+        let dns = Dns::new(&[zone.serve().await]).unwrap();
+        let setup = DequeuerSetup {
+            settings,
+            router: Router { dns, hostname: "gw.example".to_owned() },
+            scan_timeout,
+            outlets: HashMap::from([("r".to_owned(), Arc::new(outlet))]),
+        };
+        let found = Vec::new();
+        let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, Arc::clone(&clock) as _);
+        Rig { spool, dequeuer, clock, _writing: writing, _folder: folder }
+    }
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
@@ -319,7 +344,7 @@ async fn a_fault_of_the_program_costs_its_message_a_wait_and_the_others_nothing(
     let messages = vec![large, to(server.address, 2, &["x@y.example"])];
     let settings = Settings { max_conns: 1, ..settings() };
     let disk = Arc::new(FaultyDisk::default());
-    let rig = rig_on(disk.clone(), settings, Routing::default(), Zone::default(), messages).await;
+    let rig = Plan { disk: disk.clone(), settings, messages, ..Plan::default() }.start().await;
     until("the other one is delivered", || server.mail().len() == 1 && rig.spool.all().len() == 1).await;
     assert_eq!((disk.faults(), rig.only().id.number), (1, 1));
     rig.dequeuer.orders().carry_out(Order::Flush, rig.only().id, "test").await.unwrap();

@@ -55,6 +55,7 @@ pub(super) fn message(number: u32, recipients: usize) -> QueuedMessage {
             at: 2,
             in_dialogue: true,
             engines: vec![("clamd".to_owned(), "1.4".to_owned())],
+            by_hand: false,
         }),
         attempts: 0,
         last_attempt: None,

@@ -93,6 +93,7 @@ fn message(number: u32, now: Duration) -> Result<QueuedMessage> {
             at: micros,
             in_dialogue: true,
             engines: Vec::new(),
+            by_hand: false,
         }),
         attempts: 1,
         last_attempt: None,
