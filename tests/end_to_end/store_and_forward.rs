@@ -33,8 +33,10 @@ fn mail_is_taken_while_the_next_hop_is_down_and_delivered_when_it_is_up() {
         }
         originator.say("QUIT").expect(221);
         let folder = config.folder().join("records");
-        wait_until("an attempt has failed", SOON, || {
-            records::read(&folder).iter().any(|record| record["outcome"] == "deferred")
+        wait_until("an attempt has failed, and both are in the records", SOON, || {
+            let all = records::read(&folder);
+            let is_deferred = all.iter().any(|record| record["outcome"] == "deferred");
+            is_deferred && records::of_event(&all, "queued").len() == 2
         });
         // What it knows is in the spool, and in nothing else.
         gateway.kill9();
@@ -115,6 +117,13 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
         gateway.kill9();
         assert_eq!(queue(gateway, &["list", "--json"]).lines().count(), 2);
         queue(gateway, &["release", &ids[1]]);
+        // Who did it is in the records, although there was no daemon to write them.
+        let all = records::read(&config.folder().join("records"));
+        let released: Vec<_> = records::of_event(&all, "dequeued")
+            .into_iter()
+            .filter(|record| record["outcome"] == "released")
+            .collect();
+        assert!(released.len() == 1 && released[0]["why"] == "by root", "{released:?}");
         gateway.run();
         let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
         next_hop.wait_for_deliveries(1);
@@ -122,5 +131,50 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
         next_hop.wait_for_deliveries(2);
         wait_until("the queue is empty", SOON, || queue(gateway, &["list"]) == "The queue is empty.\n");
         assert_eq!(next_hop.deliveries().len(), 2);
+    });
+}
+
+#[test]
+fn messages_are_sent_elsewhere_flushed_by_destination_and_returned() {
+    requires_root!();
+    let config = MailConfig::spooling("detailed_smtp_err_mail = true");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        let mut ids = Vec::new();
+        for number in 0..3 {
+            let reply = originator.mail(&mail::note(&format!("number {number}")));
+            let text = reply.expect(250).text();
+            ids.push(text.rsplit(' ').next().expect("an id").to_owned());
+        }
+        let spool = config.folder().join("spool").display().to_string();
+        let queue = |arguments: &[&str]| {
+            let mut all = vec!["queue", "--spool", &spool];
+            all.extend(arguments);
+            gateway.command_on_files(&all)
+        };
+        let attempts = |id: &str| queue(&["show", id]).contains("last attempt:");
+        wait_until("an attempt has failed", SOON, || attempts(&ids[0]));
+        let shown = queue(&["show", &ids[0]]);
+        assert!(shown.contains(&server.to_string()) && shown.contains("refused"), "{shown}");
+        let header = queue(&["show", "--diff", &ids[0]]);
+        assert!(header.contains("\n+ Received: ") && header.contains("\n  Subject: number 0"), "{header}");
+        let elsewhere = SocketAddr::new(server.ip(), 2525);
+        let other = NextHop::start(&topology.server, elsewhere, Script::ordinary());
+        queue(&["reroute", "--to", &elsewhere.to_string(), &ids[0]]);
+        assert!(String::from_utf8_lossy(&other.wait_for_deliveries(1)[0].octets).contains("number 0"));
+        queue(&["flush", "--dest", &server.ip().to_string()]);
+        // The report waits, too: nobody takes mail at the originator.
+        queue(&["bounce", &ids[1]]);
+        wait_until("it is returned", SOON, || {
+            let list = queue(&["list", "--json"]);
+            list.contains("\"sender\":\"\"") && !list.contains(&ids[1])
+        });
+        queue(&["reroute", "--to", &elsewhere.to_string(), &ids[2]]);
+        other.wait_for_deliveries(2);
+        let all = records::read(&config.folder().join("records"));
+        for outcome in ["rerouted", "bounced", "reported"] {
+            let found = all.iter().any(|record| record["outcome"] == outcome);
+            assert!(found, "no record says `{outcome}`");
+        }
     });
 }

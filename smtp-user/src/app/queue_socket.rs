@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::gateway::dequeuer::orders::{Answer, Order, Orders, Request};
+use crate::gateway::dequeuer::orders::{Answer, Order, Orders, Request, nothing_for};
 use crate::model::session_id::MessageId;
 
 /// How long a request may take to come.
@@ -53,6 +53,10 @@ async fn serve(stream: UnixStream, orders: &Orders) -> io::Result<()> {
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let request: Request = serde_json::from_str(&line)?;
+    if let Some(name) = &request.to {
+        let error = (orders.flush_to(name) == 0).then(|| nothing_for(name));
+        return write.write_all(&answer(None, error)?).await;
+    }
     if request.ids.is_empty() && request.order == Order::Flush {
         orders.flush_all();
         return write.write_all(&answer(None, None)?).await;

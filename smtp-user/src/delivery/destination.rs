@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::delivery::settings::{NextHopName, Routing, Settings};
+use crate::delivery::settings::{HostName, NextHopName, Routing, Settings};
 use crate::model::queued_message::QueuedMessage;
 
 /// Where mail goes. Mail of one destination waits in one queue, with limits and back-off of its own.
@@ -49,6 +49,21 @@ impl Destination {
             _ => message.destination.into(),
         };
         Self::Servers(resource, vec![server])
+    }
+
+    /// Whether people call it so: by its domain, or by one of its servers, with or without the port.
+    pub fn is_named(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        match self {
+            Self::Domain(_, domain) => *domain == name,
+            Self::Servers(_, servers) => servers.iter().any(|server| {
+                let host = match &server.host {
+                    HostName::Address(address) => address.to_string(),
+                    HostName::Name(host) => host.clone(),
+                };
+                server.to_string() == name || host == name
+            }),
+        }
     }
 
     /// That of a report about a message: what `error_servers` and `error_mx` do not say, the host that brought it does.

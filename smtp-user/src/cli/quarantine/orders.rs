@@ -14,10 +14,9 @@ use crate::app::config::{Config, DEFAULT_CONFIG_PATH};
 use crate::audit;
 use crate::audit::recorder::{Recorder, Writing};
 use crate::cli::exit_code::ExitCode;
-use crate::cli::queue::orders::who;
-use crate::cli::{moment, output};
+use crate::cli::output;
+use crate::cli::queue::orders::{Now, who};
 use crate::gateway::quarantine::{Answer, Desk, Order, Request, Way};
-use crate::model::clock::Clock;
 use crate::model::session_id::MessageId;
 use crate::quarantine::SOCKET;
 use crate::quarantine::store::Store;
@@ -122,14 +121,4 @@ fn ways_of(config: &Config) -> anyhow::Result<HashMap<String, Way>> {
         output::notice("what goes through the spool is delivered when the daemon runs again");
     }
     Ok(ways(config, &config.inspector.name(), opened.as_ref().map_err(String::as_str))?)
-}
-
-/// The system's clock.
-#[derive(Debug)]
-struct Now;
-
-impl Clock for Now {
-    fn unix_micros(&self) -> u64 {
-        moment::now()
-    }
 }

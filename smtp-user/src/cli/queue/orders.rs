@@ -3,14 +3,22 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::app::config::Config;
+use crate::audit;
+use crate::audit::recorder::Recorder;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::{moment, output, quantity};
-use crate::gateway::dequeuer::orders::{Answer, Order, Request, carry_out};
+use crate::delivery::destination::Destination;
+use crate::event::sentence::printable;
+use crate::gateway::dequeuer::orders::{Answer, Request, carry_out, event, nothing_for};
+use crate::model::clock::Clock;
+use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
-use crate::spool::config::Config;
+use crate::spool;
 use crate::spool::place::Places;
 use crate::spool::store::Spool;
 
@@ -37,14 +45,15 @@ const MAX_INPUT: u64 = 8 << 20;
 /// Has an order carried out about messages; with none, about all of them, where that makes sense.
 pub(super) fn give(
     places: &Places,
-    order: Order,
-    ids: &[MessageId],
+    request: &Request,
+    config: Option<&Config>,
+    records: Option<audit::config::Config>,
     json: bool,
 ) -> anyhow::Result<process::ExitCode> {
     let answers = match UnixStream::connect(places.socket()) {
-        Ok(stream) => ask(stream, order, ids)?,
+        Ok(stream) => ask(stream, request)?,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            here(places, order, ids)?
+            here(places, request, config, records)?
         }
         Err(error) => return Err(error).context("asking the daemon"),
     };
@@ -53,16 +62,19 @@ pub(super) fn give(
         output::json_lines(&answers)?;
     } else {
         for answer in &answers {
-            if let (Some(id), Some(error)) = (answer.id, &answer.error) {
-                output::notice(&format!("{id}: {error}"));
+            match (answer.id, &answer.error) {
+                (Some(id), Some(error)) => output::notice(&format!("{id}: {error}")),
+                (None, Some(error)) => output::notice(error),
+                (_, None) => {}
             }
         }
-        let about = if answers.iter().any(|answer| answer.id.is_none()) {
-            "all messages".to_owned()
-        } else {
-            quantity::counted(answers.len() - failed, "message")
+        let about = match (&request.to, answers.iter().any(|answer| answer.id.is_none())) {
+            (Some(_), true) if failed > 0 => "nothing".to_owned(),
+            (Some(name), true) => format!("what goes to {}", printable(name)),
+            (_, true) => "all messages".to_owned(),
+            (_, false) => quantity::counted(answers.len() - failed, "message"),
         };
-        output::text(&format!("{}: {about}.\n", order.outcome()))?;
+        output::text(&format!("{}: {about}.\n", request.order.outcome()))?;
     }
     Ok(if failed == 0 { ExitCode::Ok } else { ExitCode::Data }.into())
 }
@@ -73,29 +85,76 @@ pub(in crate::cli) fn who() -> String {
     user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name)
 }
 
-fn ask(mut stream: UnixStream, order: Order, ids: &[MessageId]) -> anyhow::Result<Vec<Answer>> {
-    let mut line = serde_json::to_vec(&Request { order, ids: ids.to_vec(), who: who() })?;
+fn ask(mut stream: UnixStream, request: &Request) -> anyhow::Result<Vec<Answer>> {
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line).context("asking the daemon")?;
     let mut answers = Vec::new();
     for line in BufReader::new(stream).lines() {
         answers.push(serde_json::from_str(&line.context("the daemon's answer")?)?);
     }
-    anyhow::ensure!(answers.len() >= ids.len().max(1), "the daemon did not answer for every message");
+    anyhow::ensure!(answers.len() >= request.ids.len().max(1), "the daemon did not answer for every message");
     Ok(answers)
 }
 
-fn here(places: &Places, order: Order, ids: &[MessageId]) -> anyhow::Result<Vec<Answer>> {
-    let (spool, _) = Spool::open(&Config::within(places.root()))?;
+fn here(
+    places: &Places,
+    request: &Request,
+    config: Option<&Config>,
+    records: Option<audit::config::Config>,
+) -> anyhow::Result<Vec<Answer>> {
+    let (spool, recovered) = Spool::open(&spool::config::Config::within(places.root()))?;
     output::notice("the daemon is not running; the spool was changed by this command");
-    let ids = if ids.is_empty() { spool.all().into_iter().map(|(id, _)| id).collect() } else { ids.to_vec() };
+    let recorder = records.map(|config| Recorder::start(config, Arc::new(Now))).transpose();
+    let (recorder, _writing) = match recorder {
+        Ok(started) => started.unzip(),
+        Err(error) => {
+            output::notice(&format!("there will be no record of it: {error}"));
+            (None, None)
+        }
+    };
+    let ids = match &request.to {
+        Some(name) => {
+            let goes_there = |(_, message): &&(_, QueuedMessage)| goes_to(message, name, config);
+            recovered.messages.iter().filter(goes_there).map(|(_, message)| message.id).collect()
+        }
+        None if request.ids.is_empty() => spool.all().into_iter().map(|(id, _)| id).collect(),
+        None => request.ids.clone(),
+    };
+    if let Some(name) = request.to.as_ref().filter(|_| ids.is_empty()) {
+        return Ok(vec![Answer { id: None, error: Some(nothing_for(name)) }]);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     Ok(runtime.block_on(async {
         let mut answers = Vec::new();
         for id in ids {
-            let done = carry_out(&spool, order, id, &who(), moment::now()).await;
+            let done = carry_out(&spool, request.order, id, &request.who, moment::now()).await;
+            if let (Ok((message, _)), Some(recorder)) = (&done, &recorder) {
+                recorder.emit(id.session, Some(id.number), event(request.order, message, &request.who));
+            }
             answers.push(Answer { id: Some(id), error: done.err().map(|error| error.to_string()) });
         }
         answers
     }))
+}
+
+/// Whether somebody whom a message is still to be sent to is behind a destination of this name.
+fn goes_to(message: &QueuedMessage, name: &str, config: Option<&Config>) -> bool {
+    let resource =
+        config.and_then(|config| config.resources.iter().find(|resource| resource.name == message.resource));
+    let routing = resource.map(|resource| resource.delivery.clone()).unwrap_or_default();
+    let settings = config.map(|config| config.spool.delivery.clone()).unwrap_or_default();
+    message
+        .pending()
+        .any(|recipient| Destination::of(message, &recipient.path, &routing, &settings).is_named(name))
+}
+
+/// The system's clock.
+#[derive(Debug)]
+pub(in crate::cli) struct Now;
+
+impl Clock for Now {
+    fn unix_micros(&self) -> u64 {
+        moment::now()
+    }
 }

@@ -39,6 +39,7 @@ pub(super) async fn apply(
 ) -> Option<(Place, QueuedMessage)> {
     let _changing = shared.changing(id).await;
     let AttemptResult { outcomes, mut attempt } = result;
+    let mut is_recorded = false;
     loop {
         let mut message = match shared.load(id).await {
             Ok((_, message)) => message,
@@ -55,11 +56,13 @@ pub(super) async fn apply(
         let said = change(shared, &mut message, &outcomes, &mut attempt);
         // Nobody is to be called or told any more: that it is gone says all that there is to be written down.
         if is_finished(shared, &message) {
+            if !std::mem::replace(&mut is_recorded, true) {
+                record(shared, &message, said.clone());
+            }
+            // Whoever looks for a message that is gone finds what became of it.
+            shared.recorder.settle().await;
             match shared.spool.remove(id).await {
-                Ok(()) => {
-                    record(shared, &message, said);
-                    return None;
-                }
+                Ok(()) => return None,
                 Err(error) => error!(message = %id, %error, "a finished message cannot be removed"),
             }
         }
@@ -69,7 +72,9 @@ pub(super) async fn apply(
             wait(id, &error).await;
             continue;
         }
-        record(shared, &message, said);
+        if !is_recorded {
+            record(shared, &message, said);
+        }
         if tell(shared, &mut message, to).await {
             if let Err(error) = shared.spool.remove(id).await {
                 error!(message = %id, %error, "a finished message cannot be removed");
