@@ -39,7 +39,60 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(word, 0..20).prop_map(|words| words.concat())
 }
 
+/// Pieces of messages, and of what stands in them.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+            "Content-Type: multipart/signed; boundary=\"b c\"\r\n\r\n",
+            "Content-Type: message/rfc822\r\n\r\n",
+            "Content-Type: text/html; charset*0=\"x; name*=utf-8''%41\r\n",
+            "Content-Transfer-Encoding: base64\r\n",
+            "Content-Transfer-Encoding: quoted-printable\r\n",
+            "Subject: x\r\n",
+            "--b\r\n",
+            "--b--\r\n",
+            "\r\n--b\r\n\r\n",
+            "QUJD",
+            "RA==",
+            "=41=\r\n",
+            "\r\n",
+            "\r\n\r\n",
+            "\r",
+            "\n",
+            "begin 644 a\r\n",
+            "PK\x03\x04",
+            "PK\x05\x06\0\0\0\0\0\0\0\0",
+            "%PDF-1.4\n1 0 obj\n<</JS(x)>>\nendobj\n",
+            "trailer<</Root 1 0 R>>",
+            "{\\rtf1\\objdata 0105",
+            "<html><script>",
+            "<a href='javascript:x' onclick=y>",
+            "<svg><title>",
+            "</script>",
+            "stream: OK",
+            "stream: X FOUND",
+            "ICAP/1.0 204 x\r\nISTag: \"a\"\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+        ])
+        .prop_map(|word| word.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 0..8),
+    ];
+    prop::collection::vec(word, 0..30).prop_map(|words| words.concat())
+}
+
 proptest! {
+    #[test]
+    fn messages_and_what_is_in_them(cut: u8, input in content()) {
+        let with_cut = [&[cut], input.as_slice()].concat();
+        checks::tree(&with_cut);
+        checks::decoders(&with_cut);
+        checks::engine_replies(&with_cut);
+        checks::parameters(&input);
+        checks::contents(&input);
+        checks::extraction(&input);
+    }
+
     #[test]
     fn commands(input in octets()) {
         checks::command(&input);

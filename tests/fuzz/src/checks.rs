@@ -1,5 +1,9 @@
 //! One function for each fuzz target.
 
+mod content;
+
+pub use content::{contents, decoders, engine_replies, extraction, parameters, tree};
+
 use smtp_user::limits::Timeout;
 use smtp_user::model::leg::Leg;
 use smtp_user::model::server_tls::ServerTls;

@@ -1,0 +1,7 @@
+//! Feeds `checks::parameters`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use postern_fuzz::checks;
+
+fuzz_target!(|input: &[u8]| checks::parameters(input));
