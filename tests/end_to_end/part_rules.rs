@@ -91,7 +91,8 @@ fn one(scene: &Scene<'_>, action: &str, by: &str, message: &[u8]) {
     let reply = originator.mail(message);
     let judged = wait_for("the judgement is recorded", SOON, || judged(scene).get(before).cloned());
     let id = name_of(&judged);
-    let decides = !matches!(action, "allow" | "scan");
+    // The document is damaged, and passes because it is allowed; the text passes because nothing is wrong with it.
+    let decides = !matches!((action, by), ("allow", "name") | ("scan", _));
     assert_eq!(
         judged["part_rule"].as_str(),
         decides.then_some(format!("{action} by {by}").as_str()),

@@ -17,7 +17,7 @@
 //! | the rule says | its own line | lines that no longer count |
 //! |---|---|---|
 //! | `scan`, or no rule | none | none |
-//! | `allow` | none | what was found in the content of the part and what is in it; a defect of its form if the rule names that verdict |
+//! | `allow` | pass, if something was found in it | what was found in the content of the part and what is in it; a defect of its form if the rule names that verdict |
 //! | `lock`, `strip` | rewrite | what was found in the content of the whole attachment; what engines found in the message: they are asked about what goes on |
 //! | `quarantine` | quarantine | everything found in the part and what is in it |
 //! | `drop` | drop | the same |
@@ -36,6 +36,7 @@ use crate::inspect::config::{Actions, Rewriting};
 use crate::inspect::ruled::found::{of_content, of_form};
 use crate::inspect::ruled::{Aspect, Ruled};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
+use crate::policy::part_action::PartAction;
 use crate::wire::mime::defect::{Defect, DefectKind};
 
 /// Something that was found in a message.
@@ -86,7 +87,9 @@ pub struct Combined {
 pub fn combine(seen: Seen<'_>, actions: &Actions, rewriting: &Rewriting) -> Combined {
     let mut lines: Vec<(Decision, Option<&Ruled<'_>>)> = Vec::new();
     for ruled in seen.ruled {
-        if let Some(action) = ruled.message_action() {
+        // What was found in what is allowed is still told.
+        let allowed = ruled.rule.action == PartAction::Allow && ruled.verdict != MessageVerdict::Clean;
+        if let Some(action) = ruled.message_action().or(allowed.then_some(MessageAction::Pass)) {
             let why = one_line(&why_ruled(ruled));
             lines.push((Decision { verdict: ruled.verdict, action, why }, Some(ruled)));
         }
@@ -197,9 +200,10 @@ fn why_ruled(ruled: &Ruled<'_>) -> String {
     if let Some(name) = ruled.found.first() {
         return why_infected(&Finding { name: name.clone(), part: Some(place) });
     }
+    let may = if ruled.rule.action == PartAction::Allow { "is allowed" } else { "may not pass" };
     match &place.name {
-        Some(file) => format!("{} (part {}) may not pass", shorten(file, MAX_FILE_NAME), place.number),
-        None => format!("part {} may not pass", place.number),
+        Some(file) => format!("{} (part {}) {may}", shorten(file, MAX_FILE_NAME), place.number),
+        None => format!("part {} {may}", place.number),
     }
 }
 

@@ -25,6 +25,8 @@ use crate::policy::part_action::PartAction;
 use crate::policy::part_pattern::PartPattern;
 use crate::policy::part_rule::PartRule;
 use crate::quarantine::store::Store;
+use crate::wire::mime::part_header::PartHeader;
+use crate::wire::mime::walk::{PartSink, WalkLimits, Walker};
 
 /// Bans nobody, and remembers whom it was asked to.
 #[derive(Debug, Default)]
@@ -278,6 +280,100 @@ async fn what_a_signature_covers_is_rewritten_only_if_that_is_wanted() {
         assert!(reply.starts_with("250 2.0.0 Accepted, quarantined as "), "{reply}");
         assert!(scene.hop.mail().is_empty());
         assert_eq!(scene.kept(), [(false, message.into_bytes())]);
+    }
+}
+
+/// The forms in which a part stands in a message that may not pass (M20).
+fn forms() -> Vec<(&'static str, String)> {
+    let base64 = base64(eicar().as_bytes());
+    let encoded = |more: &str| {
+        format!(
+            "Content-Type: application/octet-stream; name=\"a.exe\"\r\nContent-Transfer-Encoding: base64\r\n{more}\r\n{base64}"
+        )
+    };
+    let of = |kind: &str, parts: &[&str]| {
+        let parts = parts.join("\r\n--b\r\n");
+        format!(
+            "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n{parts}--b--\r\n"
+        )
+    };
+    let text = "Content-Type: text/plain; format=flowed\r\n\r\nflowed \r\ntext \r\n-- \r\n";
+    let html = "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<img src=\"cid:i\">\u{e4}";
+    let inner = of("mixed", &[text, &encoded("")]).replace("boundary=b", "boundary=i").replace("--b", "--i");
+    let inner = inner.trim_end();
+    let plain = format!("Content-Type: text/plain; name=a.exe\r\n\r\n{}", eicar());
+    let quoted = format!(
+        "Content-Disposition: attachment; filename=a.exe\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+        eicar().replace('=', "=3D").replace('$', "=24")
+    );
+    let nested = format!("Content-Type: message/rfc822\r\n\r\n{inner}");
+    vec![
+        ("last", of("mixed", &[text, html, &encoded("")])),
+        ("first", of("mixed", &[&encoded(""), text, html])),
+        ("only", of("mixed", &[&encoded("")])),
+        ("related", of("related", &[html, &encoded("Content-ID: <i>\r\n")])),
+        ("alternative", of("alternative", &[text, html, &encoded("")])),
+        ("signed", of("signed; micalg=x; protocol=\"application/x\"", &[&encoded(""), text])),
+        ("as it is", of("mixed", &[text, &plain])),
+        ("quoted", of("mixed", &[text, &quoted])),
+        ("nested", of("mixed", &[text, &nested, html])),
+        ("twice", of("mixed", &[&encoded(""), html, &encoded("")])),
+    ]
+}
+
+/// Every part of a message, decoded.
+#[derive(Default)]
+struct Decoded(Vec<(String, Vec<u8>)>);
+
+impl PartSink for Decoded {
+    fn begin(&mut self, part: PartHeader) {
+        self.0.push((part.number, Vec::new()));
+    }
+
+    fn data(&mut self, _: usize, octets: &[u8]) {
+        self.0.last_mut().unwrap().1.extend_from_slice(octets);
+    }
+
+    fn end(&mut self) {}
+}
+
+fn decoded(message: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (mut walker, mut parts) = (Walker::new(WalkLimits::default()), Decoded::default());
+    walker.push(message, &mut parts);
+    walker.finish(&mut parts);
+    parts.0
+}
+
+#[tokio::test]
+async fn what_was_taken_out_is_nowhere_and_the_others_are_what_they_were() {
+    for action in [PartAction::Strip, PartAction::Lock] {
+        let mut scene = Scene::of(action).await;
+        for (form, message) in forms() {
+            let reply = scene.client.mail(message.strip_suffix("\r\n").unwrap()).await;
+            assert!(
+                reply.starts_with("250 2.0.0 taken"),
+                "{action}, {form}: {reply} {:?}",
+                scene.rig.notes()
+            );
+            let octets = scene.hop.mail().pop().unwrap().octets;
+            let text = String::from_utf8(octets).unwrap();
+            let got = &text[text.find("Subject: x").unwrap()..];
+            assert!(
+                !got.contains("EICAR-STANDARD") && !got.contains(&base64(eicar().as_bytes())[..40]),
+                "{action}, {form}: {got}"
+            );
+            let (old, new) = (decoded(message.as_bytes()), decoded(got.as_bytes()));
+            let is_found =
+                |part: &&(String, Vec<u8>)| String::from_utf8_lossy(&part.1).contains("EICAR-STANDARD");
+            assert_eq!(new.iter().find(is_found), None, "{action}, {form}");
+            let kept: Vec<_> = old.iter().filter(|part| !is_found(part)).collect();
+            for part in &kept {
+                assert!(new.contains(part), "{action}, {form}: {part:?} is not in {new:?}");
+            }
+            assert!(kept.len() < old.len(), "{form}");
+            assert!(got.contains("The mail gateway "), "{action}, {form}: {got}");
+        }
+        assert_eq!(scene.kept().len(), forms().len());
     }
 }
 

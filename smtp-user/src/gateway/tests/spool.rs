@@ -1,11 +1,20 @@
 //! Messages are taken over: without a next hop, onto the disk before they are answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::dialogue::{Dialogue, eicar};
 use super::rig::Plan;
 use crate::event::session_event::SessionEvent;
+use crate::gateway::remedy::Remedy;
 use crate::gateway::taker::Reception;
+use crate::model::decision::MessageAction;
+use crate::model::queued_message::ReturnPart;
+use crate::model::source_bans::NoSourceBans;
+use crate::policy::part_action::PartAction;
+use crate::policy::part_pattern::PartPattern;
+use crate::policy::part_rule::PartRule;
+use crate::quarantine::store::Store;
 use crate::session::relay::RelayLimits;
 use crate::spool::config::Config;
 use crate::spool::store::Spool;
@@ -80,4 +89,47 @@ async fn a_message_that_is_refused_is_not_in_the_spool_and_the_limit_is_told_at_
     client.ask("QUIT", "221").await;
     rig.accounts(1).await;
     assert!(rig.notes().contains(&"spool_limit".to_owned()), "{:?}", rig.notes());
+}
+
+#[tokio::test]
+async fn a_rewritten_message_is_in_the_spool_as_it_goes_on() {
+    let (folder, spool, mut plan) = plan(10);
+    let mut rule = PartRule::new("programs", PartAction::Strip);
+    rule.file_names = vec![PartPattern::new("*.exe")];
+    plan.inspection.rules = vec![rule];
+    let (quarantine, _) = Store::open(&folder.path().join("kept")).unwrap();
+    plan.remedy = Some(Arc::new(Remedy {
+        quarantine: quarantine.clone(),
+        keep_for: Duration::from_hours(1),
+        keep_originals_for: Duration::from_hours(1),
+        lock_key: None,
+        bans: Arc::new(NoSourceBans),
+    }));
+    let rig = plan.build();
+    let mut client = Dialogue::call(rig.address).await;
+    greet(&mut client).await;
+    client.ask("MAIL FROM:<a@client.test> RET=HDRS", "250").await;
+    client.ask("RCPT TO:<b@server.test> NOTIFY=FAILURE", "250").await;
+    client.ask("DATA", "354").await;
+    let reply = client
+        .ask("Subject: s\r\nContent-Type: application/x-a; name=a.exe\r\n\r\nprogram\r\n.", "250")
+        .await;
+    let [(id, _)] = spool.all()[..] else { panic!("{:?}", spool.all()) };
+    assert!(reply.contains(&format!("2.0.0 queued as {id}")), "{reply}");
+    let (_, message) = spool.load(id).unwrap();
+    let body = spool.body(&message).unwrap();
+    let mut octets = vec![0; usize::try_from(body.len()).unwrap()];
+    body.read_at(0, &mut octets).unwrap();
+    let text = String::from_utf8(octets).unwrap();
+    assert!(
+        text.starts_with("Subject: s\r\nMIME-Version: 1.0\r\n") && !text.contains("program\r\n"),
+        "{text}"
+    );
+    assert!(message.trace.contains("X-Postern-Rewritten: part 1 replaced\r\n"), "{message:?}");
+    // It may be delivered as it is now.
+    assert_eq!(message.judgement.unwrap().decision.action, MessageAction::Pass);
+    let entries = quarantine.list().unwrap().entries;
+    assert!(entries[0].original && entries[0].sender.ret == Some(ReturnPart::Headers), "{entries:?}");
+    client.ask("QUIT", "221").await;
+    rig.accounts(1).await;
 }

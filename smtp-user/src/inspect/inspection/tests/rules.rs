@@ -104,6 +104,32 @@ fn an_archive_is_known_by_what_is_in_it() {
     assert_eq!(row(&judgement, "2"), "ran(rule sealed: quarantine)");
 }
 
+/// E16: what a scanner cannot read has three reasons, and each may have an action of its own.
+#[test]
+fn sealed_damaged_and_oversized_archives_are_told_apart() {
+    let verdicts = [MessageVerdict::Encrypted, MessageVerdict::Unsupported, MessageVerdict::LimitExceeded];
+    let actions = [PartAction::Lock, PartAction::Quarantine, PartAction::Drop];
+    let rules: Vec<PartRule> = verdicts
+        .into_iter()
+        .zip(actions)
+        .map(|(verdict, action)| rule(action.name(), action, |rule| rule.verdicts = vec![verdict]))
+        .collect();
+    let sealed = archive(&[encrypt(&Entry::stored("a.txt", b"secret"), "no word of the mail")]);
+    let mut damaged = crate::content::fixture::gzip("a", &[b'x'; 5000]);
+    damaged.truncate(20);
+    let large = archive(&[Entry::deflated("a", &vec![0; 6 << 20])]);
+    let mut config = Config { rules, ..Config::default() };
+    config.contents.max_member = 1 << 20;
+    for (content, verdict, action) in [
+        (sealed, MessageVerdict::Encrypted, MessageAction::Rewrite),
+        (damaged, MessageVerdict::Unsupported, MessageAction::Quarantine),
+        (large, MessageVerdict::LimitExceeded, MessageAction::Drop),
+    ] {
+        let judgement = judge_in(config.clone(), &with_attachment(&content), 4096);
+        assert_eq!((judgement.decision.verdict, judgement.decision.action), (verdict, action));
+    }
+}
+
 #[test]
 fn the_last_of_many_members_is_asked_about_too() {
     let mut entries: Vec<Entry> =
@@ -123,7 +149,11 @@ fn what_was_allowed_counts_no_more_and_what_is_elsewhere_does() {
     let judgement = judge(vec![allow()], &with_attachment(&eicar()));
     assert_eq!(judgement.decision.action, MessageAction::Pass);
     assert_eq!(row(&judgement, "2"), "ran(rule samples: allow)");
-    // It was looked at all the same.
+    // It was looked at all the same, and what was found is told.
+    assert_eq!(
+        (judgement.decision.verdict, judgement.rule.as_deref()),
+        (MessageVerdict::Infected, Some("samples"))
+    );
     assert!(judgement.parts[1].stages.iter().any(|(_, result)| result.contains("Eicar-Test-Signature")));
     let mut elsewhere = b"Comments: ".to_vec();
     elsewhere.extend_from_slice(&eicar());
