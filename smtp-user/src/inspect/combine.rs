@@ -19,6 +19,7 @@
 //! | `scan`, or no rule | none | none |
 //! | `allow` | pass, if something was found in it | what was found in the content of the part and what is in it; a defect of its form if the rule names that verdict |
 //! | `lock`, `strip` | rewrite | what was found in the content of the whole attachment; what engines found in the message: they are asked about what goes on |
+//! | `clean` | rewrite | none |
 //! | `quarantine` | quarantine | everything found in the part and what is in it |
 //! | `drop` | drop | the same |
 //! | `block` | block | the same |
@@ -117,8 +118,10 @@ fn findings(seen: Seen<'_>, actions: &Actions) -> Vec<Decision> {
     let mut line =
         |verdict, action, why: String| lines.push(Decision { verdict, action, why: one_line(&why) });
     let is_excused = |place: &str, aspect| seen.ruled.iter().any(|ruled| ruled.excuses(place, aspect));
-    // What goes on is not what the engines have seen, and they are asked again.
-    let is_rewritten = seen.ruled.iter().any(|ruled| ruled.rule.action.rewrites());
+    // What goes on is not what the engines have seen, and they are asked again. Of what is only cleaned nothing may have
+    // to go, and then nobody is asked again.
+    let is_rewritten =
+        seen.ruled.iter().any(|ruled| matches!(ruled.rule.action, PartAction::Lock | PartAction::Strip));
     for finding in seen.findings {
         if finding.part.as_ref().is_some_and(|part| is_excused(&part.number, Aspect::Content)) {
             continue;

@@ -294,7 +294,7 @@ fn forms() -> Vec<(&'static str, String)> {
     let of = |kind: &str, parts: &[&str]| {
         let parts = parts.join("\r\n--b\r\n");
         format!(
-            "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n{parts}--b--\r\n"
+            "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/{kind}; boundary=b\r\n\r\n--b\r\n{parts}\r\n--b--\r\n"
         )
     };
     let text = "Content-Type: text/plain; format=flowed\r\n\r\nflowed \r\ntext \r\n-- \r\n";

@@ -56,6 +56,7 @@ fn every_action_on_a_part_with_every_state_of_the_message() {
         (P::Scan, Pass, Refuse, Refuse, Refuse, Refuse, Defer),
         (P::Lock, Rewrite, Rewrite, Refuse, Refuse, Rewrite, Defer),
         (P::Strip, Rewrite, Rewrite, Refuse, Refuse, Rewrite, Defer),
+        (P::Clean, Rewrite, Refuse, Refuse, Refuse, Refuse, Defer),
         (P::Quarantine, Quarantine, Quarantine, Refuse, Quarantine, Refuse, Quarantine),
         (P::Drop, Discard, Discard, Discard, Discard, Discard, Discard),
         (P::Block, Block, Block, Block, Block, Block, Block),
