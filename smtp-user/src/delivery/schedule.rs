@@ -213,8 +213,8 @@ impl Schedule {
     }
 
     /// A job is done whose connection is still good: the next one of its destination, if one is due. Nobody does the first
-    /// one again until it is said to be [`recorded`](Self::recorded). Without a next one nothing has changed, and
-    /// [`done`](Self::done) follows when the connection is gone.
+    /// one again until it is said to be [`recorded`](Self::recorded). Without a next one, [`done`](Self::done) and
+    /// [`recorded`](Self::recorded) follow when the connection is gone.
     pub fn exchange(&mut self, job: &Job, health: Health, now: u64) -> Option<Job> {
         let site = self.sites.get(&job.destination)?;
         let is_due = site.jobs.first().is_some_and(|(due, _)| *due <= now);

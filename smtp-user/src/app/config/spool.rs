@@ -28,7 +28,7 @@ pub struct SpoolConfig {
     pub rundir: Option<PathBuf>,
     /// Messages there may be; with more, senders are told to come again. Default 100,000.
     pub spool_limit: u64,
-    /// How often the limit is looked at. It is exact at every message; kept so that older values are understood.
+    /// How often it is said that the limit is reached, or no longer. It is exact at every message.
     pub spool_limit_scan_period: Duration,
     /// For scan and delivery together. Default 90 s.
     pub timeout: Duration,

@@ -147,6 +147,44 @@ fn a_job_that_is_in_work_is_not_begun_twice() {
     assert_eq!(schedule.next(5), Some(job(1, "a.example")));
 }
 
+#[test]
+fn a_job_that_is_not_written_down_is_not_begun_again() {
+    let mut schedule = Schedule::new(bounds(10, 1));
+    schedule.add(job(1, "a.example"), 0);
+    schedule.add(job(2, "a.example"), 0);
+    let first = schedule.next(0).unwrap();
+    let second = schedule.exchange(&first, Health::Answers, 0).unwrap();
+    schedule.add(first.clone(), 0);
+    schedule.done(&second, Health::Answers, 0);
+    assert_eq!(schedule.next(0), None);
+    schedule.recorded(&first);
+    schedule.add(first.clone(), 0);
+    assert_eq!(schedule.next(0), Some(first));
+}
+
+#[test]
+fn fewer_connections_than_before_leave_no_job_behind() {
+    let mut schedule = Schedule::new(bounds(2, 2));
+    for number in 0..3 {
+        schedule.add(job(number, "a.example"), 0);
+    }
+    let (first, second) = (schedule.next(0).unwrap(), schedule.next(0).unwrap());
+    schedule.set_bounds(bounds(1, 1));
+    assert_eq!(schedule.exchange(&first, Health::Answers, 0), None);
+    for ended in [&first, &second] {
+        schedule.done(ended, Health::Answers, 0);
+        schedule.recorded(ended);
+    }
+    schedule.add(first.clone(), 0);
+    let mut begun = Vec::new();
+    while let Some(job) = schedule.next(0) {
+        schedule.done(&job, Health::Answers, 0);
+        begun.push(job.message);
+    }
+    begun.sort();
+    assert_eq!(begun, [message(0), message(2)]);
+}
+
 proptest! {
     /// Bounds hold after every event, nothing is lost, and nothing is in work twice.
     #[test]

@@ -31,7 +31,7 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
     let mut mails = 0;
     let mut next = Some(first);
     while let Some(job) = next.take() {
-        let guard = Guard::new(&shared, &job, Stage::InWork);
+        let guard = Guard::new(&shared, &job);
         let (health, end) = Box::pin(deliver(&shared, &job, &mut connection)).await;
         mails += 1;
         let at = shared.now();
@@ -52,7 +52,12 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
         };
         let (left, ()) = tokio::join!(finish(&shared, job.message, end), hang_up);
         guard.release();
-        shared.schedule().done(&job, health, at);
+        {
+            let mut schedule = shared.schedule();
+            schedule.done(&job, health, at);
+            // There was to be a next one, and then there was no room for it.
+            schedule.recorded(&job);
+        }
         if let Some((place, message)) = &left {
             shared.plan(*place, message);
         }
@@ -61,28 +66,18 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
     shared.wake.notify_one();
 }
 
-/// How far a job has come.
-#[derive(Clone, Copy)]
-enum Stage {
-    /// It is in work.
-    InWork,
-    /// What became of it is being written down.
-    Unrecorded,
-}
-
 /// Gives a job's place back if the attempt ends by a fault of this program, and has the message tried again later.
 struct Guard {
     shared: Arc<Shared>,
     job: Option<Job>,
-    stage: Stage,
 }
 
 /// How long a message waits whose attempt ended by a fault of this program.
 const AFTER_A_FAULT: Duration = Duration::from_mins(5);
 
 impl Guard {
-    fn new(shared: &Arc<Shared>, job: &Job, stage: Stage) -> Self {
-        Self { shared: Arc::clone(shared), job: Some(job.clone()), stage }
+    fn new(shared: &Arc<Shared>, job: &Job) -> Self {
+        Self { shared: Arc::clone(shared), job: Some(job.clone()) }
     }
 
     /// All went well.
@@ -96,10 +91,8 @@ impl Drop for Guard {
         let Some(job) = self.job.take() else { return };
         let now = self.shared.now();
         let mut schedule = self.shared.schedule();
-        match self.stage {
-            Stage::InWork => schedule.done(&job, Health::Unknown, now),
-            Stage::Unrecorded => schedule.recorded(&job),
-        }
+        schedule.done(&job, Health::Unknown, now);
+        schedule.recorded(&job);
         schedule.add(job, now + millis(AFTER_A_FAULT));
         drop(schedule);
         self.shared.wake.notify_one();
@@ -120,7 +113,7 @@ impl Behind {
         self.wait(MOST_BEHIND - 1).await;
         let shared = Arc::clone(shared);
         self.tasks.push_back(tokio::spawn(async move {
-            let guard = Guard::new(&shared, &job, Stage::Unrecorded);
+            let guard = Guard::new(&shared, &job);
             let left = finish(&shared, job.message, end).await;
             guard.release();
             shared.schedule().recorded(&job);
