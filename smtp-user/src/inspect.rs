@@ -4,6 +4,7 @@
 //! a [`Judgement`](judgement::Judgement) at its end. It never changes a message and never sees a socket of
 //! a session.
 
+mod cache;
 pub mod combine;
 pub mod config;
 mod content_scan;
@@ -11,6 +12,7 @@ mod contents;
 pub mod inspection;
 pub mod inspector;
 pub mod judgement;
+mod memory;
 pub mod part_scan;
 pub mod ruled;
 mod second_reading;

@@ -7,6 +7,7 @@ use crate::inspect::inspection::Inspection;
 use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
+use crate::model::session_id::MessageId;
 use crate::session::relay::Framing;
 use crate::transport::held_message::{HeldMessage, HeldReader, HoldError, HoldLimits};
 use crate::wire::smtp::bdat::ChunkReceiver;
@@ -42,6 +43,13 @@ impl Message {
             chunks: ChunkReceiver::new(max_octets, line_ends),
             scratch: Vec::new(),
             is_defective: false,
+        }
+    }
+
+    /// Says its name, for what is told later of its parts.
+    pub(crate) fn call(&mut self, name: MessageId) {
+        if let Some(inspection) = &mut self.inspection {
+            inspection.call(name);
         }
     }
 

@@ -52,6 +52,8 @@ impl Looks<'_> {
             (stage::SIGNATURE, result(signature)),
             (stage::REPUTATION, on(!self.lists.is_empty(), "no list", listed.as_deref())),
             (stage::EXECUTABLES, on(self.executables, "off", program)),
+            // Of a part of the message it is filled in later.
+            (stage::CACHE, skipped(if octets == 0 { "empty" } else { "with what it is in" })),
         ];
         record.stages = rows.into_iter().map(|(name, result)| (name.to_owned(), result)).collect();
         [signature, listed.as_deref(), program].into_iter().flatten().map(str::to_owned).collect()

@@ -25,10 +25,10 @@ use crate::worker::protocol::{Question, Seen, SeenMember, Unpacked};
 use crate::worker::unpack;
 
 /// What came of a look into one part.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Looked {
     /// Its place among the parts.
-    index: usize,
+    pub(super) index: usize,
     /// Every kind that it is.
     kinds: Vec<content::Kind>,
     /// How many members there are.
@@ -168,6 +168,51 @@ impl Looked {
     /// Nothing was seen, for this reason.
     fn without(index: usize, number: String, why: content::Finding) -> Self {
         Self { index, findings: vec![(why, number)], ..Self::default() }
+    }
+
+    /// What this weighs where it is remembered.
+    pub(super) fn weight(&self) -> usize {
+        self.records.len() + self.found.len() + self.findings.len()
+    }
+
+    /// Whether the same octets come to the same another time: no time, limit or password of this message was in it.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.findings.iter().all(|(finding, _)| match finding {
+            content::Finding::Encrypted
+            | content::Finding::LimitExceeded(_)
+            | content::Finding::Unsupported(Unsupported::KillsDecoders)
+            | content::Finding::Trait(content::Trait::OpenedByPassword) => false,
+            content::Finding::Unsupported(_)
+            | content::Finding::Ambiguous(_)
+            | content::Finding::Trait(_) => true,
+        })
+    }
+
+    /// In a word or two.
+    pub(super) fn verdict(&self) -> Option<String> {
+        let found = self.found.first().map(|found| format!("infected: {}", found.name));
+        let is_trait = |finding: &content::Finding| matches!(finding, content::Finding::Trait(_));
+        found.or_else(|| {
+            self.findings.iter().find(|(finding, _)| !is_trait(finding)).map(|(finding, _)| finding.name())
+        })
+    }
+
+    /// The same in another message, in which the part has another place and number.
+    pub(super) fn moved(&self, index: usize, from: &str, to: &str) -> Self {
+        let mut moved = Self { index, ..self.clone() };
+        let renumber = |number: &mut String| {
+            if let Some(rest) = number.strip_prefix(from) {
+                *number = format!("{to}{rest}");
+            }
+        };
+        moved.records.iter_mut().for_each(|record| renumber(&mut record.part));
+        moved.findings.iter_mut().for_each(|(_, place)| renumber(place));
+        moved
+            .found
+            .iter_mut()
+            .filter_map(|found| found.part.as_mut())
+            .for_each(|part| renumber(&mut part.number));
+        moved
     }
 
     fn is_encrypted(&self) -> bool {

@@ -9,16 +9,19 @@ use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
 use crate::engine::hash_list::to_hex;
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::event::session_event::PartRecord;
+use crate::inspect::cache;
 use crate::inspect::combine::{Combined, Finding, Seen, combine};
 use crate::inspect::contents;
 use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
+use crate::inspect::memory::Memory;
 use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
 use crate::inspect::second_reading::{Second, second_reading};
 use crate::inspect::stage::{self, ran, skipped};
 use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
+use crate::model::session_id::MessageId;
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::walk::Walker;
 
@@ -34,6 +37,8 @@ pub struct Inspection {
     parts: PartScanner,
     /// Parts that rules are not asked about.
     replaced: Vec<String>,
+    /// Its name, if it has one.
+    name: Option<MessageId>,
 }
 
 /// Octets looked at in one go, so that they stay in the processor's cache.
@@ -51,7 +56,13 @@ impl Inspection {
             walker,
             parts,
             replaced,
+            name: None,
         }
+    }
+
+    /// Says the message's name, under which it is told later that its parts came before.
+    pub fn call(&mut self, name: MessageId) {
+        self.name = Some(name);
     }
 
     /// Takes the next octets of the message. Costs time in proportion to them, and bounded memory.
@@ -75,8 +86,15 @@ impl Inspection {
             (if whole { report } else { mismatch(report) }, when_down)
         }))
         .await;
-        let PartScanner { mut parts, mut findings, worth_a_look, spans, has_message_as_message, .. } =
-            self.parts;
+        let PartScanner {
+            mut parts,
+            mut findings,
+            worth_a_look,
+            spans,
+            identities,
+            has_message_as_message,
+            ..
+        } = self.parts;
         let mut defects = self.walker.defects().to_vec();
         let second = if has_message_as_message {
             // The other reader is known to lose its way there.
@@ -84,10 +102,17 @@ impl Inspection {
         } else {
             second_reading(&self.shared, message, spans, &defects).await
         };
-        let looked = contents::look(&self.shared, message, &worth_a_look).await;
         let mut engines = engines;
+        let versions = cache::versions(engines.iter().map(|(report, _)| report));
+        let memory = Memory::recall(&self.shared, &identities, versions.as_deref());
+        memory.enter(&mut parts);
+        let looked = contents::look(&self.shared, message, &memory.unknown(&worth_a_look)).await;
         let within = match looked {
-            Ok(looked) => contents::enter(looked, &mut parts, &mut findings),
+            Ok(mut looked) => {
+                memory.keep(&self.shared, self.name, &parts, &findings, &looked, &worth_a_look);
+                memory.add(&worth_a_look, &parts, &mut looked);
+                contents::enter(looked, &mut parts, &mut findings)
+            }
             Err(error) => {
                 engines.push((contents::not_looked_into(&error), MessageAction::Defer));
                 Vec::new()

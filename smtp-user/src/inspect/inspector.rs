@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::content::ContentLimits;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::engine::remote::Engine;
+use crate::inspect::cache::Cache;
 use crate::inspect::config::{Actions, Config, Rewriting};
 use crate::inspect::inspection::Inspection;
 use crate::policy::part_rule::PartRule;
@@ -29,6 +30,9 @@ pub(crate) struct Shared {
     /// Who unpacks; without them it is done in this process.
     pub(crate) workers: Option<Arc<Pool>>,
     pub(crate) lists: Arc<HashLists>,
+    /// What was found out about parts before, and the settings that it was found out under.
+    pub(super) cache: Cache,
+    pub(super) settings: String,
     /// Those that the records are to have, and those that the lists are searched by.
     pub(crate) digests: DigestKinds,
     pub(crate) executables: bool,
@@ -51,7 +55,11 @@ impl Inspector {
 
     fn build(config: Config, workers: Option<Arc<Pool>>) -> Result<Self, InspectorError> {
         let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
+        let settings =
+            format!("{:?} {:?} {}", config.contents, config.digests.or(lists.kinds()), config.executables);
         let shared = Shared {
+            cache: Cache::default(),
+            settings,
             limits: config.limits,
             digests: config.digests.or(lists.kinds()),
             contents: config.contents,

@@ -7,6 +7,7 @@ use crate::content::marker::MarkMatcher;
 use crate::engine::eicar::EicarMatcher;
 use crate::engine::hash_list::{DigestKinds, Digester, HashLists};
 use crate::event::session_event::PartRecord;
+use crate::inspect::cache;
 use crate::inspect::combine::{Finding, FoundIn};
 use crate::inspect::content_scan::{Looks, Scanned};
 use crate::inspect::stage;
@@ -28,6 +29,8 @@ pub struct PartScanner {
     pub worth_a_look: Vec<usize>,
     /// Where body parts stand.
     pub spans: Vec<PartSpan>,
+    /// What each part is by itself, in the order of [`parts`](Self::parts); nothing for what is only a container.
+    pub identities: Vec<Option<[u8; 32]>>,
     /// Numbers of messages within the message.
     messages: Vec<String>,
     /// One of them is nothing but a message itself.
@@ -78,6 +81,7 @@ impl PartScanner {
             findings,
             worth_a_look,
             spans,
+            identities: Vec::new(),
             messages: Vec::new(),
             has_message_as_message: false,
         }
@@ -139,12 +143,14 @@ impl PartSink for PartScanner {
         if header.kind == PartKind::Message {
             record.stages = stage::all_skipped("container");
             self.parts.push(record);
+            self.identities.push(None);
             return;
         }
         let (mut has_eicar, mut listed, mut is_worth) = (false, None, false);
-        let (mut kinds, mut first) = (Vec::new(), None);
+        let (mut kinds, mut first, mut sums) = (Vec::new(), None, Vec::new());
         for reading in readings {
             let digests = reading.digester.finish();
+            sums.push(digests.sha256);
             has_eicar |= reading.eicar.found();
             listed = listed.or_else(|| self.lists.find(&digests).map(str::to_owned));
             for kind in detect(&reading.head) {
@@ -162,9 +168,12 @@ impl PartSink for PartScanner {
         for name in looks.fill(&mut record, scanned) {
             self.found(&name, &header);
         }
-        if is_worth && *octets > 0 {
+        let is_unpacked = is_worth && *octets > 0;
+        if is_unpacked {
             self.worth_a_look.push(self.parts.len());
         }
+        let identity = cache::identity(sums.iter(), &header.media_type, &record.kinds, is_unpacked);
+        self.identities.push((*octets > 0).then_some(identity));
         self.parts.push(record);
     }
 }

@@ -1,10 +1,10 @@
 //! What is done with every part, in one order, and the words of its record.
 //!
-//! A cache, links and extraction take their places between these when they come: each is one more
+//! Links and extraction take their places between these when they come: each is one more
 //! constant and one more line in [`Rows`].
 
 /// Stages of this process, in their order.
-pub const STAGES: [&str; 6] = [STRUCTURE, TYPE, ARCHIVE, SIGNATURE, REPUTATION, EXECUTABLES];
+pub const STAGES: [&str; 7] = [STRUCTURE, TYPE, ARCHIVE, SIGNATURE, REPUTATION, EXECUTABLES, CACHE];
 
 /// Form, nesting, transfer encoding.
 pub const STRUCTURE: &str = "structure";
@@ -18,6 +18,9 @@ pub const SIGNATURE: &str = "signature";
 pub const REPUTATION: &str = "reputation";
 /// Programs for an operating system.
 pub const EXECUTABLES: &str = "executables";
+
+/// What is remembered of the same octets.
+pub const CACHE: &str = "cache";
 
 /// Rules on parts; the last of all, behind the engines.
 pub const POLICY: &str = "policy";

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::audit::reader::RawRecord;
 use crate::event::sentence::verdict_word;
 use crate::event::session_event::{PartRecord, SessionEvent};
-use crate::inspect::stage::{POLICY, STRUCTURE};
+use crate::inspect::stage::{CACHE, POLICY, STRUCTURE};
 use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::disposition::Disposition;
 use crate::model::session_id::SessionId;
@@ -156,14 +156,15 @@ fn unseen(part: &PartRecord) -> Option<String> {
         .any(|kind| part.media_type.to_ascii_lowercase().starts_with(kind));
     // Form is not content, and a rule looks at nothing.
     let is_look = |(stage, result): &(String, String)| {
-        stage != STRUCTURE && stage != POLICY && result.starts_with("ran")
+        stage != STRUCTURE && stage != POLICY && stage != CACHE && result.starts_with("ran")
     };
     // What is in an archive and could not be read has no octets, and no digest of them.
     let is_empty = part.octets == 0 && !(part.media_type.is_empty() && part.sha256.is_empty());
     if contains_others || is_empty || part.stages.iter().any(is_look) {
         return None;
     }
-    let skipped = part.stages.iter().filter(|(stage, _)| stage != STRUCTURE && stage != POLICY);
+    let skipped =
+        part.stages.iter().filter(|(stage, _)| stage != STRUCTURE && stage != POLICY && stage != CACHE);
     let reasons: Vec<&str> = skipped.map(|(_, result)| result.as_str()).collect();
     Some(if reasons.is_empty() { "no_stage".to_owned() } else { reasons.join(" ") })
 }

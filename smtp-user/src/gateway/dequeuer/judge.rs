@@ -67,7 +67,8 @@ async fn attempt(shared: &Arc<Shared>, id: MessageId) -> Result<(), SpoolError> 
         return Ok(());
     };
     let (spool, of) = (shared.spool.clone(), message.clone());
-    let inspection = outlet.inspector.begin();
+    let mut inspection = outlet.inspector.begin();
+    inspection.call(id);
     let read = tokio::task::spawn_blocking(move || {
         let body = spool.body(&of)?;
         let inspection = push_all(inspection, body.as_ref(), of.id)?;

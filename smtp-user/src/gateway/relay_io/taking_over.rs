@@ -75,6 +75,7 @@ impl RelayIo {
     /// what then.
     pub(super) async fn judge_or_take(&mut self, number: u32, limit: Duration) -> Option<Judgement> {
         let message = self.message.as_mut()?;
+        message.call(MessageId { session: self.context.ledger.session(), number });
         let Some(taker) = &mut self.taker else {
             let judged = judge_for(message.judge(limit), &mut self.client).await;
             if judged.is_none() {
