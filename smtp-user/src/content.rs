@@ -13,6 +13,7 @@ pub(crate) mod fixture;
 pub mod kind;
 mod kind_word;
 pub mod limits;
+pub mod links;
 pub mod marker;
 pub mod password;
 

@@ -9,6 +9,7 @@ pub mod eicar;
 pub mod hash_list;
 mod icap;
 mod known_version;
+pub mod link_list;
 pub mod outcome;
 pub mod remote;
 pub mod slots;

@@ -12,6 +12,7 @@ mod contents;
 pub mod inspection;
 pub mod inspector;
 pub mod judgement;
+mod link_scan;
 mod memory;
 pub mod part_scan;
 pub mod ruled;

@@ -13,6 +13,7 @@ use crate::app::config::diagnostic::Diagnostic;
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError, inspection};
 use crate::cli::exit_code::ExitCode;
 use crate::engine::hash_list::HashLists;
+use crate::engine::link_list::LinkLists;
 use crate::policy::lint::Severity;
 
 /// Check the configuration file.
@@ -65,11 +66,11 @@ impl Report {
         match loaded {
             Ok(config) => {
                 // Lists are files of their own, and a daemon does not start with a wrong one.
-                let lists = inspection::within(&config.inspection, Path::new(&file)).hash_lists;
-                let failures: Vec<String> = HashLists::load(&lists)
-                    .err()
-                    .map(|problems| problems.iter().map(ToString::to_string).collect())
-                    .unwrap_or_default();
+                let looks = inspection::within(&config.inspection, Path::new(&file));
+                let problems =
+                    [HashLists::load(&looks.hash_lists).err(), LinkLists::load(&looks.link_lists).err()];
+                let failures: Vec<String> =
+                    problems.into_iter().flatten().flatten().map(|problem| problem.to_string()).collect();
                 let failure = (!failures.is_empty()).then(|| failures.join(".\n"));
                 let ok = failure.is_none() && (!strict || config.warnings.is_empty());
                 let notes = trust::notes(&config);

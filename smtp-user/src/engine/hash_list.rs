@@ -119,7 +119,7 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 #[derive(Debug, thiserror::Error)]
 pub enum HashListError {
     /// Not there, not readable, or not text.
-    #[error("{}: the hash list cannot be read: {source}", path.display())]
+    #[error("{}: the list cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -127,10 +127,18 @@ pub enum HashListError {
         source: io::Error,
     },
     /// Hardly a list.
-    #[error("{}: the hash list is larger than {MAX_FILE} octets", path.display())]
+    #[error("{}: the list is larger than {MAX_FILE} octets", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
+    },
+    /// Neither a domain nor an address.
+    #[error("{}:{line}: a line of a list of links begins with a domain, or with an address that has `://`", path.display())]
+    Link {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
     },
     /// Mistyped, or another format.
     #[error("{}:{line}: {problem}", path.display())]

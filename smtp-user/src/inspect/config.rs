@@ -20,6 +20,8 @@ pub struct Config {
     pub contents: ContentLimits,
     /// Files of digests of what nobody wants.
     pub hash_lists: Vec<PathBuf>,
+    /// Files of domains and addresses that nobody should be led to.
+    pub link_lists: Vec<PathBuf>,
     /// Digests of every part in the records besides SHA-256; what the lists need is made anyway.
     pub digests: DigestKinds,
     /// Whether programs for an operating system count as infected (off by default).

@@ -52,6 +52,7 @@ impl Looks<'_> {
             (stage::SIGNATURE, result(signature)),
             (stage::REPUTATION, on(!self.lists.is_empty(), "no list", listed.as_deref())),
             (stage::EXECUTABLES, on(self.executables, "off", program)),
+            (stage::LINKS, skipped("no text")),
             // Of a part of the message it is filled in later.
             (stage::CACHE, skipped(if octets == 0 { "empty" } else { "with what it is in" })),
         ];

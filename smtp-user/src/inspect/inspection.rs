@@ -47,7 +47,12 @@ const PIECE: usize = 32 << 10;
 impl Inspection {
     pub(crate) fn new(shared: Arc<Shared>, replaced: Vec<String>) -> Self {
         let walker = Walker::new(shared.limits);
-        let parts = PartScanner::new(Arc::clone(&shared.lists), shared.digests, shared.executables);
+        let parts = PartScanner::new(
+            Arc::clone(&shared.lists),
+            Arc::clone(&shared.links),
+            shared.digests,
+            shared.executables,
+        );
         Self {
             shared,
             octets: 0,

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::content::ContentLimits;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
+use crate::engine::link_list::LinkLists;
 use crate::engine::remote::Engine;
 use crate::inspect::cache::Cache;
 use crate::inspect::config::{Actions, Config, Rewriting};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     /// Who unpacks; without them it is done in this process.
     pub(crate) workers: Option<Arc<Pool>>,
     pub(crate) lists: Arc<HashLists>,
+    pub(crate) links: Arc<LinkLists>,
     /// What was found out about parts before, and the settings that it was found out under.
     pub(super) cache: Cache,
     pub(super) settings: String,
@@ -55,9 +57,11 @@ impl Inspector {
 
     fn build(config: Config, workers: Option<Arc<Pool>>) -> Result<Self, InspectorError> {
         let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
+        let links = LinkLists::load(&config.link_lists).map_err(|problems| InspectorError { problems })?;
         let settings =
             format!("{:?} {:?} {}", config.contents, config.digests.or(lists.kinds()), config.executables);
         let shared = Shared {
+            links: Arc::new(links),
             cache: Cache::default(),
             settings,
             limits: config.limits,

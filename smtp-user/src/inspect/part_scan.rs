@@ -6,10 +6,12 @@ use crate::content::detect::{HEAD, detect, is_worth_a_look};
 use crate::content::marker::MarkMatcher;
 use crate::engine::eicar::EicarMatcher;
 use crate::engine::hash_list::{DigestKinds, Digester, HashLists};
+use crate::engine::link_list::LinkLists;
 use crate::event::session_event::PartRecord;
 use crate::inspect::cache;
 use crate::inspect::combine::{Finding, FoundIn};
 use crate::inspect::content_scan::{Looks, Scanned};
+use crate::inspect::link_scan;
 use crate::inspect::stage;
 use crate::wire::mime::part_header::{PartHeader, PartKind, PartSpan};
 use crate::wire::mime::walk::PartSink;
@@ -18,6 +20,7 @@ use crate::wire::mime::walk::PartSink;
 #[derive(Debug)]
 pub struct PartScanner {
     lists: Arc<HashLists>,
+    links: Arc<LinkLists>,
     digests: DigestKinds,
     executables: bool,
     open: Option<OpenPart>,
@@ -51,16 +54,19 @@ struct Reading {
     eicar: EicarMatcher,
     marks: MarkMatcher,
     digester: Digester,
+    /// The octets of a text, as far as links are looked for in them.
+    text: Option<Vec<u8>>,
 }
 
 impl Reading {
-    fn new(digests: DigestKinds) -> Self {
+    fn new(digests: DigestKinds, is_text: bool) -> Self {
         Self {
             octets: 0,
             head: Vec::new(),
             eicar: EicarMatcher::default(),
             marks: MarkMatcher::default(),
             digester: Digester::new(digests),
+            text: is_text.then(Vec::new),
         }
     }
 }
@@ -70,10 +76,16 @@ const MAX_FINDINGS: usize = 16;
 
 impl PartScanner {
     /// Nothing seen yet.
-    pub fn new(lists: Arc<HashLists>, digests: DigestKinds, executables: bool) -> Self {
+    pub fn new(
+        lists: Arc<HashLists>,
+        links: Arc<LinkLists>,
+        digests: DigestKinds,
+        executables: bool,
+    ) -> Self {
         let (parts, findings, worth_a_look, spans) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             lists,
+            links,
             digests,
             executables,
             open: None,
@@ -111,7 +123,8 @@ impl PartSink for PartScanner {
                 outer.is_some_and(|outer| self.messages.iter().any(|it| it == outer));
             self.messages.push(header.number.clone());
         }
-        let readings = header.encodings.iter().map(|_| Reading::new(self.digests)).collect();
+        let is_text = link_scan::is_text(&header.media_type, &header.names);
+        let readings = header.encodings.iter().map(|_| Reading::new(self.digests, is_text)).collect();
         self.open = Some(OpenPart { header, readings });
     }
 
@@ -125,6 +138,10 @@ impl PartSink for PartScanner {
         reading.eicar.push(octets);
         reading.marks.push(octets);
         reading.digester.push(octets);
+        if let Some(text) = &mut reading.text {
+            let room = link_scan::MAX_TEXT.saturating_sub(text.len());
+            text.extend_from_slice(octets.get(..octets.len().min(room)).unwrap_or_default());
+        }
     }
 
     fn span(&mut self, span: PartSpan) {
@@ -147,10 +164,12 @@ impl PartSink for PartScanner {
             return;
         }
         let (mut has_eicar, mut listed, mut is_worth) = (false, None, false);
+        let mut texts = Vec::new();
         let (mut kinds, mut first, mut sums) = (Vec::new(), None, Vec::new());
         for reading in readings {
             let digests = reading.digester.finish();
             sums.push(digests.sha256);
+            texts.extend(reading.text);
             has_eicar |= reading.eicar.found();
             listed = listed.or_else(|| self.lists.find(&digests).map(str::to_owned));
             for kind in detect(&reading.head) {
@@ -166,6 +185,13 @@ impl PartSink for PartScanner {
         let looks = Looks { lists: &self.lists, executables: self.executables, most: 0 };
         let scanned = Scanned { octets: *octets, digests, kinds: &kinds, has_eicar, listed };
         for name in looks.fill(&mut record, scanned) {
+            self.found(&name, &header);
+        }
+        let scanned = link_scan::scan(&texts, &header.media_type, &self.links.now());
+        if let Some(row) = scanned.row {
+            stage::set(&mut record.stages, stage::LINKS, row);
+        }
+        for name in scanned.listed {
             self.found(&name, &header);
         }
         let is_unpacked = is_worth && *octets > 0;

@@ -1,10 +1,10 @@
 //! What is done with every part, in one order, and the words of its record.
 //!
-//! Links and extraction take their places between these when they come: each is one more
-//! constant and one more line in [`Rows`].
+//! Extraction takes its place between these when it comes: it is one more
+//! constant and one more line in the rows of a part.
 
 /// Stages of this process, in their order.
-pub const STAGES: [&str; 7] = [STRUCTURE, TYPE, ARCHIVE, SIGNATURE, REPUTATION, EXECUTABLES, CACHE];
+pub const STAGES: [&str; 8] = [STRUCTURE, TYPE, ARCHIVE, SIGNATURE, REPUTATION, EXECUTABLES, LINKS, CACHE];
 
 /// Form, nesting, transfer encoding.
 pub const STRUCTURE: &str = "structure";
@@ -19,6 +19,8 @@ pub const REPUTATION: &str = "reputation";
 /// Programs for an operating system.
 pub const EXECUTABLES: &str = "executables";
 
+/// Where links in texts lead.
+pub const LINKS: &str = "links";
 /// What is remembered of the same octets.
 pub const CACHE: &str = "cache";
 

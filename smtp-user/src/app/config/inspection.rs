@@ -24,11 +24,13 @@ use crate::policy::toml_table::TableReader;
 pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
     let folder = file.parent().unwrap_or(Path::new(""));
     let hash_lists = config.hash_lists.iter().map(|path| folder.join(path)).collect();
-    inspect::Config { hash_lists, ..config.clone() }
+    let link_lists = config.link_lists.iter().map(|path| folder.join(path)).collect();
+    inspect::Config { hash_lists, link_lists, ..config.clone() }
 }
 
 const KEYS: &[&str] = &[
     "hash_lists",
+    "link_lists",
     "digests",
     "executables",
     "max_depth",
@@ -76,12 +78,15 @@ pub(crate) fn read(
 ) -> (inspect::Config, Vec<PartRuleTable>) {
     let mut reader = TableReader::new(table, span, "[inspection]", KEYS);
     let mut config = inspect::Config::default();
-    if reader.value("hash_lists").is_some() {
-        for text in reader.texts("hash_lists") {
+    for (key, paths) in [("hash_lists", &mut config.hash_lists), ("link_lists", &mut config.link_lists)] {
+        if reader.value(key).is_none() {
+            continue;
+        }
+        for text in reader.texts(key) {
             if text.get_ref().is_empty() {
-                notes.error(text.span(), ConfigProblem::EmptyPath { key: "hash_lists" });
+                notes.error(text.span(), ConfigProblem::EmptyPath { key });
             } else {
-                config.hash_lists.push(PathBuf::from(*text.get_ref()));
+                paths.push(PathBuf::from(*text.get_ref()));
             }
         }
     }

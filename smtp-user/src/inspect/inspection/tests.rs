@@ -3,6 +3,7 @@
 mod cached;
 mod clean_corpus;
 mod contents;
+mod linked;
 mod rules;
 
 use std::fmt::Write as _;
@@ -66,6 +67,7 @@ fn the_test_string_in_an_attachment_is_refused_by_name() {
         "signature ran(infected: Eicar-Test-Signature)",
         "reputation skipped(no list)",
         "executables skipped(off)",
+        "links skipped(no text)",
         "cache ran(miss)",
         "policy skipped(no rules)",
     ];
@@ -106,7 +108,7 @@ fn clean_mail_passes_with_a_row_for_every_stage() {
     let judgement = judge(&with_attachment(b"nothing"));
     assert_eq!(judgement.decision.verdict, MessageVerdict::Clean);
     assert_eq!(judgement.decision.action, MessageAction::Pass);
-    assert!(judgement.parts.iter().all(|part| part.stages.len() == 8));
+    assert!(judgement.parts.iter().all(|part| part.stages.len() == 9));
     assert!(judgement.engines.is_empty());
 }
 
@@ -139,7 +141,7 @@ fn an_engine_that_is_away_defers_and_does_not_hide_findings() {
     assert_eq!(judgement.decision.action, MessageAction::Defer);
     assert_eq!(judgement.decision.why, "inspection is not available");
     assert!(matches!(&judgement.engines[..], [SessionEvent::Engine { engine, .. }] if engine == "av"));
-    assert_eq!(judgement.parts[0].stages[7].0, "engine:av");
+    assert_eq!(judgement.parts[0].stages[8].0, "engine:av");
     assert_eq!(judge_in(away(), &eicar(), 5).decision.action, MessageAction::Refuse);
 }
 

@@ -36,6 +36,7 @@ fn a_member_has_rows_of_its_own_and_what_is_found_says_where() {
         "signature ran(clean)",
         "reputation skipped(no list)",
         "executables skipped(off)",
+        "links skipped(no text)",
         "cache ran(miss)",
         "policy skipped(no rules)",
     ];
