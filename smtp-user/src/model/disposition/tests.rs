@@ -20,9 +20,19 @@ const WORDS: [&str; 6] = [
     "gateway/admission.rs",
     "session/replies.rs",
 ];
-/// Words that are found and are no reasons: of waits and of a defect that end no session, of notes, of files.
-const OTHERS: [&str; 7] =
-    ["no_room", "time_out_judgement", "time_out_quit", "time_out", "records_lost", "records", "jsonl"];
+/// Words that are found and are no reasons: of waits and of a defect that end no session, of notes, of files, of
+/// signatures.
+const OTHERS: [&str; 9] = [
+    "no_room",
+    "time_out_judgement",
+    "time_out_quit",
+    "time_out",
+    "records_lost",
+    "records",
+    "jsonl",
+    "dkim",
+    "signed",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
