@@ -107,19 +107,17 @@ const TABLE: &[(usize, &[u8], Kind)] = &[
     (0, b"PK\x03\x04", Kind::Zip),
     (0, b"PK\x05\x06", Kind::Zip),
     (0, b"PK\x07\x08", Kind::Zip),
-    (0, b"\x1f\x8b", Kind::Gzip),
+    (0, b"\x1f\x8b\x08", Kind::Gzip),
     (0, b"BZh", Kind::Bzip2),
     (0, b"\xfd7zXZ\0", Kind::Xz),
     (0, b"LZIP\x01", Kind::Lzip),
     (0, b"\x28\xb5\x2f\xfd", Kind::Zstd),
-    (0, b"\x1f\x9d", Kind::Compress),
     (0, b"\x1f\xa0", Kind::Compress),
     (0, b"\x04\x22\x4d\x18", Kind::Lz4),
     (0, b"7z\xbc\xaf\x27\x1c", Kind::SevenZip),
     (0, b"Rar!\x1a\x07", Kind::Rar),
     (0, b"RE\x7e\x5e", Kind::Rar),
     (0, b"MSCF", Kind::Cab),
-    (0, b"\x60\xea", Kind::Arj),
     (7, b"**ACE**", Kind::Ace),
     (0, b"!<arch>\n", Kind::Ar),
     (0, b"070701", Kind::Cpio),
@@ -175,6 +173,16 @@ fn executable(octets: &[u8]) -> Option<Kind> {
 }
 
 fn by_structure(octets: &[u8]) -> Option<Kind> {
+    if is_arj(octets) {
+        return Some(Kind::Arj);
+    }
+    // Bits of the longest code, 9 to 16, and two bits that are reserved.
+    if let Some([0x1f, 0x9d, flags]) = octets.get(..3)
+        && flags & 0x60 == 0
+        && (9..=16).contains(&(flags & 0x1f))
+    {
+        return Some(Kind::Compress);
+    }
     if let Some([b'-', b'l' | b'p', _, _, b'-']) = octets.get(2..7)
         && octets.get(20).is_some_and(|level| *level < 4)
     {
@@ -193,6 +201,13 @@ fn by_structure(octets: &[u8]) -> Option<Kind> {
         .iter()
         .any(|object| memchr::memmem::find(head, object).is_some());
     is_cms.then_some(Kind::Pkcs7)
+}
+
+/// The main header of ARJ: two octets are too little to tell, its sizes have to fit, as they have to for every reader.
+fn is_arj(octets: &[u8]) -> bool {
+    let Some([0x60, 0xea, low, high, first]) = octets.get(..5) else { return false };
+    let size = u16::from_le_bytes([*low, *high]);
+    (30..=2600).contains(&size) && (30..=size).contains(&u16::from(*first))
 }
 
 /// A tar header of before POSIX: it has no magic, but a checksum.

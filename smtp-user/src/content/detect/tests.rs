@@ -45,3 +45,16 @@ fn words_of_kinds_are_those_of_records() {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
     }
 }
+
+#[test]
+fn two_octets_alone_are_no_archive() {
+    let arj = [b"\x60\xea\x2a\0\x22".as_slice(), &[0; 64]].concat();
+    assert_eq!(detect(&arj), [Kind::Arj]);
+    for octets in [b"\x60\xea".as_slice(), b"\x60\xea\x05\0\x05\0\0\0", b"\x60\xea\x2a\0\x2b\0\0\0"] {
+        assert!(!detect(octets).contains(&Kind::Arj), "{octets:?}");
+    }
+    assert_eq!(detect(b"\x1f\x9d\x90\0\0"), [Kind::Compress]);
+    assert_eq!(detect(b"\x1f\x9d\x00\0\0"), [Kind::Data]);
+    assert_eq!(detect(b"\x1f\x8b\x08\0\0"), [Kind::Gzip]);
+    assert_eq!(detect(b"\x1f\x8b\xff\0\0"), [Kind::Data]);
+}
