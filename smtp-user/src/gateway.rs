@@ -24,6 +24,7 @@ mod listener;
 mod message;
 mod relay_io;
 mod shutdown;
+mod threads;
 mod trace_fields;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! anew when rules change, drained at the end.
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,7 @@ impl Inspector {
             clock: Arc::new(SystemClock),
             stages: Arc::new(MapStages::open(&maps)?),
             pulse: gateway.pulse(),
+            threads: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         };
         let service = Service::start([v4].into_iter().chain(v6), setup, surroundings)
             .context("starting the inspector")?;

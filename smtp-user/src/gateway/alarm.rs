@@ -104,7 +104,7 @@ mod tests {
     use crate::model::leg::Leg;
     use crate::session::relay::Waiting;
 
-    const STEP: Duration = Duration::from_millis(60);
+    const STEP: Duration = Duration::from_millis(200);
 
     fn timeouts() -> Timeouts {
         let mut timeouts = Timeouts { session: STEP * 5, ..Timeouts::default() };

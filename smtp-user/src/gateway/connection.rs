@@ -135,8 +135,6 @@ async fn relay(
 ) {
     let next_hop = resource.next_hop(destination);
     let in_tls = is_implicit_tls(destination.port());
-    // Small writes are gathered here; the kernel need not hold them back too. A failure costs only speed.
-    let _ = stream.set_nodelay(true);
     let relay = Relay::new(RelayConfig {
         hostname: setup.hostname.clone(),
         // Without a next hop there is nothing to mint a certificate after.

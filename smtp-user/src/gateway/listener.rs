@@ -1,4 +1,4 @@
-//! Accepts connections, one task for each, and gives a sign of life while it does.
+//! Accepts connections on one thread, one task for each, and gives a sign of life while it does.
 
 use std::future::poll_fn;
 use std::io;
@@ -44,6 +44,8 @@ pub(crate) async fn listen(
                 Ok((stream, originator)) => {
                     let accepted = Accepted { stream, originator, listener };
                     sessions.spawn(serve(accepted, Arc::clone(&shared), for_sessions.clone()));
+                    // What came with it is for the other threads, if they have nothing to do.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZero;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -14,6 +17,7 @@ use crate::gateway::admission::Admission;
 use crate::gateway::listener::{Listener, listen};
 use crate::gateway::setup::Setup;
 use crate::gateway::shutdown::Phase;
+use crate::gateway::threads::Threads;
 use crate::model::clock::Clock;
 use crate::model::flow_stages::FlowStages;
 use crate::model::pulse::Pulse;
@@ -44,13 +48,17 @@ pub struct Surroundings {
     pub stages: Arc<dyn FlowStages>,
     /// Asked by the heartbeat whether connections are accepted.
     pub pulse: Arc<Pulse>,
+    /// Threads that sessions run on.
+    pub threads: NonZero<usize>,
 }
 
 /// The inspector at work.
 pub struct Service {
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
-    task: JoinHandle<()>,
+    /// One for each thread.
+    tasks: Vec<JoinHandle<()>>,
+    _threads: Threads,
     addresses: Vec<SocketAddr>,
 }
 
@@ -61,9 +69,10 @@ impl Service {
         setup: Setup,
         surroundings: Surroundings,
     ) -> io::Result<Self> {
-        let Surroundings { recorder, clock, stages, pulse } = surroundings;
-        let listeners = listeners.into_iter().map(adopt).collect::<io::Result<Vec<Listener>>>()?;
-        let addresses: Vec<SocketAddr> = listeners.iter().map(|(_, local)| *local).collect();
+        let Surroundings { recorder, clock, stages, pulse, threads } = surroundings;
+        let listeners: Vec<StdListener> = listeners.into_iter().collect();
+        let addresses = listeners.iter().map(StdListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let threads = Threads::start(threads)?;
         let port = |is_v4: bool| {
             addresses.iter().find(|address| address.is_ipv4() == is_v4).map_or(0, SocketAddr::port)
         };
@@ -73,8 +82,14 @@ impl Service {
             Arc::new(Shared { setup: RwLock::new(Arc::new(setup)), recorder, clock, stages, admission });
         let (phase, _) = watch::channel(Phase::Running);
         pulse.open(ports);
-        let task = tokio::spawn(listen(listeners, Arc::clone(&shared), phase.subscribe(), pulse));
-        Ok(Self { shared, phase, task, addresses })
+        let mut tasks = Vec::new();
+        for runtime in threads.runtimes() {
+            let mine =
+                listeners.iter().map(|listener| adopt(listener, runtime)).collect::<io::Result<_>>()?;
+            let work = listen(mine, Arc::clone(&shared), phase.subscribe(), Arc::clone(&pulse));
+            tasks.push(runtime.spawn(work));
+        }
+        Ok(Self { shared, phase, tasks, _threads: threads, addresses })
     }
 
     /// Where connections are accepted.
@@ -106,13 +121,18 @@ impl Service {
             info!(sessions, "waiting for sessions to end");
         }
         let _ = self.phase.send(Phase::Draining);
-        let _ = self.task.await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
     }
 }
 
-fn adopt(listener: StdListener) -> io::Result<Listener> {
+/// The same queue of connections, for a runtime to wait at.
+fn adopt(listener: &StdListener, runtime: &Handle) -> io::Result<Listener> {
+    let _entered = runtime.enter();
     listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
+    // Small writes are gathered by sessions; the kernel need not hold them back too. Connections inherit it.
+    SockRef::from(listener).set_tcp_nodelay(true)?;
     let local = listener.local_addr()?;
-    Ok((listener, local))
+    Ok((TcpListener::from_std(listener.try_clone()?)?, local))
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// What the inspector tells of itself, and the heartbeat passes on to the kernel program.
 ///
-/// The inspector calls [`beat`](Self::beat) from its accept loop, several times a second whether or not anybody calls;
+/// The inspector calls [`beat`](Self::beat) from its accept loops, several times a second whether or not anybody calls;
 /// the heartbeat, every 100 ms, asks [`is_alive`](Self::is_alive). Without beats for a second new flows follow their
 /// rules' `when_down`.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Pulse {
 
 /// Questions of the heartbeat that one beat answers: half a second's.
 const BEATS: u32 = 5;
+/// In place of beats when it is closed.
+const CLOSED: u32 = u32::MAX;
 
 impl Pulse {
     /// The inspector accepts connections, on these ports of the loopback addresses (IPv4 and IPv6; 0 is "none").
@@ -22,24 +24,24 @@ impl Pulse {
         for (mine, port) in self.ports.iter().zip(ports) {
             mine.store(port, Ordering::Relaxed);
         }
-        self.beat();
+        self.beats_left.store(BEATS, Ordering::Release);
     }
 
-    /// The accept loop has come round.
+    /// An accept loop has come round. After [`close`](Self::close) that says nothing any more.
     pub fn beat(&self) {
-        self.beats_left.store(BEATS, Ordering::Release);
+        let beats = |left| (left != CLOSED).then_some(BEATS);
+        let _ = self.beats_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, beats);
     }
 
     /// The inspector takes no more connections.
     pub fn close(&self) {
-        self.beats_left.store(0, Ordering::Release);
+        self.beats_left.store(CLOSED, Ordering::Release);
     }
 
     /// Whether the accept loop has come round lately; for the heartbeat alone, since each question uses a beat up.
     pub fn is_alive(&self) -> bool {
-        let left =
-            self.beats_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
-        left.is_ok()
+        let fewer = |left: u32| if left == CLOSED { None } else { left.checked_sub(1) };
+        self.beats_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer).is_ok()
     }
 
     /// Ports of the listeners.
@@ -65,5 +67,9 @@ mod tests {
         assert!(pulse.is_alive());
         pulse.close();
         assert!(!pulse.is_alive());
+        pulse.beat();
+        assert!(!pulse.is_alive(), "another loop may come round once more");
+        pulse.open([7, 8]);
+        assert!(pulse.is_alive());
     }
 }

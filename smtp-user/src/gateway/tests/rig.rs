@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,6 +125,7 @@ impl Plan {
             clock,
             stages: Arc::new(NoFlowStages),
             pulse: Arc::new(Pulse::default()),
+            threads: NonZero::new(2).unwrap(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
