@@ -11,7 +11,7 @@ use harness::requires_root;
 #[test]
 fn chunking_is_offered_only_where_the_next_hop_has_it() {
     requires_root!();
-    for (script, offered) in [(Script::plain(), true), (Script::plain().without("CHUNKING"), false)] {
+    for (script, offered) in [(Script::plain().chunking(), true), (Script::plain(), false)] {
         play(&MailConfig::plain(), script, |scene| {
             let mut originator = scene.called();
             originator.reply().expect(220);
@@ -32,7 +32,7 @@ fn chunking_is_offered_only_where_the_next_hop_has_it() {
 fn chunks_of_any_size_make_the_same_message() {
     requires_root!();
     let config = MailConfig::imported(&Certificate::new("server.test"));
-    play(&config, Script::ordinary(), |scene| {
+    play(&config, Script::ordinary().chunking(), |scene| {
         let message = [mail::note("chunks"), b".\r\n..\r\n.x\r\n".to_vec()].concat();
         for size in [1, 2, 3, 64, 1000] {
             for secured in [false, true] {
@@ -43,6 +43,14 @@ fn chunks_of_any_size_make_the_same_message() {
                 trace_fields(&scene.next_hop.wait_for_deliveries(1)[0], &message);
             }
         }
+        // Nor does it matter that the originator sent it in another way.
+        scene.next_hop.forget_deliveries();
+        let mut originator = scene.greeted();
+        originator.mail(&message).expect(250);
+        originator.say("QUIT").expect(221);
+        trace_fields(&scene.next_hop.wait_for_deliveries(1)[0], &message);
+        let heard = scene.next_hop.wait_until_idle();
+        assert!(heard.iter().all(|session| session.count("DATA") == 0), "{heard:?}");
         // An empty last chunk ends it too.
         scene.next_hop.forget_deliveries();
         let mut originator = scene.greeted();
@@ -58,7 +66,7 @@ fn chunks_of_any_size_make_the_same_message() {
 #[test]
 fn broken_chunk_sizes_are_refused_and_hide_nothing() {
     requires_root!();
-    play(&MailConfig::plain(), Script::plain(), |scene| {
+    play(&MailConfig::plain(), Script::plain().chunking(), |scene| {
         for line in [
             "BDAT",
             "BDAT x LAST",
@@ -96,7 +104,7 @@ fn broken_chunk_sizes_are_refused_and_hide_nothing() {
 fn a_connection_that_ends_inside_a_chunk_delivers_nothing() {
     requires_root!();
     let config = MailConfig::imported(&Certificate::new("server.test"));
-    play(&config, Script::ordinary(), |scene| {
+    play(&config, Script::ordinary().chunking(), |scene| {
         for secured in [false, true] {
             let mut originator = if secured { scene.secured() } else { scene.greeted() };
             originator.envelope("a@client.test", "b@server.test");
@@ -116,7 +124,7 @@ fn a_connection_that_ends_inside_a_chunk_delivers_nothing() {
 #[test]
 fn very_many_small_chunks_stay_within_bounds() {
     requires_root!();
-    play(&MailConfig::plain(), Script::plain(), |scene| {
+    play(&MailConfig::plain(), Script::plain().chunking(), |scene| {
         let mut originator = scene.greeted();
         originator.envelope("a@client.test", "b@server.test");
         originator.send(b"BDAT 13\r\nSubject: x\r\n\r");

@@ -64,7 +64,7 @@ fn eicar_over_implicit_tls_is_refused() {
 #[test]
 fn eicar_in_chunks_and_octet_by_octet_is_refused() {
     requires_root!();
-    play(&MailConfig::plain(), Script::ordinary(), |scene| {
+    play(&MailConfig::plain(), Script::ordinary().chunking(), |scene| {
         let mut originator = scene.greeted();
         originator.mail_in_chunks(&mail::infected("chunks"), 100).expect(554);
         originator.envelope("a@client.test", "b@server.test");

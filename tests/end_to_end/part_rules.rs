@@ -243,7 +243,7 @@ fn mail_that_says_nothing_of_itself_arrives_octet_for_octet() {
                        verdict = [\"ambiguous\", \"unsupported\", \"limit_exceeded\"]\naction = \"strip\"\n\
                        [[inspection.rule]]\nname = \"named\"\nfile_name = [\"*\"]\naction = \"strip\"\n";
     let config = MailConfig::plain().with_tables(&(rules() + destructive));
-    play(&config, Script::ordinary(), |scene| {
+    play(&config, Script::ordinary().chunking(), |scene| {
         let eight_bit: Vec<u8> = (0x80..=0xff).chain(*b"\r\n").chain(0xa0..=0xff).chain(*b"\r\n").collect();
         let plain: Vec<Vec<u8>> = vec![
             b"Hello, no header at all.\r\n".to_vec(),

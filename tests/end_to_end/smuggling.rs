@@ -97,9 +97,9 @@ fn a_tolerant_next_hop_gets_one_message_or_none_inside_tls() {
 }
 
 #[test]
-fn chunks_hide_no_second_message_from_a_next_hop_without_chunking() {
+fn chunks_hide_no_second_message_from_a_tolerant_next_hop() {
     requires_root!();
-    play(&MailConfig::plain(), Script::plain().tolerant(), |scene| {
+    play(&MailConfig::plain(), Script::plain().chunking().tolerant(), |scene| {
         for (name, terminator) in terminators() {
             scene.next_hop.forget_deliveries();
             let mut originator = scene.greeted();

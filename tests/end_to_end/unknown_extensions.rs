@@ -20,7 +20,7 @@ fn keywords_that_open_uninspected_channels_are_removed_and_their_commands_refuse
         "BINARYMIME",
     ]
     .iter()
-    .fold(Script::plain(), |script, keyword| script.with(keyword));
+    .fold(Script::plain().chunking(), |script, keyword| script.with(keyword));
     play(&MailConfig::plain(), script, |scene| {
         let mut originator = scene.called();
         originator.reply().expect(220);

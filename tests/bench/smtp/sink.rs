@@ -1,4 +1,4 @@
-//! The sink: a mail server that takes everything and keeps nothing but counts.
+//! The sink: a mail server that takes everything and keeps nothing but counts. It offers what Postfix and Exim offer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -130,9 +130,19 @@ where
             let verb = buffer.get(..4).unwrap_or_default().to_ascii_uppercase();
             let reply: &[u8] = match verb.as_slice() {
                 b"EHLO" if starttls => {
-                    b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 0\r\n250 STARTTLS\r\n"
+                    b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SIZE 0\r\n250 STARTTLS\r\n"
                 }
-                b"EHLO" => b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 0\r\n",
+                b"EHLO" => {
+                    b"250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 SIZE 0\r\n"
+                }
+                b"BDAT" => {
+                    let line: Vec<u8> = buffer.drain(..=end).collect();
+                    chunk(stream, &mut buffer, &line).await?;
+                    counts.messages.fetch_add(1, Ordering::Relaxed);
+                    stream.write_all(b"250 2.0.0 taken\r\n").await?;
+                    stream.flush().await?;
+                    continue;
+                }
                 b"STAR" => b"220 2.0.0 go ahead\r\n",
                 b"DATA" => b"354 go on\r\n",
                 b"QUIT" => b"221 2.0.0 bye\r\n",
@@ -158,6 +168,24 @@ where
             return Ok(End::Closed);
         }
     }
+}
+
+/// Reads a message that comes as one chunk, as `BDAT n LAST` says.
+async fn chunk<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>, line: &[u8]) -> io::Result<()> {
+    let count = line.split(|octet| *octet == b' ').nth(1).and_then(|digits| str::from_utf8(digits).ok());
+    let octets: usize = count.and_then(|digits| digits.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let mut left = octets.saturating_sub(buffer.len());
+    buffer.drain(..octets.min(buffer.len()));
+    let mut large = vec![0; left.min(65_536)];
+    while left > 0 {
+        let room = left.min(large.len());
+        let length = stream.read(&mut large[..room]).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        left -= length;
+    }
+    Ok(())
 }
 
 /// Reads up to the final dot. Nobody sends behind it before the reply, but for a QUIT, so it is looked for at the end only.

@@ -61,15 +61,8 @@ pub struct Script {
 impl Script {
     /// An ordinary server with STARTTLS.
     pub fn ordinary() -> Self {
-        let extensions = [
-            "PIPELINING",
-            "SIZE 104857600",
-            "8BITMIME",
-            "SMTPUTF8",
-            "DSN",
-            "ENHANCEDSTATUSCODES",
-            "CHUNKING",
-        ];
+        let extensions =
+            ["PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"];
         Self {
             greeting: "220 server.test ESMTP next hop of the tests\r\n".to_owned(),
             extensions: extensions.map(str::to_owned).to_vec(),
@@ -102,6 +95,12 @@ impl Script {
     pub fn without(mut self, keyword: &str) -> Self {
         self.extensions.retain(|line| !line.starts_with(keyword));
         self
+    }
+
+    /// Takes chunks.
+    #[must_use]
+    pub fn chunking(self) -> Self {
+        self.with("CHUNKING")
     }
 
     /// Has this keyword too.

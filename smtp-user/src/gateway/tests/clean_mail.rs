@@ -2,7 +2,7 @@
 
 use super::dialogue::Dialogue;
 use super::next_hop::{Manner, NextHop};
-use super::rig::{Plan, begun};
+use super::rig::{Plan, begun, begun_before};
 use crate::event::session_event::SessionEvent;
 use crate::model::disposition::Disposition;
 
@@ -14,7 +14,7 @@ async fn it_arrives_octet_for_octet() {
     let rig = Plan::to(hop.address).build();
     let mut client = Dialogue::call(rig.address).await;
     let keywords = client.begin().await;
-    for kept in ["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"] {
+    for kept in ["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"] {
         assert!(keywords.contains(kept), "{keywords}");
     }
     assert!(!keywords.contains("STARTTLS"), "{keywords}");
@@ -55,7 +55,7 @@ async fn it_arrives_octet_for_octet() {
 
 #[tokio::test]
 async fn chunks_arrive_as_one() {
-    let (hop, _rig, mut client) = begun().await;
+    let (hop, _rig, mut client) = begun_before(Manner::chunking()).await;
     client.envelope().await;
     client.send("BDAT 11\r\nSubject: x\r").await;
     client.expect("250").await;
@@ -67,6 +67,21 @@ async fn chunks_arrive_as_one() {
     let text = String::from_utf8(mail[0].octets.clone()).unwrap();
     assert!(text.ends_with("\r\nSubject: x\r\n\r\n.\r\n..z"), "{text}");
     assert_eq!(hop.commands().iter().filter(|command| command.starts_with("BDAT")).count(), 1);
+}
+
+#[tokio::test]
+async fn data_goes_on_as_one_chunk_where_that_is_offered() {
+    let (hop, rig, mut client) = begun_before(Manner::chunking()).await;
+    assert_eq!(client.mail(MESSAGE).await, "250 2.0.0 chunk taken\r\n");
+    client.ask("QUIT", "221").await;
+    let mail = hop.mail();
+    assert_eq!(mail.len(), 1);
+    let text = String::from_utf8(mail[0].octets.clone()).unwrap();
+    let (_, message) = text.split_once("Subject: x").unwrap();
+    assert_eq!(format!("Subject: x{message}"), format!("{MESSAGE}\r\n"));
+    let verbs: Vec<String> = hop.commands().iter().map(|line| line[..4].to_owned()).collect();
+    assert_eq!(verbs, ["EHLO", "MAIL", "RCPT", "BDAT", "QUIT"]);
+    assert_eq!(rig.accounts(1).await, [Disposition::Inspected]);
 }
 
 #[tokio::test]

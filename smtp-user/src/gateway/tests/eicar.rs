@@ -1,7 +1,8 @@
 //! What is refused never reaches the next hop, and the connection goes on.
 
 use super::dialogue::eicar;
-use super::rig::begun;
+use super::next_hop::Manner;
+use super::rig::{begun, begun_before};
 use crate::model::disposition::Disposition;
 
 #[tokio::test]
@@ -23,7 +24,7 @@ async fn eicar_is_refused_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn eicar_in_chunks_is_refused_too() {
-    let (hop, _rig, mut client) = begun().await;
+    let (hop, _rig, mut client) = begun_before(Manner::chunking()).await;
     client.envelope().await;
     let infected = format!("Subject: x\r\n\r\n{}\r\n", eicar());
     let (head, tail) = infected.split_at(40);

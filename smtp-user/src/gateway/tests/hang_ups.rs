@@ -91,7 +91,7 @@ async fn what_the_next_hop_says_in_the_middle_of_a_message_is_the_answer_to_it()
 
 #[tokio::test]
 async fn an_originator_that_only_listens_behind_the_final_dot_hears_the_answer() {
-    let hop = NextHop::start(Manner::default()).await;
+    let hop = NextHop::start(Manner::chunking()).await;
     let rig = Plan::to(hop.address).build();
     for chunked in [false, true] {
         let mut client = Dialogue::call(rig.address).await;
@@ -105,7 +105,7 @@ async fn an_originator_that_only_listens_behind_the_final_dot_hears_the_answer()
             client.ask("DATA", "354").await;
             client.send("Subject: x\r\n\r\nab\r\n.\r\n").await;
             client.stream.shutdown().await.unwrap();
-            client.expect("250 2.0.0 taken").await;
+            client.expect("250 2.0.0 chunk taken").await;
         }
         client.expect_end().await;
     }

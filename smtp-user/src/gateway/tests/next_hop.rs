@@ -64,7 +64,7 @@ pub(super) struct Manner {
 impl Default for Manner {
     fn default() -> Self {
         Self {
-            keywords: &["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"],
+            keywords: &["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"],
             tls: None,
             implicit: false,
             hang_up: None,
@@ -72,6 +72,14 @@ impl Default for Manner {
             early: None,
             injected: "",
         }
+    }
+}
+
+impl Manner {
+    /// It takes chunks.
+    pub(super) fn chunking() -> Self {
+        let keywords = &["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"];
+        Self { keywords, ..Self::default() }
     }
 }
 

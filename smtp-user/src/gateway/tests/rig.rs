@@ -52,7 +52,12 @@ pub(super) struct Rig {
 
 /// A next hop with good manners, the inspector before it, and an originator that has said EHLO.
 pub(super) async fn begun() -> (NextHop, Rig, Dialogue<TcpStream>) {
-    let hop = NextHop::start(Manner::default()).await;
+    begun_before(Manner::default()).await
+}
+
+/// The same before a next hop of another kind.
+pub(super) async fn begun_before(manner: Manner) -> (NextHop, Rig, Dialogue<TcpStream>) {
+    let hop = NextHop::start(manner).await;
     let rig = Plan::to(hop.address).build();
     let mut client = Dialogue::call(rig.address).await;
     client.begin().await;

@@ -11,10 +11,11 @@ use crate::session::client::{Client, Owed};
 use crate::session::effect::{Effect, Framing};
 use crate::session::relay::Relay;
 use crate::session::replies::{self, Refusal};
-use crate::session::server::Server;
+use crate::session::server::{Server, ehlo::Hello};
 use crate::session::transaction::Transaction;
 use crate::wire::smtp::command::Command;
 use crate::wire::smtp::data::DataDefect;
+use crate::wire::smtp::extension::Extension;
 use crate::wire::smtp::reply::Reply;
 
 impl Relay {
@@ -111,7 +112,9 @@ impl Relay {
         match decision.action {
             MessageAction::Pass | MessageAction::Rewrite => {
                 self.server = Server::Sending { sent: false, gone: false };
-                if chunked {
+                // One turn less than DATA takes, and no end of data that could be read in two ways (RFC 3030).
+                let takes_chunks = |hello: &Hello| hello.offered.has(Extension::Chunking);
+                if chunked || self.hello.as_ref().is_some_and(takes_chunks) {
                     self.owed.push_back(Owed::Final);
                     self.out.push(Effect::SendMessage { number, framing: Framing::Chunk });
                 } else {
