@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
@@ -45,8 +45,17 @@ impl Certificate {
     ///
     /// Never: certificate and key fit.
     pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.server_config_with(aws_lc_rs::default_provider())
+    }
+
+    /// The same with other cryptography than the library's own choice.
+    ///
+    /// # Panics
+    ///
+    /// When the provider has no cipher suites.
+    pub fn server_config_with(&self, provider: CryptoProvider) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites")
             .with_no_client_auth()
@@ -67,7 +76,16 @@ impl Certificate {
 ///
 /// Never: the provider has cipher suites.
 pub fn curious_client() -> Arc<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    curious_client_with(aws_lc_rs::default_provider())
+}
+
+/// The same with other cryptography than the library's own choice.
+///
+/// # Panics
+///
+/// When the provider has no cipher suites.
+pub fn curious_client_with(provider: CryptoProvider) -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has cipher suites")
         .dangerous()

@@ -112,6 +112,7 @@ impl Shown {
         // One is enough: an originator that comes again uses it up and gets the next.
         config.send_tls13_tickets = 1;
         config.max_early_data_size = 0;
+        config.ignore_client_order = true;
         Ok(Self { config: Arc::new(config), facts })
     }
 }

@@ -3,14 +3,19 @@
 use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::{self, CryptoProvider};
 use rustls::version::{TLS12, TLS13};
+use rustls::{CipherSuite, SupportedProtocolVersion};
 
 use crate::tls::config::MinVersion;
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-    LazyLock::new(|| Arc::new(crypto::aws_lc_rs::default_provider()));
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let mut provider = crypto::aws_lc_rs::default_provider();
+    // Both are beyond breaking. What goes with it, SHA-256, has instructions of its own on the CPUs of today, which SHA-384
+    // has not, and a handshake hashes more than a session encrypts.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    Arc::new(provider)
+});
 
 /// The provider.
 pub(crate) fn provider() -> Arc<CryptoProvider> {

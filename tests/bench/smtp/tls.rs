@@ -1,11 +1,12 @@
-//! TLS of generator and sink: one certificate, with and without resumption.
+//! TLS of generator and sink: one certificate, with and without resumption, and the key exchanges of Debian 12's OpenSSL.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use harness::certificate::{Certificate, curious_client};
+use harness::certificate::{Certificate, curious_client_with};
 use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig};
 
@@ -21,8 +22,11 @@ pub(crate) struct Tls {
 impl Tls {
     /// With or without resumption.
     pub(crate) fn new(certificate: &Certificate, resume: bool) -> Self {
-        let mut client = ClientConfig::clone(&curious_client());
-        let mut server = ServerConfig::clone(&certificate.server_config());
+        let mut provider = aws_lc_rs::default_provider();
+        // OpenSSL 3.0 has no hybrid with ML-KEM; the gateway offers one all the same.
+        provider.kx_groups = vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
+        let mut client = ClientConfig::clone(&curious_client_with(provider.clone()));
+        let mut server = ServerConfig::clone(&certificate.server_config_with(provider));
         if !resume {
             client.resumption = Resumption::disabled();
             server.send_tls13_tickets = 0;
