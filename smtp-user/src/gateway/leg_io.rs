@@ -259,12 +259,15 @@ impl LegIo {
     /// connection, and the reply is lost with it.
     pub(crate) async fn close_gently(&mut self, limit: Duration) {
         let ended = self.ended;
+        let tls = self.stream.as_mut().filter(|stream| stream.is_tls() && !ended);
+        if let Some(stream) = tls {
+            self.sent += stream.end_with(&std::mem::take(&mut self.output)) as u64;
+            let _ = timeout(limit, poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx))).await;
+        }
         let Some(mut stream) = self.last_words(limit).await else { return };
         if ended {
             return;
         }
-        stream.notify_close();
-        let _ = timeout(LINGER, poll_fn(|cx| Pin::new(&mut stream).poll_flush(cx))).await;
         if timeout(FIRST, drain(&mut stream)).await.is_err() {
             end_stream(&mut stream).await;
             let _ = timeout(LINGER, drain(&mut stream)).await;

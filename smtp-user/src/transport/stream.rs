@@ -3,11 +3,12 @@
 //! It never mixes the two: a stream is taken apart for the upgrade only while it is plain, and only when nothing has
 //! been sent ahead of the handshake (RFC 3207 §6).
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls::ConnectionCommon;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -56,12 +57,13 @@ impl Stream {
         }
     }
 
-    /// Gathers TLS's own word for the end (RFC 8446 §6.1), to be flushed. Nothing where there is no TLS.
-    pub fn notify_close(&mut self) {
+    /// Gathers the last octets and TLS's own word for the end (RFC 8446 §6.1), to be flushed together. Gives how many
+    /// octets of them there was room for: all, of a few replies; none where there is no TLS, which has no such word.
+    pub fn end_with(&mut self, octets: &[u8]) -> usize {
         match self {
-            Self::Plain(_) => {}
-            Self::ClientTls(tls) => tls.get_mut().1.send_close_notify(),
-            Self::ServerTls(tls) => tls.get_mut().1.send_close_notify(),
+            Self::Plain(_) => 0,
+            Self::ClientTls(tls) => end_with(tls.get_mut().1, octets),
+            Self::ServerTls(tls) => end_with(tls.get_mut().1, octets),
         }
     }
 
@@ -73,6 +75,13 @@ impl Stream {
             Self::ServerTls(tls) => tls.get_ref().0,
         }
     }
+}
+
+fn end_with<Data>(connection: &mut ConnectionCommon<Data>, octets: &[u8]) -> usize {
+    // It only gathers, and takes what it has room for.
+    let taken = connection.writer().write(octets).unwrap_or(0);
+    connection.send_close_notify();
+    taken
 }
 
 /// Whether the socket's receive buffer is empty. Asked of the kernel, since the runtime's readiness may lag.
