@@ -3,10 +3,12 @@
 mod attachments;
 pub mod clock;
 pub mod config;
+pub mod dequeuer;
 mod event_log;
 pub mod gateway;
 pub mod inspector;
 mod kernel_follower;
+pub mod log;
 mod neighbour_probe;
 pub mod quarantine;
 pub mod queue_socket;

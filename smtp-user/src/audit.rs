@@ -1,4 +1,5 @@
-//! The records: one JSON line for every fact, written by one thread into files that are bounded in number.
+//! The records: one JSON line for every fact, written by one thread into files that are bounded in number. The dequeuer
+//! writes files of its own, in a folder within that of all; readers see both.
 //!
 //! Every session that was opened gets exactly one account, also when the daemon is killed: the next one closes
 //! what was left open. Records never hold what a client authenticates with: events have no field for it.
@@ -16,6 +17,7 @@ mod line;
 mod log;
 mod queue;
 mod recovery;
+mod track;
 mod writer;
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ use std::process;
 
 use clap::Parser as _;
 
+use crate::app::dequeuer;
 use crate::app::run;
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit_code::ExitCode;
@@ -82,6 +83,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
             crate::worker::process::work()?;
             Ok(process::ExitCode::SUCCESS)
         }
+        Command::Dequeuer(args) => dequeuer::run(args),
         Command::Selftest(args) => selftest::run(args),
         Command::Clean(args) => clean::run(args),
         Command::Lock(args) => lock::lock(args),

@@ -4,6 +4,10 @@
 //! `quarantine`), its octets in `body`, what is being written in `incoming`, and what is damaged in `corrupt`. A message
 //! exists from the moment that its control file has its name. The order is always: write beside, sync the file, rename,
 //! sync the folder, and only then say so. Nothing here judges or delivers, and what it does not know it never touches.
+//!
+//! Two processes share the folder, each under a lock of its own: one takes messages in ([`intake`]), the other does
+//! everything else ([`store`]). A message changes hands when its control file gets its name in `active`. Files in
+//! `incoming` say in their names whose they are, and each process clears away its own when it starts.
 
 pub mod body;
 pub mod config;
@@ -12,6 +16,7 @@ pub mod error;
 pub mod file_system;
 pub mod folder;
 pub mod incoming;
+pub mod intake;
 pub mod place;
 pub mod recovery;
 pub mod room;
@@ -19,6 +24,7 @@ pub mod store;
 
 mod batch;
 mod recent;
+mod shared;
 mod writer;
 
 #[cfg(test)]

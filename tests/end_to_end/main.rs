@@ -20,6 +20,7 @@ mod part_rules;
 mod pipelining;
 mod ports_used_again;
 mod postfix;
+mod processes_are_killed;
 mod real_clamd;
 mod real_clients;
 mod real_icap;

@@ -24,7 +24,7 @@ const BETWEEN: Duration = Duration::from_millis(900);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends one message; says whether it was accepted.
-fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> {
+pub(crate) fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> {
     let mut originator = Originator::try_connect(&topology.client, server).ok()?;
     originator.try_reply().ok().flatten().filter(|reply| reply.code == 220)?;
     let message = mail::stuffed(&mail::note(subject));
@@ -46,7 +46,7 @@ fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> 
 }
 
 /// How often each message has arrived, by subject.
-fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
+pub(crate) fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::<String, u32>::new();
     for delivery in next_hop.deliveries() {
         *counts.entry(subject(&delivery.octets)).or_default() += 1;

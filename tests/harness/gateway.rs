@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
@@ -206,6 +207,9 @@ impl Drop for Gateway<'_> {
             // A stopped process does not die by itself; SIGKILL reaches it all the same.
             let _ = daemon.child.kill();
             let _ = daemon.child.wait();
+        }
+        for pid in self.dequeuers() {
+            let _ = kill(pid, Signal::SIGKILL);
         }
         let _ = std::fs::remove_dir_all(self.pins.folder());
     }

@@ -45,6 +45,7 @@ const EXCEPTIONS: &[(&str, &str, Option<&str>)] = &[
     ("event", "model", None),
     ("cli", "app", Some("config")),
     ("cli", "app", Some("run")),
+    ("cli", "app", Some("dequeuer")),
 ];
 
 /// Modules without code.

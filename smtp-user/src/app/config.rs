@@ -51,6 +51,8 @@ pub const MAX_CONFIG_BYTES: u64 = 2 << 20;
 pub struct Config {
     /// What it was read from, for messages.
     pub file: String,
+    /// What it was read from: whoever works by it in another process reads the same. Empty where there is no file.
+    pub text: String,
     /// The gateway itself.
     pub gateway: GatewayConfig,
     /// The inspector.
@@ -83,9 +85,14 @@ impl Config {
 
     /// Reads a configuration file and the certificates and keys that it names.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let text = read_text(path)?;
+        Ok(Self::of_text(path, read_text(path)?)?)
+    }
+
+    /// The same of the text of a file that was read before.
+    pub fn of_text(path: &Path, text: String) -> Result<Self, ConfigErrors> {
         let (mut config, spans) = Self::read_with_places(path, &text)?;
         tls_files::check(&mut config, &spans, &text)?;
+        config.text = text;
         Ok(config)
     }
 

@@ -15,12 +15,13 @@ use crate::app::clock::SystemClock;
 use crate::app::config::resource::{self, ResourceMode, SourceAddress};
 use crate::app::config::tls_files;
 use crate::app::config::{Config, inspection, lock_key};
+use crate::app::dequeuer::supervisor::Launch;
 use crate::app::gateway::Gateway;
+use crate::app::log::LogArgs;
 use crate::app::quarantine::{self, Keeper};
-use crate::app::store_and_forward::{self, Opened, StoreAndForward};
+use crate::app::store_and_forward::{self, StoreAndForward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::admission::Bounds;
-use crate::gateway::dequeuer::setup::DequeuerSetup;
 use crate::gateway::remedy::Remedy;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
@@ -34,7 +35,7 @@ use crate::packet_path::{interface, rule_base};
 use crate::policy::part_action::PartAction;
 use crate::quarantine::store::Store;
 use crate::session::relay::RelayLimits;
-use crate::spool::store::Spool;
+use crate::spool::intake::Intake;
 use crate::transport::held_message::HoldLimits;
 use crate::worker::pool::Pool;
 
@@ -56,7 +57,7 @@ pub struct Prepared {
     setup: Setup,
     recorder: Recorder,
     writing: Writing,
-    store: Option<(Opened, DequeuerSetup)>,
+    intake: Option<Intake>,
     quarantine: Store,
     config: Config,
 }
@@ -69,34 +70,24 @@ pub fn prepare(config: &Config) -> anyhow::Result<Option<Prepared>> {
     if config.resources.is_empty() {
         return Ok(None);
     }
-    let opened = store_and_forward::open(config)?;
+    let intake = store_and_forward::open(config)?;
     let quarantine = quarantine::open(config)?;
-    let (setup, dequeuer) = setup(config, opened.as_ref().map(Opened::spool), &quarantine)?;
+    let setup = setup(config, intake.as_ref(), &quarantine)?;
     let records = config.records.within(&config.gateway.data_dir);
+    let records = if intake.is_some() { records.beside_dequeuer() } else { records };
     let (recorder, writing) = Recorder::start(records, Arc::new(SystemClock))?;
-    Ok(Some(Prepared {
-        setup,
-        recorder,
-        writing,
-        store: opened.zip(dequeuer),
-        quarantine,
-        config: config.clone(),
-    }))
+    Ok(Some(Prepared { setup, recorder, writing, intake, quarantine, config: config.clone() }))
 }
 
 impl Inspector {
     /// Joins the inspector to a gateway that is at work.
-    pub async fn start(prepared: Prepared, gateway: &Gateway) -> anyhow::Result<Self> {
-        let Prepared { mut setup, recorder, writing, store, quarantine, config } = prepared;
+    pub async fn start(prepared: Prepared, gateway: &Gateway, log: &LogArgs) -> anyhow::Result<Self> {
+        let Prepared { mut setup, recorder, writing, intake, quarantine, config } = prepared;
         let maps = gateway.maps().clone();
         follow_rules(&mut setup, &maps).await?;
         let Listeners { v4, v6 } = Listeners::open()?;
         divert::add_routes().await?;
-        // First, so that nothing is taken over that nobody delivers.
-        let store =
-            store.map(|(opened, setup)| opened.start(setup, &config.spool, recorder.clone())).transpose()?;
-        let spool = store.as_ref().map(StoreAndForward::spool);
-        let keeper = Keeper::start(&quarantine, &config, spool, &recorder)?;
+        let keeper = Keeper::start(&quarantine, &config, intake.as_ref(), &recorder)?;
         let surroundings = Surroundings {
             recorder,
             clock: Arc::new(SystemClock),
@@ -106,6 +97,11 @@ impl Inspector {
         };
         let service = Service::start([v4].into_iter().chain(v6), setup, surroundings)
             .context("starting the inspector")?;
+        let launch = Launch { pin_dir: gateway.pin_dir().to_owned(), log: log.clone() };
+        let store = match intake {
+            Some(intake) => Some(StoreAndForward::start(intake, &config, launch).await?),
+            None => None,
+        };
         // Whoever is told that the gateway is ready finds its flows inspected.
         gateway.give_sign_of_life()?;
         info!(addresses = ?service.addresses(), "inspecting");
@@ -138,14 +134,14 @@ impl Inspector {
 
     /// Makes everything anew from another configuration; on a mistake the old one stays.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let spool = self.store.as_ref().map(StoreAndForward::spool);
-        let (mut setup, dequeuer) = setup(config, spool, &self.quarantine)?;
+        let intake = self.store.as_ref().map(StoreAndForward::intake);
+        let mut setup = setup(config, intake, &self.quarantine)?;
         follow_rules(&mut setup, &self.maps).await?;
-        self.keeper.set_up(config, self.store.as_ref().map(StoreAndForward::spool))?;
-        self.service.set_up(setup);
-        if let (Some(store), Some(dequeuer)) = (&self.store, dequeuer) {
-            store.set_up(dequeuer, &config.spool);
+        self.keeper.set_up(config, intake)?;
+        if let Some(store) = &self.store {
+            store.set_up(config)?;
         }
+        self.service.set_up(setup);
         Ok(())
     }
 
@@ -171,19 +167,20 @@ async fn follow_rules(setup: &mut Setup, maps: &Maps) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything but the active rules; and what the dequeuer works by, where there is a spool.
-fn setup(
-    config: &Config,
-    spool: Option<&Spool>,
-    quarantine: &Store,
-) -> anyhow::Result<(Setup, Option<DequeuerSetup>)> {
+/// What looks at messages; here, and in the dequeuer's process at those that nobody has looked at here.
+pub(super) fn message_inspector(config: &Config) -> anyhow::Result<MessageInspector> {
+    let looks = inspection::within(&config.inspection, Path::new(&config.file));
+    Ok(MessageInspector::with_workers(looks, Arc::new(Pool::of_this_program()))?)
+}
+
+/// Everything but the active rules.
+fn setup(config: &Config, spool: Option<&Intake>, quarantine: &Store) -> anyhow::Result<Setup> {
     let inspector = &config.inspector;
     let held = config.gateway.data_dir.join(HELD_FOLDER);
     std::fs::create_dir_all(&held).with_context(|| format!("making the folder {}", held.display()))?;
     let mut hold = HoldLimits::new(&held);
     hold.max_octets = inspector.max_message;
-    let looks = inspection::within(&config.inspection, Path::new(&config.file));
-    let message_inspector = MessageInspector::with_workers(looks, Arc::new(Pool::of_this_program()))?;
+    let message_inspector = message_inspector(config)?;
     let mut resources = HashMap::new();
     for resource in &config.resources {
         let name = resource.name.clone();
@@ -192,10 +189,11 @@ fn setup(
         resources.insert(name, Arc::new(made));
     }
     let hostname = inspector.name();
-    let dequeuer = spool
-        .map(|_| store_and_forward::dequeuer_setup(config, &hostname, &message_inspector))
-        .transpose()?;
-    let setup = Setup {
+    if spool.is_some() {
+        // What the dequeuer could not work by is not tried.
+        store_and_forward::dequeuer_setup(config, &hostname, &message_inspector)?;
+    }
+    Ok(Setup {
         hostname,
         bounds: Bounds {
             in_all: inspector.max_connections as usize,
@@ -217,8 +215,7 @@ fn setup(
         interfaces: Vec::new(),
         resources,
         remedy: Some(Arc::new(remedy(config, quarantine)?)),
-    };
-    Ok((setup, dequeuer))
+    })
 }
 
 /// What is done with messages that may not pass as they are. The key of locked files is made where a rule needs it.
@@ -238,7 +235,7 @@ fn resource(
     resource: &resource::Resource,
     config: &Config,
     inspector: &MessageInspector,
-    spool: Option<&Spool>,
+    spool: Option<&Intake>,
 ) -> anyhow::Result<Resource> {
     let reception = match (resource.mode, spool) {
         (ResourceMode::Proxy, _) => None,

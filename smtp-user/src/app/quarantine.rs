@@ -24,7 +24,7 @@ use crate::gateway::quarantine::{Desk, Request, Way};
 use crate::model::clock::Clock as _;
 use crate::quarantine;
 use crate::quarantine::store::Store;
-use crate::spool::store::Spool;
+use crate::spool::intake::Intake;
 
 /// How often it is looked for what was kept long enough.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -60,7 +60,7 @@ impl Keeper {
     pub fn start(
         store: &Store,
         config: &Config,
-        spool: Option<&Spool>,
+        spool: Option<&Intake>,
         recorder: &Recorder,
     ) -> anyhow::Result<Self> {
         let socket = store.folder().join(quarantine::SOCKET);
@@ -100,7 +100,7 @@ impl Keeper {
     }
 
     /// Other settings from now on.
-    pub fn set_up(&self, config: &Config, spool: Option<&Spool>) -> anyhow::Result<()> {
+    pub fn set_up(&self, config: &Config, spool: Option<&Intake>) -> anyhow::Result<()> {
         let made = made(config, spool)?;
         *self.ways.write().unwrap_or_else(PoisonError::into_inner) = made;
         Ok(())
@@ -116,7 +116,7 @@ impl Keeper {
     }
 }
 
-fn made(config: &Config, spool: Option<&Spool>) -> anyhow::Result<HashMap<String, Way>> {
+fn made(config: &Config, spool: Option<&Intake>) -> anyhow::Result<HashMap<String, Way>> {
     Ok(ways(config, &config.inspector.name(), spool.ok_or("there is none before the next start"))?)
 }
 

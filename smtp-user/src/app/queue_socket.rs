@@ -1,4 +1,4 @@
-//! The socket in the spool's folder on which `postern queue` gives orders to the daemon: one request a line as JSON, one
+//! The socket in the spool's folder on which `postern queue` gives orders to the dequeuer: one request a line as JSON, one
 //! answer a line for each message. Whoever may open it may also write to the spool, so nobody is asked who they are.
 
 use std::fs;

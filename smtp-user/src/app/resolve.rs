@@ -86,6 +86,7 @@ pub(crate) fn resolve(
     }
     Ok(Config {
         file: file.to_owned(),
+        text: String::new(),
         gateway: document.gateway.gateway,
         inspector: document.inspector,
         rules,

@@ -13,6 +13,7 @@ use crate::app::config::gateway::Hook;
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
 use crate::app::gateway::Gateway;
 use crate::app::inspector::{self, Inspector};
+use crate::app::log::LogArgs;
 use crate::packet_path::divert;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::action::Action;
@@ -44,12 +45,9 @@ pub struct RunArgs {
     /// Leave the inspector out: new flows under `inspect` and `watch` rules follow their `when_down`.
     #[arg(long)]
     pub no_inspector: bool,
-    /// Log as JSON lines.
-    #[arg(long)]
-    pub json: bool,
-    /// What to log, as in `info` or `postern=debug`.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "POSTERN_LOG")]
-    pub log: String,
+    /// What the log is to be.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 impl RunArgs {
@@ -90,7 +88,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
     // A parent that blocked signals hands that on, and `postern stop` would never be heard. Before any thread.
     nix::sys::signal::SigSet::all().thread_unblock()?;
-    start_log(args);
+    args.log.start();
     raise_descriptor_limit();
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
@@ -107,7 +105,7 @@ async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
     let prepared = if args.no_inspector { None } else { inspector::prepare(&config)? };
     let mut gateway = Gateway::start(config).await?;
     let inspector = match prepared {
-        Some(prepared) => match Inspector::start(prepared, &gateway).await {
+        Some(prepared) => match Inspector::start(prepared, &gateway, &args.log).await {
             Ok(inspector) => Some(inspector),
             Err(error) => {
                 gateway.give_up().await;
@@ -176,7 +174,7 @@ async fn reload(args: &RunArgs, gateway: &mut Gateway, inspector: Option<&Inspec
 }
 
 /// A session has two connections, and a large message a file; the system's soft limit is for programs that have neither.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let wanted = DESCRIPTORS.clamp(soft, hard.max(soft));
@@ -189,17 +187,6 @@ fn raise_descriptor_limit() {
 
 /// Descriptors that are asked for, where the system's hard limit allows it.
 const DESCRIPTORS: u64 = 1 << 20;
-
-fn start_log(args: &RunArgs) {
-    use tracing_subscriber::EnvFilter;
-    // The BPF library tells every relocation at `debug`; nobody who asks for ours wants that.
-    let filter = EnvFilter::try_new(format!("aya=warn,aya_obj=warn,{}", args.log))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // A second log is a mistake of tests only.
-    let _ = if args.json { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
-}
 
 /// Whether a failure to start is one of missing rights, anywhere in the chain.
 pub fn is_permission(error: &anyhow::Error) -> bool {

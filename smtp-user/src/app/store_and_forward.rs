@@ -1,5 +1,5 @@
-//! Store-and-forward within the daemon: the spool opened before anything is attached, the dequeuer, and the socket on
-//! which `postern queue` gives its orders.
+//! Store-and-forward within the daemon: the spool opened before anything is attached, so that mail can be taken in, and
+//! the dequeuer, which is a process of its own, looked after.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,36 +13,27 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use crate::app::clock::SystemClock;
 use crate::app::config::Config;
 use crate::app::config::resource::{Resource, ResourceMode};
-use crate::app::config::spool::{RecipientsMode, SpoolConfig};
+use crate::app::config::spool::RecipientsMode;
 use crate::app::config::tls_files;
-use crate::app::queue_socket;
-use crate::audit::recorder::Recorder;
+use crate::app::dequeuer::link::Configuration;
+use crate::app::dequeuer::supervisor::{Launch, Supervisor};
 use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
 use crate::dns::Dns;
-use crate::gateway::dequeuer::Dequeuer;
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
-use crate::model::queued_message::QueuedMessage;
 use crate::session::relay::RelayLimits;
 use crate::spool;
-use crate::spool::place::Place;
-use crate::spool::store::Spool;
-
-/// The spool, and what an earlier daemon left in it.
-pub struct Opened {
-    spool: Spool,
-    found: Vec<(Place, QueuedMessage)>,
-}
+use crate::spool::intake::Intake;
 
 /// Store-and-forward at work.
+#[derive(Debug)]
 pub struct StoreAndForward {
-    spool: Spool,
-    dequeuer: Dequeuer,
+    intake: Intake,
+    supervisor: Supervisor,
     limit_period: watch::Sender<Duration>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -53,6 +44,8 @@ const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 const PROBE: Duration = Duration::from_secs(5);
 /// How long the answer to a message that was sent is waited for (RFC 5321 §4.5.3.2.6).
 const FINAL: Duration = Duration::from_mins(10);
+/// How long a start waits for the dequeuer, which reads the whole spool first.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The spool's folder.
 pub fn folder(config: &Config) -> PathBuf {
@@ -62,7 +55,7 @@ pub fn folder(config: &Config) -> PathBuf {
 const FOLDER: &str = "spool";
 
 /// Opens the spool if a resource needs it. Blocks on the disk.
-pub fn open(config: &Config) -> anyhow::Result<Option<Opened>> {
+pub fn open(config: &Config) -> anyhow::Result<Option<Intake>> {
     if !config.resources.iter().any(|resource| resource.mode == ResourceMode::Spool) {
         return Ok(None);
     }
@@ -74,16 +67,9 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Opened>> {
         limit: Some(config.spool.spool_limit),
         ..spool::config::Config::within(&folder)
     };
-    let (spool, recovered) = Spool::open(&settings)?;
-    for foreign in &recovered.foreign {
-        warn!("{foreign}");
-    }
-    for (id, why) in &recovered.damaged {
-        error!(message = %id, why, "a damaged message was put into `corrupt`");
-    }
-    let (messages, removed) = (recovered.messages.len(), recovered.removed);
-    info!(messages, removed, folder = %folder.display(), "the spool is open");
-    Ok(Some(Opened { spool, found: recovered.messages }))
+    let intake = Intake::open(&settings)?;
+    info!(messages = intake.count(), folder = %folder.display(), "mail can be taken into the spool");
+    Ok(Some(intake))
 }
 
 /// The default folder is made; one that was named may be of a file system that is not mounted yet.
@@ -95,44 +81,30 @@ fn make(folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("making the folder {}", folder.display()))
 }
 
-impl Opened {
-    /// For what takes messages over.
-    pub fn spool(&self) -> &Spool {
-        &self.spool
-    }
-
-    /// Starts the dequeuer and the socket; inside a runtime.
-    pub fn start(
-        self,
-        setup: DequeuerSetup,
-        config: &SpoolConfig,
-        recorder: Recorder,
-    ) -> anyhow::Result<StoreAndForward> {
-        let Self { spool, found } = self;
-        let clock = Arc::new(SystemClock);
-        let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, clock);
-        let orders = queue_socket::listen(&spool.places().socket(), dequeuer.orders())?;
-        let (limit_period, period) = watch::channel(config.spool_limit_scan_period);
-        let tasks = vec![
-            orders,
-            tokio::spawn(look_after(spool.clone())),
-            tokio::spawn(watch_limit(spool.clone(), period)),
-        ];
-        Ok(StoreAndForward { spool, dequeuer, limit_period, tasks })
-    }
-}
-
 impl StoreAndForward {
-    /// For what takes messages over.
-    pub fn spool(&self) -> &Spool {
-        &self.spool
+    /// Starts the dequeuer, or finds the one that is there; inside a runtime.
+    pub async fn start(intake: Intake, config: &Config, launch: Launch) -> anyhow::Result<Self> {
+        let (limit_period, period) = watch::channel(config.spool.spool_limit_scan_period);
+        let tasks =
+            vec![tokio::spawn(look_after(intake.clone())), tokio::spawn(watch_limit(intake.clone(), period))];
+        let supervisor = Supervisor::start(intake.clone(), launch, configuration(config)?);
+        if !supervisor.ready(PATIENCE).await {
+            warn!("mail is taken already, and delivered once the dequeuer has read the spool");
+        }
+        Ok(Self { intake, supervisor, limit_period, tasks })
     }
 
     /// Other settings from now on.
-    pub fn set_up(&self, setup: DequeuerSetup, config: &SpoolConfig) {
-        self.spool.set_limit(Some(config.spool_limit));
-        let _ = self.limit_period.send(config.spool_limit_scan_period);
-        self.dequeuer.set_up(setup);
+    pub fn set_up(&self, config: &Config) -> anyhow::Result<()> {
+        self.supervisor.set_up(configuration(config)?);
+        self.intake.set_limit(Some(config.spool.spool_limit));
+        let _ = self.limit_period.send(config.spool.spool_limit_scan_period);
+        Ok(())
+    }
+
+    /// For what takes messages over.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
     }
 
     /// Ends what is in flight; the rest is in the spool.
@@ -140,14 +112,17 @@ impl StoreAndForward {
         for task in &self.tasks {
             task.abort();
         }
-        // Whoever finds no socket knows that there is no daemon.
-        let _ = fs::remove_file(self.spool.places().socket());
-        self.dequeuer.stop().await;
+        self.supervisor.stop().await;
     }
 }
 
+/// What the dequeuer is told.
+fn configuration(config: &Config) -> anyhow::Result<Configuration> {
+    Ok(Configuration { file: std::path::absolute(&config.file)?, text: config.text.clone() })
+}
+
 /// What messages of a resource are taken over with.
-pub fn reception(resource: &Resource, config: &Config, spool: &Spool) -> Reception {
+pub fn reception(resource: &Resource, config: &Config, spool: &Intake) -> Reception {
     let inspector = &config.inspector;
     Reception {
         spool: spool.clone(),
@@ -163,7 +138,7 @@ pub fn reception(resource: &Resource, config: &Config, spool: &Spool) -> Recepti
     }
 }
 
-/// What the dequeuer works by.
+/// What the dequeuer works by. Also made in the daemon, where mistakes are to be found.
 pub fn dequeuer_setup(
     config: &Config,
     hostname: &str,
@@ -190,7 +165,7 @@ pub fn dequeuer_setup(
 }
 
 /// Says when the spool has become full, and when it has room again. The limit itself is exact at every message.
-async fn watch_limit(spool: Spool, mut period: watch::Receiver<Duration>) {
+async fn watch_limit(spool: Intake, mut period: watch::Receiver<Duration>) {
     let mut was_full = false;
     loop {
         if let Some(limit) = spool.limit() {
@@ -212,7 +187,7 @@ async fn watch_limit(spool: Spool, mut period: watch::Receiver<Duration>) {
 }
 
 /// Tries a disk that failed until it works.
-async fn look_after(spool: Spool) {
+pub(super) async fn look_after(spool: Intake) {
     let mut ticker = tokio::time::interval(PROBE);
     loop {
         ticker.tick().await;

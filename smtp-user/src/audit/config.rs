@@ -18,10 +18,27 @@ impl Config {
     pub fn within(data_dir: &std::path::Path) -> Self {
         Self { folder: data_dir.join(FOLDER), max_file: DEFAULT_MAX_FILE, keep: DEFAULT_KEEP }
     }
+
+    /// The dequeuer's share: files that nobody else writes.
+    #[must_use]
+    pub fn of_dequeuer(&self) -> Self {
+        let max_file = (self.max_file / SHARE).max(MIN_MAX_FILE);
+        Self { folder: self.folder.join(DEQUEUER), max_file, keep: self.keep / SHARE }
+    }
+
+    /// What the dequeuer leaves to all others.
+    #[must_use]
+    pub fn beside_dequeuer(&self) -> Self {
+        Self { keep: self.keep - self.keep / SHARE, ..self.clone() }
+    }
 }
 
 /// Name of the folder within the data folder.
 pub const FOLDER: &str = "records";
+/// Folder of the dequeuer's records within that of all.
+pub const DEQUEUER: &str = "dequeuer";
+/// The dequeuer has a quarter: of a message it says a few lines, where its session says a dozen.
+const SHARE: u64 = 4;
 /// 64 MiB: some twenty thousand sessions, read through in a second.
 pub const DEFAULT_MAX_FILE: u64 = 64 << 20;
 /// 4 GiB: weeks of a middling server.

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::app::dequeuer;
 use crate::app::run;
 use crate::cli::{
     ban, ca, check, clean, conns, doctor, explain, lock, path, probe, quarantine, queue, rules, scan,
@@ -64,6 +65,9 @@ pub enum Command {
     /// Unpack what comes in on standard input; started by the daemon, not by people.
     #[command(hide = true)]
     ScanWorker,
+    /// Deliver what is in the spool; started by the daemon, not by people.
+    #[command(hide = true)]
+    Dequeuer(dequeuer::DequeuerArgs),
     /// Make a safe copy of a document.
     Clean(clean::CleanArgs),
     /// Lock a file: a form that no program opens.

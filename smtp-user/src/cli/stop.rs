@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use smtp_common::abi::DEFAULT_PIN_DIR;
 
 use crate::cli::exit_code::ExitCode;
+use crate::gateway::dequeuer::running::running;
 use crate::packet_path::attach;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::pins::Pins;
@@ -31,10 +32,14 @@ pub struct StopArgs {
 /// How long a daemon may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a dequeuer may take, which waits for what is in flight.
+const DRAIN: Duration = Duration::from_secs(15);
+
 /// Stops the gateway.
 pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
     let pins = Pins::new(&args.pin_dir);
     if !pins.dir().exists() {
+        stop_dequeuers(args)?;
         if args.json {
             println!("{}", serde_json::json!({ "stopped": false, "pin_dir": args.pin_dir }));
         } else {
@@ -58,6 +63,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
             bail!("the daemon (process {pid}) did not end within {} s", PATIENCE.as_secs());
         }
     }
+    stop_dequeuers(args)?;
     // No daemon, or one that ended without doing it.
     attach::detach_all(&pins)?;
     if args.json {
@@ -66,4 +72,24 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
         println!("stopped");
     }
     Ok(ExitCode::Ok.into())
+}
+
+/// Ends a dequeuer whose daemon is gone. A daemon ends its own.
+fn stop_dequeuers(args: &StopArgs) -> anyhow::Result<()> {
+    let deadline = Instant::now() + DRAIN;
+    for dequeuer in running(&args.pin_dir) {
+        match kill(Pid::from_raw(dequeuer.pid), Signal::SIGTERM) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            refused => {
+                refused.with_context(|| format!("cannot signal the dequeuer (process {})", dequeuer.pid))?;
+            }
+        }
+    }
+    while let Some(dequeuer) = running(&args.pin_dir).first() {
+        if Instant::now() > deadline {
+            bail!("the dequeuer (process {}) did not end within {} s", dequeuer.pid, DRAIN.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

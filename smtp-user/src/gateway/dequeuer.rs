@@ -8,6 +8,7 @@ mod judge;
 pub mod orders;
 mod outcome;
 mod report;
+pub mod running;
 pub mod setup;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -19,7 +19,7 @@ use crate::quarantine::entry::{Entry, Release};
 use crate::quarantine::error::QuarantineError;
 use crate::quarantine::store::Store;
 use crate::spool::error::SpoolError;
-use crate::spool::store::Spool;
+use crate::spool::intake::Intake;
 
 /// What is to be done about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub struct Desk {
 #[derive(Clone)]
 pub enum Way {
     /// Into the spool, from which they are delivered as others are.
-    Spool(Spool),
+    Spool(Intake),
     /// To where they would have gone.
     Direct(Manners),
     /// The resource has a spool, and it could not be opened: why.

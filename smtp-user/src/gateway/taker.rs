@@ -16,8 +16,8 @@ use crate::session::relay::RelayLimits;
 use crate::spool::control::hexadecimal;
 use crate::spool::error::SpoolError;
 use crate::spool::incoming::Incoming;
+use crate::spool::intake::Intake;
 use crate::spool::place::Place;
-use crate::spool::store::Spool;
 use crate::transport::held_message::HoldError;
 use crate::wire::smtp::reply::Reply;
 
@@ -25,7 +25,7 @@ use crate::wire::smtp::reply::Reply;
 #[derive(Clone, Debug)]
 pub struct Reception {
     /// Where they go.
-    pub spool: Spool,
+    pub spool: Intake,
     /// How long the final reply waits for the verdict. Without one by then the message is taken, and judged before it is
     /// delivered.
     pub hold: Duration,

@@ -1,8 +1,8 @@
 //! What the writer does at a time: several messages share each sync of a folder.
 //!
 //! Every new control file is written beside and synced, and the octets of new messages too, several at a time, since a
-//! file system does in one go what is asked of it at the same time; then the folder of octets is synced, the control
-//! files get their names, their folders are synced, and what is done is done. Only then are older control files removed.
+//! file system does in one go what is asked of it at the same time; then octets get their names and their folder is
+//! synced, the control files get their names, their folders are synced, and what is done is done. Only then are older control files removed.
 //! A message is removed control file first, and its octets when that is for good: whatever is left of it is no message
 //! any more.
 
@@ -14,7 +14,7 @@ use crate::model::session_id::MessageId;
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, NewFile};
-use crate::spool::place::{Place, Places};
+use crate::spool::place::{Place, Places, Side};
 
 /// One thing to be done.
 #[derive(Debug)]
@@ -48,11 +48,21 @@ fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
 pub(crate) fn run(
     file_system: &dyn FileSystem,
     places: &Places,
+    side: Side,
     serial: &mut u64,
     mut tasks: Vec<Task>,
 ) -> Vec<Result<()>> {
     let (mut steps, mut outcomes): (Vec<Option<Step>>, Vec<Result<()>>) =
-        prepare_all(file_system, places, serial, &mut tasks).into_iter().unzip();
+        prepare_all(file_system, places, side, serial, &mut tasks).into_iter().unzip();
+    // Only now, when the control file stands beside: by it, whoever finds octets without a control file knows why.
+    for (task, outcome) in tasks.iter().zip(&mut outcomes) {
+        if let Task::Commit { message, .. } = task
+            && outcome.is_ok()
+        {
+            let body = places.body(message.id);
+            *outcome = at(&body, file_system.rename(&places.new_body(message.id, side), &body));
+        }
+    }
     let is_commit = |task: &Task| matches!(task, Task::Commit { .. });
     if tasks.iter().zip(&outcomes).any(|(task, outcome)| is_commit(task) && outcome.is_ok()) {
         let bodies = places.bodies();
@@ -82,7 +92,7 @@ pub(crate) fn run(
         {
             fail(outcome, &step.folder, error);
         }
-        clean_up(file_system, places, task, step, outcome.is_ok());
+        clean_up(file_system, places, side, task, step, outcome.is_ok());
     }
     outcomes
 }
@@ -93,6 +103,7 @@ type Prepared = (Option<Step>, Result<()>);
 fn prepare_all(
     file_system: &dyn FileSystem,
     places: &Places,
+    side: Side,
     serial: &mut u64,
     tasks: &mut [Task],
 ) -> Vec<Prepared> {
@@ -100,7 +111,7 @@ fn prepare_all(
     *serial += numbered.len() as u64;
     let share = numbered.len().div_ceil(AT_A_TIME).max(1);
     let prepare_some = |some: &mut [(u64, &mut Task)]| -> Vec<Prepared> {
-        some.iter_mut().map(|(number, task)| prepare(file_system, places, *number, task)).collect()
+        some.iter_mut().map(|(number, task)| prepare(file_system, places, side, *number, task)).collect()
     };
     let Some((first, others)) = numbered.split_at_mut_checked(share) else {
         return prepare_some(&mut numbered);
@@ -119,13 +130,22 @@ fn prepare_all(
     })
 }
 
-fn prepare(file_system: &dyn FileSystem, places: &Places, number: u64, task: &mut Task) -> Prepared {
+fn prepare(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    side: Side,
+    number: u64,
+    task: &mut Task,
+) -> Prepared {
+    let beside = |id: MessageId| places.new_control(id, side, number);
     match task {
         Task::Commit { body, message, to } => {
-            let synced = at(&places.body(message.id), body.sync());
-            written(file_system, places, number, message, *to, synced)
+            let synced = at(&places.new_body(message.id, side), body.sync());
+            written(file_system, places, beside(message.id), message, *to, synced)
         }
-        Task::Update { message, to, .. } => written(file_system, places, number, message, *to, Ok(())),
+        Task::Update { message, to, .. } => {
+            written(file_system, places, beside(message.id), message, *to, Ok(()))
+        }
         Task::Remove { id, from } => {
             let (named, folder) = (places.control(*from, *id), places.folder(*from));
             let outcome = at(&named, file_system.remove(&named));
@@ -139,13 +159,12 @@ fn prepare(file_system: &dyn FileSystem, places: &Places, number: u64, task: &mu
 fn written(
     file_system: &dyn FileSystem,
     places: &Places,
-    number: u64,
+    temporary: PathBuf,
     message: &QueuedMessage,
     to: Place,
     before: Result<()>,
 ) -> Prepared {
     let id = message.id;
-    let temporary = places.new_control(id, number);
     let outcome = before.and_then(|()| {
         let octets =
             control::encode(message).map_err(|error| SpoolError::Damaged { id, why: error.to_string() })?;
@@ -162,7 +181,7 @@ fn written(
 
 /// Removes what is of no use any more. What cannot be removed now is at the next start: of two control files the newer
 /// one is meant.
-fn clean_up(file_system: &dyn FileSystem, places: &Places, task: &Task, step: &Step, done: bool) {
+fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Task, step: &Step, done: bool) {
     match task {
         Task::Update { message, from, to } if done && from != to => {
             let _ = file_system.remove(&places.control(*from, message.id));
@@ -171,9 +190,11 @@ fn clean_up(file_system: &dyn FileSystem, places: &Places, task: &Task, step: &S
             let _ = file_system.remove(&places.body(*id));
         }
         Task::Commit { message, .. } if !done => {
-            remove_temporary(file_system, step);
             let _ = file_system.remove(&step.named);
             let _ = file_system.remove(&places.body(message.id));
+            let _ = file_system.remove(&places.new_body(message.id, side));
+            // Last: it says whose the octets are.
+            remove_temporary(file_system, step);
         }
         _ if !done => remove_temporary(file_system, step),
         _ => {}

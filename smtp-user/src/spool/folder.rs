@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
-use crate::spool::place::{KNOWN, Places};
+use crate::spool::place::{KNOWN, Places, Side};
 
-/// Keeps other processes out for as long as the returned file is open.
-pub fn claim(root: &Path) -> Result<File> {
+/// Keeps other processes of its side out for as long as the returned file is open.
+pub fn claim(root: &Path, side: Side) -> Result<File> {
     let user = rustix::process::geteuid().as_raw();
     let metadata = fs::symlink_metadata(root).map_err(|error| no_folder(root, error))?;
     if !metadata.is_dir() {
@@ -21,7 +21,10 @@ pub fn claim(root: &Path) -> Result<File> {
     }
     let places = Places::new(root);
     refuse_foreign(root, &places)?;
-    let path = places.lock();
+    let path = match side {
+        Side::Receiver => places.receiver_lock(),
+        Side::Dequeuer => places.lock(),
+    };
     let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = open.map_err(|error| SpoolError::of(&path, error))?;
     match file.try_lock() {

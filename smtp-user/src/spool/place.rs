@@ -32,6 +32,64 @@ impl Place {
     }
 }
 
+/// Which of the two processes that share a spool something belongs to. Each clears away only what is its own: the other
+/// one may be at work on the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Takes messages in.
+    Receiver,
+    /// Does everything else.
+    Dequeuer,
+}
+
+impl Side {
+    const fn letter(self) -> char {
+        match self {
+            Self::Receiver => 'r',
+            Self::Dequeuer => 'd',
+        }
+    }
+}
+
+/// What a file in `incoming` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// A control file.
+    Control(Side, MessageId),
+    /// Octets of a message.
+    Body(Side),
+    /// Neither; nobody needs it any more.
+    Probe(Side),
+}
+
+impl Unfinished {
+    /// By a file's name; none if it is one that is not given here.
+    pub fn of(name: &str) -> Option<Self> {
+        let side_of = |text: &str| match text.strip_prefix(Side::Receiver.letter()) {
+            Some(_) => Side::Receiver,
+            None => Side::Dequeuer,
+        };
+        if let Some(rest) = name.strip_prefix(PROBE) {
+            return Some(Self::Probe(side_of(rest)));
+        }
+        let (id, rest) = name.split_once(SERIAL)?;
+        let (id, side) = (id_of(id)?, side_of(rest));
+        // Names without a letter are of a time when one process did everything.
+        let rest = rest.strip_prefix([Side::Receiver.letter(), Side::Dequeuer.letter()]).unwrap_or(rest);
+        if rest == NEW_BODY {
+            return Some(Self::Body(side));
+        }
+        rest.parse::<u64>().ok().map(|_| Self::Control(side, id))
+    }
+
+    /// Whose it is.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Control(side, _) | Self::Body(side) | Self::Probe(side) => side,
+        }
+    }
+}
+
 /// The spool's folder and the names in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -49,9 +107,14 @@ impl Places {
         &self.root
     }
 
-    /// The file that one daemon at a time locks.
+    /// The file that whoever works on messages locks: one dequeuer at a time, or a command while there is none.
     pub fn lock(&self) -> PathBuf {
         self.root.join(LOCK)
+    }
+
+    /// The file that whoever takes messages in locks: one receiver at a time.
+    pub fn receiver_lock(&self) -> PathBuf {
+        self.root.join(RECEIVER_LOCK)
     }
 
     /// The file that says that this is a spool, and of which version.
@@ -59,9 +122,14 @@ impl Places {
         self.root.join(FORMAT)
     }
 
-    /// Where the daemon takes orders.
+    /// Where the dequeuer takes orders.
     pub fn socket(&self) -> PathBuf {
         self.root.join(SOCKET)
+    }
+
+    /// Where the receiver tells the dequeuer what it has taken in.
+    pub fn link(&self) -> PathBuf {
+        self.root.join(LINK)
     }
 
     /// Control files of a place.
@@ -95,8 +163,18 @@ impl Places {
     }
 
     /// A control file that is being written; `serial` tells it from others of the same message.
-    pub fn new_control(&self, id: MessageId, serial: u64) -> PathBuf {
-        self.incoming().join(format!("{id}{SERIAL}{serial}"))
+    pub fn new_control(&self, id: MessageId, side: Side, serial: u64) -> PathBuf {
+        self.incoming().join(format!("{id}{SERIAL}{}{serial}", side.letter()))
+    }
+
+    /// Octets of a message that are being written.
+    pub fn new_body(&self, id: MessageId, side: Side) -> PathBuf {
+        self.incoming().join(format!("{id}{SERIAL}{}{NEW_BODY}", side.letter()))
+    }
+
+    /// A file that is written to see whether the disk can be written to.
+    pub fn probe(&self, side: Side) -> PathBuf {
+        self.incoming().join(format!("{PROBE}{}", side.letter()))
     }
 
     /// Every sub-folder.
@@ -108,15 +186,15 @@ impl Places {
 }
 
 /// Names that stand in a spool's folder itself.
-pub const KNOWN: [&str; 9] =
-    [LOCK, FORMAT, SOCKET, INCOMING, BODY, CORRUPT, "active", "deferred", "quarantine"];
+pub const KNOWN: [&str; 11] =
+    [LOCK, RECEIVER_LOCK, FORMAT, SOCKET, LINK, INCOMING, BODY, CORRUPT, "active", "deferred", "quarantine"];
 
 /// The message that a file is of, if its name is one that is given here.
 pub fn id_of(name: &str) -> Option<MessageId> {
     name.parse::<MessageId>().ok().filter(|id| id.to_string() == name)
 }
 
-/// The message that a file in `incoming` is of.
+/// The message that a file is of which is written beside its place, in a folder that one process works on.
 pub fn id_of_new(name: &str) -> Option<MessageId> {
     let (id, serial) = name.split_once(SERIAL)?;
     serial.parse::<u64>().ok()?;
@@ -124,6 +202,10 @@ pub fn id_of_new(name: &str) -> Option<MessageId> {
 }
 
 const LOCK: &str = "lock";
+const RECEIVER_LOCK: &str = "receiver.lock";
+const LINK: &str = "link";
+const PROBE: &str = "probe";
+const NEW_BODY: &str = "body";
 const FORMAT: &str = "format";
 const SOCKET: &str = "socket";
 const INCOMING: &str = "incoming";

@@ -1,7 +1,7 @@
-//! What an earlier daemon left behind: complete messages are queued, what was not finished is removed, what is damaged
+//! What an earlier process left behind: complete messages are queued, what was not finished is removed, what is damaged
 //! is set aside with an alarm, and what is not the spool's is named and left alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::spool::batch::set_aside;
 use crate::spool::control::{self, ControlError};
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
-use crate::spool::place::{KNOWN, Place, Places, id_of, id_of_new};
+use crate::spool::place::{KNOWN, Place, Places, Side, Unfinished, id_of};
 
 /// What was found at the start.
 #[derive(Debug, Default)]
@@ -78,15 +78,43 @@ pub fn read_control(
     Ok(message)
 }
 
-/// Looks through the folder.
+/// Looks through the folder, for the dequeuer; a receiver may be at work in it.
 pub(crate) fn recover(file_system: &dyn FileSystem, places: &Places) -> Result<Recovered> {
     let owner = file_system.look(places.root()).map_err(|error| SpoolError::of(places.root(), error))?.owner;
     let mut work = Recovery { file_system, places, owner, recovered: Recovered::default() };
     work.root()?;
-    work.incoming()?;
+    // In this order: octets that the receiver has named have their control file beside, and later in its place.
+    let bodies = work.list(&places.bodies())?;
+    let begun = work.incoming()?;
     let newest = work.controls()?;
-    work.bodies(newest)?;
+    work.bodies(bodies, &begun, newest)?;
     Ok(work.recovered)
+}
+
+/// Clears away what an earlier receiver has left, for the next one; a dequeuer may be at work in the folder. Gives how
+/// many messages there are that count against the limit.
+pub(crate) fn recover_intake(file_system: &dyn FileSystem, places: &Places) -> Result<u64> {
+    let owner = file_system.look(places.root()).map_err(|error| SpoolError::of(places.root(), error))?.owner;
+    let mut work = Recovery { file_system, places, owner, recovered: Recovered::default() };
+    for name in work.list(&places.incoming())? {
+        let path = places.incoming().join(&name);
+        let Some(left) = Unfinished::of(&name).filter(|left| left.side() == Side::Receiver) else { continue };
+        if !work.is_ours(&path)? {
+            continue;
+        }
+        if let Unfinished::Control(_, id) = left
+            && !Place::ALL.iter().any(|place| file_system.look(&places.control(*place, id)).is_ok())
+        {
+            // It never had its name; nobody was promised anything.
+            let _ = file_system.remove(&places.body(id));
+        }
+        work.remove(&path)?;
+    }
+    let mut count = 0;
+    for place in [Place::Active, Place::Deferred] {
+        count += work.list(&places.folder(place))?.iter().filter(|name| id_of(name).is_some()).count() as u64;
+    }
+    Ok(count)
 }
 
 struct Recovery<'f> {
@@ -109,7 +137,11 @@ impl Recovery<'_> {
 
     /// Whether a file is one that the spool made; if not, takes note of it.
     fn is_ours(&mut self, path: &Path) -> Result<bool> {
-        let found = self.file_system.look(path).map_err(|error| SpoolError::of(path, error))?;
+        let found = match self.file_system.look(path) {
+            // The other process had no more use for it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found.map_err(|error| SpoolError::of(path, error))?,
+        };
         let why = match found.kind {
             FoundKind::File if found.owner == self.owner => return Ok(true),
             FoundKind::File => format!("it belongs to user {}", found.owner),
@@ -129,18 +161,23 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Nothing there was ever promised to anybody.
-    fn incoming(&mut self) -> Result<()> {
+    /// Nothing there was ever promised to anybody. Gives the messages that a receiver is about to name.
+    fn incoming(&mut self) -> Result<HashSet<MessageId>> {
         let folder = self.places.incoming();
+        let mut begun = HashSet::new();
         for name in self.list(&folder)? {
             let path = folder.join(&name);
-            if id_of_new(&name).is_none() && name != "probe" {
-                self.foreign(path, "it has no name that the spool gives");
-            } else if self.is_ours(&path)? {
-                self.remove(&path)?;
+            match Unfinished::of(&name) {
+                None => self.foreign(path, "it has no name that the spool gives"),
+                Some(Unfinished::Control(Side::Receiver, id)) => {
+                    begun.insert(id);
+                }
+                Some(left) if left.side() == Side::Receiver => {}
+                Some(_) if self.is_ours(&path)? => self.remove(&path)?,
+                Some(_) => {}
             }
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn remove(&mut self, path: &Path) -> Result<()> {
@@ -165,6 +202,8 @@ impl Recovery<'_> {
                 }
                 let message = match read_control(self.file_system, self.places, place, id) {
                     Ok(message) => message,
+                    // A receiver could not sync it, and took it back.
+                    Err(SpoolError::NotFound { .. }) => continue,
                     Err(SpoolError::Damaged { why, .. }) => {
                         damaged.push((place, id, why));
                         continue;
@@ -208,13 +247,18 @@ impl Recovery<'_> {
     }
 
     /// Pairs control files and octets.
-    fn bodies(&mut self, newest: HashMap<MessageId, (Place, QueuedMessage)>) -> Result<()> {
+    fn bodies(
+        &mut self,
+        names: Vec<String>,
+        begun: &HashSet<MessageId>,
+        newest: HashMap<MessageId, (Place, QueuedMessage)>,
+    ) -> Result<()> {
         let folder = self.places.bodies();
-        for name in self.list(&folder)? {
+        for name in names {
             let path = folder.join(&name);
             match id_of(&name) {
                 None => self.foreign(path, "it has no name that the spool gives"),
-                Some(id) if newest.contains_key(&id) => {}
+                Some(id) if newest.contains_key(&id) || begun.contains(&id) => {}
                 // Of a message that was not complete, or is finished.
                 Some(_) => {
                     if self.is_ours(&path)? {

@@ -35,6 +35,8 @@ struct Inner {
     entries: HashMap<MessageId, Entry>,
     /// Messages that count against the limit: those not in quarantine, and those that are being taken in.
     count: u64,
+    /// Messages that count and that another process knows: the dequeuer says how many it has.
+    elsewhere: u64,
 }
 
 /// A place for one message that is being taken in; given back when dropped.
@@ -54,7 +56,7 @@ impl Room {
             min_free_octets: config.min_free_octets,
             min_free_files: config.min_free_files,
             read_only: AtomicBool::new(false),
-            inner: Mutex::new(Inner { entries, count }),
+            inner: Mutex::new(Inner { entries, count, elsewhere: 0 }),
         }
     }
 
@@ -83,7 +85,7 @@ impl Room {
             return Err(SpoolError::ReadOnly);
         }
         if let Some(limit) = self.limit()
-            && self.inner().count >= limit
+            && self.count() >= limit
         {
             return Err(SpoolError::Full { limit });
         }
@@ -108,7 +110,7 @@ impl Room {
     fn reserve_within(self: &Arc<Self>, id: MessageId, limit: Option<u64>) -> Result<Slot> {
         let mut inner = self.inner();
         if let Some(limit) = limit
-            && inner.count >= limit
+            && inner.count + inner.elsewhere >= limit
         {
             return Err(SpoolError::Full { limit });
         }
@@ -125,6 +127,26 @@ impl Room {
         let counts = |place: Place| u64::from(place != Place::Quarantine);
         let before = inner.entries.insert(id, entry);
         inner.count = inner.count + counts(entry.place) - before.map_or(0, |before| counts(before.place));
+    }
+
+    /// Takes note of a message that another process put into the spool, unless it is known.
+    pub(crate) fn add(&self, id: MessageId, entry: Entry) {
+        let mut inner = self.inner();
+        if let std::collections::hash_map::Entry::Vacant(place) = inner.entries.entry(id) {
+            place.insert(entry);
+            inner.count += u64::from(entry.place != Place::Quarantine);
+        }
+    }
+
+    /// Another process knows of these from now on, and says how many it has in all.
+    pub(crate) fn hand_over(&self, ids: &[MessageId], elsewhere: u64) {
+        let mut inner = self.inner();
+        for id in ids {
+            if inner.entries.remove(id).is_some_and(|entry| entry.place != Place::Quarantine) {
+                inner.count = inner.count.saturating_sub(1);
+            }
+        }
+        inner.elsewhere = elsewhere;
     }
 
     /// Takes note of a message that is gone.
@@ -146,7 +168,8 @@ impl Room {
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.inner().count
+        let inner = self.inner();
+        inner.count + inner.elsewhere
     }
 
     pub(crate) fn is_read_only(&self) -> bool {

@@ -7,3 +7,4 @@ mod limits;
 pub(crate) mod memory_disk;
 mod power_loss;
 mod rig;
+mod sides;

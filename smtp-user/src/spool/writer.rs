@@ -1,4 +1,4 @@
-//! The one thread that changes control files: whoever waits meanwhile shares the next round of syncs.
+//! The one thread of a process that changes control files: whoever waits meanwhile shares the next round of syncs.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +10,7 @@ use tracing::error;
 use crate::spool::batch::{self, Task};
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
-use crate::spool::place::Places;
+use crate::spool::place::{Places, Side};
 use crate::spool::room::Room;
 
 /// Something to be done, and whom to tell.
@@ -29,15 +29,16 @@ const BATCH: usize = 128;
 pub(crate) fn start(
     file_system: Arc<dyn FileSystem>,
     places: Places,
+    side: Side,
     room: Arc<Room>,
 ) -> std::io::Result<(SyncSender<Job>, JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(WAITING);
-    let work = move || work(file_system.as_ref(), &places, &room, &receiver);
+    let work = move || work(file_system.as_ref(), &places, side, &room, &receiver);
     let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(work)?;
     Ok((sender, thread))
 }
 
-fn work(file_system: &dyn FileSystem, places: &Places, room: &Room, jobs: &Receiver<Job>) {
+fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, jobs: &Receiver<Job>) {
     let mut serial = 0;
     while let Ok(first) = jobs.recv() {
         let (mut tasks, mut waiting) = (vec![first.task], vec![first.done]);
@@ -47,7 +48,7 @@ fn work(file_system: &dyn FileSystem, places: &Places, room: &Room, jobs: &Recei
             tasks.push(next.task);
             waiting.push(next.done);
         }
-        let outcomes = batch::run(file_system, places, &mut serial, tasks);
+        let outcomes = batch::run(file_system, places, side, &mut serial, tasks);
         for (done, outcome) in waiting.into_iter().zip(outcomes) {
             if let Err(SpoolError::Io { path, source }) = &outcome
                 && !room.set_read_only(true)

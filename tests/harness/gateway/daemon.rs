@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use smtp_user::gateway::dequeuer::running::running;
 
 use super::Gateway;
 use super::log::Log;
@@ -135,15 +136,47 @@ impl Gateway<'_> {
         self.wait_for_end()
     }
 
-    /// SIGKILL.
+    /// SIGKILL to all of it: the daemon, and the dequeuer if there is one.
     ///
     /// # Panics
     ///
     /// When it does not end in time.
     #[track_caller]
     pub fn kill9(&mut self) {
+        self.kill9_daemon();
+        self.kill9_dequeuer();
+    }
+
+    /// SIGKILL to the daemon alone.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn kill9_daemon(&mut self) {
         self.signal(Signal::SIGKILL);
         self.wait_for_end();
+    }
+
+    /// SIGKILL to the dequeuer, if there is one.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn kill9_dequeuer(&self) {
+        let before = self.dequeuers();
+        for pid in &before {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+        deadline::wait_until("the dequeuer ends", SOON, || {
+            self.dequeuers().iter().all(|pid| !before.contains(pid))
+        });
+    }
+
+    /// Processes of dequeuers: one, if a resource has a spool and nothing happened to it.
+    pub fn dequeuers(&self) -> Vec<Pid> {
+        running(self.pins.folder()).into_iter().map(|dequeuer| Pid::from_raw(dequeuer.pid)).collect()
     }
 
     /// Takes note that the daemon was killed.

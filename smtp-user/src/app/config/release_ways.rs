@@ -9,7 +9,7 @@ use crate::app::config::resource::ResourceMode;
 use crate::app::config::tls_files::{self, TlsFileProblem};
 use crate::delivery::session::Manners;
 use crate::gateway::quarantine::Way;
-use crate::spool::store::Spool;
+use crate::spool::intake::Intake;
 
 /// How long the answer to a message that was sent is waited for (RFC 5321 §4.5.3.2.6).
 const FINAL: Duration = Duration::from_mins(10);
@@ -18,7 +18,7 @@ const FINAL: Duration = Duration::from_mins(10);
 pub fn ways(
     config: &Config,
     hostname: &str,
-    spool: Result<&Spool, &str>,
+    spool: Result<&Intake, &str>,
 ) -> Result<HashMap<String, Way>, TlsFileProblem> {
     let mut ways = HashMap::new();
     for resource in &config.resources {

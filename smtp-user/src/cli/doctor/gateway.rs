@@ -7,6 +7,7 @@ use smtp_common::port::Port;
 
 use crate::cli::doctor::{Check, sentence};
 use crate::cli::unlisted;
+use crate::gateway::dequeuer::running::running;
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::maps::Maps;
@@ -55,6 +56,11 @@ fn loaded(maps: &Maps, checks: &mut Vec<Check>) -> Result<Vec<Port>> {
             "The daemon does not run: the kernel goes on by what is pinned, and nobody follows changes of the network.",
         ),
     });
+    for dequeuer in running(maps.pins().dir()) {
+        let spool = dequeuer.spool.display();
+        let detail = format!("The dequeuer runs (process {}), on {spool}.", dequeuer.pid);
+        checks.push(Check::ok("dequeuer", detail));
+    }
     checks.push(match maps.active()?.policy() {
         0 => Check::warn("policy", "No policy is loaded: every packet goes to the kernel's own routing."),
         revision => Check::ok("policy", format!("Policy revision {revision} is active.")),

@@ -21,7 +21,7 @@ use crate::model::session_id::MessageId;
 use crate::quarantine::SOCKET;
 use crate::quarantine::store::Store;
 use crate::spool;
-use crate::spool::store::Spool;
+use crate::spool::intake::Intake;
 
 /// What is asked for.
 pub(super) fn request(order: Order, ids: Vec<MessageId>, again: bool) -> Request {
@@ -113,7 +113,7 @@ fn records(config: audit::config::Config) -> (Option<Recorder>, Option<Writing>)
 fn ways_of(config: &Config) -> anyhow::Result<HashMap<String, Way>> {
     let opened = if config.resources.iter().any(|resource| resource.mode == ResourceMode::Spool) {
         let folder = config.spool.rundir.clone().unwrap_or_else(|| config.gateway.data_dir.join("spool"));
-        Spool::open(&spool::config::Config::within(folder)).map(|(spool, _)| spool).map_err(|e| e.to_string())
+        Intake::open(&spool::config::Config::within(folder)).map_err(|e| e.to_string())
     } else {
         Err(String::new())
     };

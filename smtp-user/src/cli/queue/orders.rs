@@ -105,7 +105,7 @@ fn here(
 ) -> anyhow::Result<Vec<Answer>> {
     let (spool, recovered) = Spool::open(&spool::config::Config::within(places.root()))?;
     output::notice("the daemon is not running; the spool was changed by this command");
-    let recorder = records.map(|config| Recorder::start(config, Arc::new(Now))).transpose();
+    let recorder = records.map(|config| Recorder::start(config.of_dequeuer(), Arc::new(Now))).transpose();
     let (recorder, _writing) = match recorder {
         Ok(started) => started.unzip(),
         Err(error) => {

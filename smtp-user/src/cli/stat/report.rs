@@ -9,6 +9,7 @@ use smtp_common::port::Port;
 use crate::cli::quantity::percent;
 use crate::cli::rules::row::RuleRow;
 use crate::cli::unlisted;
+use crate::gateway::dequeuer::running::running;
 use crate::packet_path::error::Result;
 use crate::packet_path::maps::Maps;
 use crate::packet_path::stats::{self, PathCount, RuleCounts};
@@ -18,6 +19,8 @@ use crate::packet_path::{attach, flows, interface, ports, rule_base};
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) daemon: DaemonState,
+    /// There is one only where a resource has a spool.
+    pub(super) dequeuer: DaemonState,
     pub(super) policy_revision: u16,
     pub(super) route_generation: u16,
     pub(super) interfaces: Vec<InterfaceRow>,
@@ -29,7 +32,7 @@ pub(super) struct Report {
     pub(super) warnings: Vec<String>,
 }
 
-/// The daemon.
+/// The daemon, or the dequeuer.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct DaemonState {
     pub(super) running: bool,
@@ -92,6 +95,7 @@ impl Report {
         let active = maps.active()?;
         let abi = maps.abi()?;
         let pid = maps.daemon()?;
+        let dequeuer = running(maps.pins().dir()).first().map(|dequeuer| dequeuer.pid.cast_unsigned());
         let devices = interface::list()?;
         let walked = flows::count(maps)?;
         let mut counts = stats::path_counts(maps)?;
@@ -101,6 +105,7 @@ impl Report {
         let rules = rule_base::active_rules(maps)?;
         Ok(Self {
             daemon: DaemonState { running: pid.is_some(), pid },
+            dequeuer: DaemonState { running: dequeuer.is_some(), pid: dequeuer },
             policy_revision: active.policy(),
             route_generation: active.route(),
             interfaces: interface_rows(attach::status(maps, &devices)?, only),

@@ -25,6 +25,7 @@ fn report() -> Report {
     ];
     Report {
         daemon: DaemonState { running: false, pid: None },
+        dequeuer: DaemonState { running: true, pid: Some(77) },
         policy_revision: 3,
         route_generation: 1,
         interfaces: vec![InterfaceRow {

@@ -53,8 +53,11 @@ fn head(report: &Report) -> String {
         revision => format!("revision {revision}, {} rules", report.rules.len()),
     };
     let FlowTable { live, unconfirmed, capacity_v4, capacity_v6 } = report.flows;
+    // Most gateways have none.
+    let dequeuer =
+        report.dequeuer.pid.map(|pid| format!("Dequeuer running (process {pid})\n")).unwrap_or_default();
     format!(
-        "Daemon  {daemon}\nPolicy  {policy}; route generation {}\nFlows   {} live, {} of them unconfirmed; room for {} IPv4 and {} IPv6\n",
+        "Daemon  {daemon}\n{dequeuer}Policy  {policy}; route generation {}\nFlows   {} live, {} of them unconfirmed; room for {} IPv4 and {} IPv6\n",
         report.route_generation,
         count(live.into()),
         count(unconfirmed.into()),

@@ -16,8 +16,8 @@ use crate::model::server_tls::ServerTls;
 use crate::model::session_id::MessageId;
 use crate::quarantine::entry::{Entry, Release};
 use crate::spool::error::SpoolError;
+use crate::spool::intake::Intake;
 use crate::spool::place::Place;
-use crate::spool::store::Spool;
 
 /// Octets that are copied at a time.
 const BLOCK: usize = 256 << 10;
@@ -139,7 +139,7 @@ fn queued(entry: &Entry, who: &str, hops: u32, now: u64) -> QueuedMessage {
 }
 
 async fn into_spool(
-    spool: &Spool,
+    spool: &Intake,
     entry: &Entry,
     body: Arc<dyn MessageOctets>,
     who: &str,

@@ -176,7 +176,7 @@ async fn through_the_spool_it_is_judged_already() {
         ..spool::config::Config::within(&path)
     };
     let (spool, _) = Spool::open(&config).unwrap();
-    rig.desk.ways.insert("inbound".to_owned(), Way::Spool(spool.clone()));
+    rig.desk.ways.insert("inbound".to_owned(), Way::Spool(spool.intake()));
     let done = rig.release().await.unwrap();
     assert_eq!(done, format!("released to the spool: queued as {}", id()));
     let (place, message) = spool.load(id()).unwrap();

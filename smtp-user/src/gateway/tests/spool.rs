@@ -28,7 +28,7 @@ fn plan(limit: u64) -> (tempfile::TempDir, Spool, Plan) {
     // Nobody listens there, and nobody is called.
     let mut plan = Plan::to("127.0.0.1:1".parse().unwrap());
     plan.reception = Some(Reception {
-        spool: spool.clone(),
+        spool: spool.intake(),
         hold: Duration::from_secs(5),
         limits: RelayLimits::default(),
     });

@@ -137,7 +137,7 @@ async fn an_error_at_any_call_promises_nothing_that_is_not_so() {
                 let what = format!("{sequence:?}, call {number} ({call}), {kind:?}");
                 if call.starts_with("sync") {
                     assert!(outcome.is_err(), "{what}: said that it was done");
-                    assert_eq!(spool.is_read_only(), kind == ErrorKind::Other, "{what}");
+                    assert_eq!(spool.intake().is_read_only(), kind == ErrorKind::Other, "{what}");
                 }
                 drop(spool);
                 disk.restart();
@@ -157,10 +157,10 @@ async fn a_disk_that_failed_is_used_again_when_it_works() {
     let (spool, _) = open(&disk).unwrap();
     disk.arm(Some((4, Fault::Error(ErrorKind::Other))));
     assert!(commit(&spool, 2, 1).await.is_err());
-    assert!(matches!(spool.has_room(None), Err(SpoolError::ReadOnly)));
-    assert!(matches!(spool.begin(id(3)), Err(SpoolError::ReadOnly)));
-    spool.probe().unwrap();
-    spool.has_room(None).unwrap();
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::ReadOnly)));
+    assert!(matches!(spool.intake().begin(id(3)), Err(SpoolError::ReadOnly)));
+    spool.intake().probe().unwrap();
+    spool.intake().has_room(None).unwrap();
     commit(&spool, 2, 1).await.unwrap();
     assert_eq!(spool.count(), 2);
 }

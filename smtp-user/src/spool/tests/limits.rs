@@ -15,21 +15,21 @@ async fn the_limit_is_exact() {
     let limited = Config { limit: Some(5), ..config() };
     let (spool, _) = Spool::open_with(&limited, Arc::new(disk), None).unwrap();
     // Nobody who began before the limit was reached gets past it.
-    let begun = spool.begin(id(100)).unwrap();
+    let begun = spool.intake().begin(id(100)).unwrap();
     for number in 1..=4 {
-        spool.has_room(None).unwrap();
+        spool.intake().has_room(None).unwrap();
         commit(&spool, number, 1).await.unwrap();
     }
-    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { limit: 5 })));
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::Full { limit: 5 })));
     assert!(matches!(commit(&spool, 5, 1).await, Err(SpoolError::Full { limit: 5 })));
     drop(begun);
     commit(&spool, 5, 1).await.unwrap();
-    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { .. })));
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::Full { .. })));
     let mut first = message(1, 1);
     finish(&mut first);
     spool.update(&mut first, Place::Active).await.unwrap();
     spool.remove(id(1)).await.unwrap();
-    spool.has_room(None).unwrap();
+    spool.intake().has_room(None).unwrap();
     assert_eq!(spool.count(), 4);
 }
 
@@ -39,13 +39,13 @@ async fn the_limit_is_another_from_now_on() {
     let limited = Config { limit: Some(1), ..config() };
     let (spool, _) = Spool::open_with(&limited, Arc::new(disk), None).unwrap();
     commit(&spool, 1, 1).await.unwrap();
-    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { limit: 1 })));
-    spool.set_limit(Some(2));
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::Full { limit: 1 })));
+    spool.intake().set_limit(Some(2));
     commit(&spool, 2, 1).await.unwrap();
-    spool.set_limit(None);
-    spool.has_room(None).unwrap();
-    spool.set_limit(Some(1));
-    assert!(matches!(spool.has_room(None), Err(SpoolError::Full { limit: 1 })));
+    spool.intake().set_limit(None);
+    spool.intake().has_room(None).unwrap();
+    spool.intake().set_limit(Some(1));
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::Full { limit: 1 })));
     assert_eq!(spool.count(), 2);
 }
 
@@ -55,9 +55,9 @@ async fn quarantine_does_not_count() {
     let limited = Config { limit: Some(1), ..config() };
     let (spool, _) = Spool::open_with(&limited, Arc::new(disk), None).unwrap();
     commit(&spool, 1, 1).await.unwrap();
-    assert!(spool.has_room(None).is_err());
+    assert!(spool.intake().has_room(None).is_err());
     spool.update(&mut message(1, 1), Place::Quarantine).await.unwrap();
-    spool.has_room(None).unwrap();
+    spool.intake().has_room(None).unwrap();
     assert_eq!(spool.place(id(1)), Some(Place::Quarantine));
 }
 
@@ -67,11 +67,11 @@ async fn little_room_is_told_before_the_message_comes() {
     let floors = Config { min_free_octets: 1000, min_free_files: 10, ..config() };
     let (spool, _) = Spool::open_with(&floors, Arc::new(disk.clone()), None).unwrap();
     disk.set_space(Space { octets: 1500, files: 10 });
-    spool.has_room(None).unwrap();
-    spool.has_room(Some(500)).unwrap();
-    assert!(matches!(spool.has_room(Some(501)), Err(SpoolError::NoSpace)));
+    spool.intake().has_room(None).unwrap();
+    spool.intake().has_room(Some(500)).unwrap();
+    assert!(matches!(spool.intake().has_room(Some(501)), Err(SpoolError::NoSpace)));
     disk.set_space(Space { octets: 1500, files: 9 });
-    assert!(matches!(spool.has_room(None), Err(SpoolError::NoSpace)));
+    assert!(matches!(spool.intake().has_room(None), Err(SpoolError::NoSpace)));
 }
 
 #[tokio::test]

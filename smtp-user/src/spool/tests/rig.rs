@@ -88,7 +88,7 @@ pub(super) fn open(disk: &MemoryDisk) -> Result<(Spool, Recovered)> {
 }
 
 pub(super) async fn commit(spool: &Spool, number: u32, recipients: usize) -> Result<()> {
-    let mut incoming = spool.begin(id(number))?;
+    let mut incoming = spool.intake().begin(id(number))?;
     for piece in octets(number).chunks(20) {
         incoming.write(piece)?;
     }

@@ -1,0 +1,262 @@
+//! The dequeuer's process from its start to its end.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{debug, error, info, warn};
+
+use super::link::{self, Configuration, Program, Say, Tell};
+use super::rights;
+use crate::app::clock::SystemClock;
+use crate::app::config::Config;
+use crate::app::log::LogArgs;
+use crate::app::{inspector, queue_socket, run, store_and_forward};
+use crate::audit::recorder::{Recorder, Writing};
+use crate::gateway::dequeuer::Dequeuer;
+use crate::gateway::dequeuer::setup::DequeuerSetup;
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool;
+use crate::spool::error::SpoolError;
+use crate::spool::place::Place;
+use crate::spool::store::Spool;
+
+/// Delivers what is in the spool; started by the daemon, not by people.
+#[derive(Args, Clone, Debug)]
+pub struct DequeuerArgs {
+    /// Folder of the gateway's pins; says whose dequeuer it is.
+    #[arg(long, value_name = "DIR")]
+    pub pin_dir: PathBuf,
+    /// Folder of the spool.
+    #[arg(long, value_name = "DIR")]
+    pub spool: PathBuf,
+    /// What the log is to be.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// How long changes gather before the daemon is told how many messages there are.
+const GATHER: Duration = Duration::from_millis(5);
+/// How long a disk is left alone that does not give a message back.
+const RETRY: Duration = Duration::from_secs(1);
+/// What was said and is not yet done.
+const WAITING: usize = 16;
+
+/// Works until it is told to stop.
+pub fn run(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
+    nix::sys::signal::SigSet::all().thread_unblock()?;
+    args.log.start();
+    rights::give_away().context("giving rights away")?;
+    run::raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // The terminal that the daemon was started from.
+    let _hang_up = signal(SignalKind::hangup())?;
+    let (spool, mut found) = open(&args.spool)?;
+    let listener = bind(&spool.places().link())?;
+    let (orders, mut ordered) = mpsc::channel(WAITING);
+    let mut work: Option<Work> = None;
+    let disk = tokio::spawn(store_and_forward::look_after(spool.intake()));
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            accepted = listener.accept() => {
+                let (stream, _) = accepted.context("waiting for a daemon")?;
+                // There is one receiver at a time; the one before is gone, or its task is about to notice.
+                drop(tokio::spawn(converse(stream, spool.clone(), orders.clone())));
+            }
+            Some(order) = ordered.recv() => match (order, &work) {
+                (Tell::Stop, _) => break,
+                (Tell::TakenIn { .. }, _) => {}
+                (Tell::Configure(configuration), None) => {
+                    work = Some(Work::begin(&spool, std::mem::take(&mut found), configuration)?);
+                }
+                (Tell::Configure(configuration), Some(work)) => match setup(configuration) {
+                    Ok((_, setup)) => work.dequeuer.set_up(setup),
+                    Err(error) => error!("the dequeuer goes on by the old configuration: {error:#}"),
+                },
+            },
+        }
+    }
+    debug!("the dequeuer ends");
+    disk.abort();
+    // Whoever finds no socket knows that there is no dequeuer.
+    let _ = fs::remove_file(spool.places().socket());
+    if let Some(work) = work {
+        work.end().await?;
+    }
+    // The link itself lasts until the process is gone: the daemon takes its end for the end of everything.
+    let _ = fs::remove_file(spool.places().link());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(folder: &Path) -> anyhow::Result<(Spool, Vec<(Place, QueuedMessage)>)> {
+    let (spool, recovered) = Spool::open(&spool::config::Config::within(folder))?;
+    for foreign in &recovered.foreign {
+        warn!("{foreign}");
+    }
+    for (id, why) in &recovered.damaged {
+        error!(message = %id, why, "a damaged message was put into `corrupt`");
+    }
+    let (messages, removed) = (recovered.messages.len(), recovered.removed);
+    info!(messages, removed, folder = %folder.display(), "the spool is open");
+    Ok((spool, recovered.messages))
+}
+
+fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    // Of a dequeuer that was killed: the lock says that there is no other.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("removing {}", path.display()));
+        }
+        _ => {}
+    }
+    UnixListener::bind(path).with_context(|| format!("listening at {}", path.display()))
+}
+
+/// What it does once it knows how.
+struct Work {
+    dequeuer: Dequeuer,
+    /// Writes the records for as long as it is kept.
+    writing: Writing,
+    queue: JoinHandle<()>,
+}
+
+impl Work {
+    fn begin(
+        spool: &Spool,
+        found: Vec<(Place, QueuedMessage)>,
+        configuration: Configuration,
+    ) -> anyhow::Result<Self> {
+        let (config, setup) = setup(configuration)?;
+        let records = config.records.within(&config.gateway.data_dir).of_dequeuer();
+        let clock = Arc::new(SystemClock);
+        let (recorder, writing) = Recorder::start(records, Arc::clone(&clock) as _)?;
+        let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, clock);
+        let queue = queue_socket::listen(&spool.places().socket(), dequeuer.orders())?;
+        Ok(Self { dequeuer, writing, queue })
+    }
+
+    /// Ends what is in flight; the rest is in the spool.
+    async fn end(self) -> anyhow::Result<()> {
+        self.queue.abort();
+        self.dequeuer.stop().await;
+        tokio::task::spawn_blocking(move || self.writing.finish()).await??;
+        Ok(())
+    }
+}
+
+fn setup(configuration: Configuration) -> anyhow::Result<(Config, DequeuerSetup)> {
+    let config = Config::of_text(&configuration.file, configuration.text)?;
+    let inspector = inspector::message_inspector(&config)?;
+    let setup = store_and_forward::dequeuer_setup(&config, &config.inspector.name(), &inspector)?;
+    Ok((config, setup))
+}
+
+/// Talks with a daemon until it is gone, and finds then what it has said nothing of.
+async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>) {
+    let (read, write) = stream.into_split();
+    let taken = Arc::new(AtomicU64::new(0));
+    let telling = tokio::spawn(tell_status(write, spool.clone(), Arc::clone(&taken)));
+    if let Err(error) = listen(read, &spool, &orders, &taken).await {
+        warn!(%error, "what the daemon says cannot be understood");
+    }
+    telling.abort();
+    warn!("the daemon is gone; what is in the spool is delivered all the same");
+    let looking = spool.clone();
+    match tokio::task::spawn_blocking(move || looking.unknown()).await {
+        Ok(Ok(ids)) => take_note(&spool, ids).await,
+        Ok(Err(error)) => error!(%error, "it cannot be seen what was taken in last"),
+        Err(_) => {}
+    }
+}
+
+async fn listen(
+    read: OwnedReadHalf,
+    spool: &Spool,
+    orders: &mpsc::Sender<Tell>,
+    taken: &AtomicU64,
+) -> io::Result<()> {
+    let mut lines = BufReader::new(read).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Tell::TakenIn { ids } => {
+                let count = ids.len() as u64;
+                take_note(spool, ids).await;
+                taken.fetch_add(count, Ordering::Release);
+                spool.say_changed();
+            }
+            order => {
+                if orders.send(order).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes messages into care. What cannot be read now is tried until it can: nobody else would see to it.
+async fn take_note(spool: &Spool, ids: Vec<MessageId>) {
+    let mut left = ids;
+    while !left.is_empty() {
+        let noting = spool.clone();
+        let noted = tokio::task::spawn_blocking(move || {
+            left.into_iter().filter_map(|id| noting.take_note(id).err().map(|error| (id, error))).collect()
+        });
+        let failed: Vec<(MessageId, SpoolError)> = noted.await.unwrap_or_default();
+        left = Vec::new();
+        for (id, error) in failed {
+            error!(message = %id, %error, "a message that was taken in cannot be read");
+            if matches!(error, SpoolError::Damaged { .. }) {
+                if let Err(error) = spool.set_aside(id).await {
+                    error!(message = %id, %error, "it cannot be put into `corrupt`");
+                }
+            } else {
+                left.push(id);
+            }
+        }
+        if !left.is_empty() {
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// Says who this is, and then how far it is whenever that changes.
+async fn tell_status(mut write: OwnedWriteHalf, spool: Spool, taken: Arc<AtomicU64>) {
+    let telling = async {
+        let pid = std::process::id().cast_signed();
+        link::write(&mut write, &Say::Hello { version: link::VERSION, program: Program::this()?, pid })
+            .await?;
+        loop {
+            // In this order: what is taken meanwhile counts twice for a moment, and never not at all.
+            let taken = taken.load(Ordering::Acquire);
+            link::write(&mut write, &Say::Status { taken, count: spool.count() }).await?;
+            spool.changed().await;
+            tokio::time::sleep(GATHER).await;
+        }
+    };
+    let ended: io::Result<()> = telling.await;
+    if let Err(error) = ended {
+        debug!(%error, "nobody hears how many messages there are");
+    }
+}

@@ -1,0 +1,144 @@
+//! What both sides of a spool have: the disk, the room, the thread that writes, and news of what was taken in.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::batch::Task;
+use crate::spool::config::Config;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::FileSystem;
+use crate::spool::incoming::Incoming;
+use crate::spool::place::{Place, Places, Side};
+use crate::spool::recent::Recent;
+use crate::spool::room::{Entry, Room, Slot};
+use crate::spool::writer::{self, Job};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) file_system: Arc<dyn FileSystem>,
+    pub(super) places: Places,
+    pub(super) side: Side,
+    pub(super) room: Arc<Room>,
+    pub(super) recent: Recent,
+    /// The number of messages has changed, perhaps.
+    pub(super) changed: Notify,
+    jobs: SyncSender<Job>,
+    /// Messages that were taken in and that nobody has asked for yet.
+    news: Mutex<Vec<MessageId>>,
+    has_news: Notify,
+    /// Keeps other processes away.
+    _lock: Option<File>,
+}
+
+impl Shared {
+    pub(super) fn start(
+        config: &Config,
+        file_system: Arc<dyn FileSystem>,
+        places: Places,
+        side: Side,
+        entries: HashMap<MessageId, Entry>,
+        lock: Option<File>,
+    ) -> Result<Self> {
+        let room = Arc::new(Room::new(config, entries));
+        let (jobs, _) = writer::start(Arc::clone(&file_system), places.clone(), side, Arc::clone(&room))
+            .map_err(|error| SpoolError::of(&config.folder, error))?;
+        Ok(Self {
+            file_system,
+            places,
+            side,
+            room,
+            recent: Recent::default(),
+            changed: Notify::new(),
+            jobs,
+            news: Mutex::new(Vec::new()),
+            has_news: Notify::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Begins to take a message in that there is a place for.
+    pub(super) fn begin(&self, id: MessageId, slot: Slot) -> Result<Incoming> {
+        if self.room.is_read_only() {
+            return Err(SpoolError::ReadOnly);
+        }
+        Incoming::begin(id, &self.file_system, &self.places, self.side, slot)
+    }
+
+    /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.
+    pub(super) async fn commit(
+        &self,
+        mut incoming: Incoming,
+        message: QueuedMessage,
+        to: Place,
+    ) -> Result<()> {
+        let id = message.id;
+        if id != incoming.id() || message.octets != incoming.octets() {
+            return Err(SpoolError::Damaged { id, why: "its control data is of other octets".to_owned() });
+        }
+        let Some((body, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
+        let version = message.version;
+        // Only the dequeuer asks for it.
+        let is_kept = self.side == Side::Dequeuer && Recent::is_worth_it(&message);
+        let kept = is_kept.then(|| message.clone());
+        self.done(Task::Commit { body, message: Box::new(message), to }).await?;
+        slot.keep(id, Entry { place: to, version });
+        self.recent.keep(kept);
+        self.changed.notify_one();
+        self.news(&[id]);
+        Ok(())
+    }
+
+    pub(super) async fn done(&self, task: Task) -> Result<()> {
+        let (done, outcome) = oneshot::channel();
+        let jobs = self.jobs.clone();
+        match jobs.try_send(Job { task, done }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => {
+                let sent = tokio::task::spawn_blocking(move || jobs.send(job));
+                sent.await.ok().and_then(std::result::Result::ok).ok_or(SpoolError::Closed)?;
+            }
+            Err(TrySendError::Disconnected(_)) => return Err(SpoolError::Closed),
+        }
+        outcome.await.unwrap_or(Err(SpoolError::Closed))
+    }
+
+    /// Tries whether the disk can be written to again. Blocks on the disk.
+    pub(super) fn probe(&self) -> Result<()> {
+        let path = self.places.probe(self.side);
+        let attempt = |path: &Path| {
+            let _ = self.file_system.remove(path);
+            let mut file = self.file_system.create(path)?;
+            file.write(b"probe\n")?;
+            file.sync()?;
+            self.file_system.remove(path)?;
+            self.file_system.sync_folder(&self.places.incoming())
+        };
+        attempt(&path).map_err(|error| SpoolError::of(&path, error))?;
+        self.room.set_read_only(false);
+        Ok(())
+    }
+
+    /// Says that messages have been taken in.
+    pub(super) fn news(&self, ids: &[MessageId]) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        self.has_news.notify_one();
+    }
+
+    /// Waits until messages have been taken in, and gives their names.
+    pub(super) async fn taken_in(&self) -> Vec<MessageId> {
+        loop {
+            let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
+            if !news.is_empty() {
+                return news;
+            }
+            self.has_news.notified().await;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Two processes share a spool: each may be killed and start again while the other one is at work.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::memory_disk::{Fault, MemoryDisk};
+use super::rig::{ROOT, commit, config, disk, finish, id, message, octets, open, whole};
+use crate::spool::config::Config;
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::intake::Intake;
+use crate::spool::place::{Place, Places, Side};
+
+fn places() -> Places {
+    Places::new(Path::new(ROOT))
+}
+
+fn receiver(disk: &MemoryDisk) -> Intake {
+    Intake::open_with(&config(), Arc::new(disk.clone()), None).unwrap()
+}
+
+async fn receive(intake: &Intake, number: u32) -> Result<()> {
+    let mut incoming = intake.begin(id(number))?;
+    incoming.write(&octets(number))?;
+    intake.commit(incoming, message(number, 1), Place::Active).await
+}
+
+/// With message 1 in it.
+async fn ready() -> MemoryDisk {
+    let disk = disk();
+    let (spool, _) = open(&disk).unwrap();
+    commit(&spool, 1, 1).await.unwrap();
+    disk
+}
+
+/// Calls that taking in a message costs.
+async fn calls() -> usize {
+    let disk = ready().await;
+    let intake = receiver(&disk);
+    disk.arm(None);
+    receive(&intake, 2).await.unwrap();
+    disk.calls().len()
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_killed_at_any_call_leaves_nothing_behind_and_loses_nothing() {
+    for number in 0..calls().await {
+        for fault in [Fault::KillBefore, Fault::KillAfter] {
+            let what = format!("call {number}, {fault:?}");
+            let disk = ready().await;
+            // It is at work all the time.
+            let (spool, _) = open(&disk).unwrap();
+            let intake = receiver(&disk);
+            disk.arm(Some((number, fault)));
+            let outcome = receive(&intake, 2).await;
+            disk.restart();
+            for found in spool.unknown().unwrap() {
+                spool.take_note(found).unwrap();
+            }
+            let intake = receiver(&disk);
+            assert_eq!(disk.names(&places().incoming()), Vec::<String>::new(), "{what}");
+            let there = disk.names(&places().folder(Place::Active)).len();
+            assert_eq!(disk.names(&places().bodies()).len(), there, "{what}");
+            assert!(outcome.is_err() || there == 2, "{what}: it was promised and is gone");
+            assert_eq!((spool.all().len(), intake.count()), (there, there as u64), "{what}");
+            for (message, _) in spool.all() {
+                assert!(spool.body(&spool.load(message).unwrap().1).is_ok(), "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dequeuer_that_starts_in_the_midst_of_it_takes_nothing_from_the_receiver() {
+    for number in 0..calls().await {
+        let what = format!("call {number}");
+        let disk = ready().await;
+        let intake = receiver(&disk);
+        disk.arm(Some((number, Fault::KillAfter)));
+        let _ = receive(&intake, 2).await;
+        disk.restart();
+        // It stands still there.
+        let names = || [places().incoming(), places().bodies()].map(|folder| disk.names(&folder));
+        let before = names();
+        let (spool, recovered) = open(&disk).unwrap();
+        assert_eq!(names(), before, "{what}");
+        assert!(recovered.damaged.is_empty() && recovered.foreign.is_empty(), "{what}: {recovered:?}");
+        assert!(whole(&spool, &recovered).contains(&1), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn each_clears_away_its_own_only() {
+    let disk = ready().await;
+    let planted =
+        |side| [places().new_body(id(7), side), places().new_control(id(8), side, 3), places().probe(side)];
+    for path in [planted(Side::Receiver), planted(Side::Dequeuer)].concat() {
+        disk.plant(&path, b"x");
+    }
+    disk.plant(&places().body(id(8)), b"x");
+    let left = || disk.names(&places().incoming()).len();
+    assert_eq!((left(), open(&disk).unwrap().1.foreign.len(), left()), (6, 0, 3));
+    // Octets without a name are somebody's as long as a control file beside says so.
+    assert_eq!(disk.names(&places().bodies()).len(), 2);
+    drop(receiver(&disk));
+    assert_eq!((left(), disk.names(&places().bodies()).len()), (0, 1));
+}
+
+#[tokio::test]
+async fn the_limit_is_exact_over_both() {
+    let disk = ready().await;
+    let (spool, _) = open(&disk).unwrap();
+    let limited = Config { limit: Some(3), ..config() };
+    let intake = Intake::open_with(&limited, Arc::new(disk.clone()), None).unwrap();
+    receive(&intake, 2).await.unwrap();
+    receive(&intake, 3).await.unwrap();
+    assert!(matches!(receive(&intake, 4).await, Err(SpoolError::Full { limit: 3 })));
+    let told = intake.taken_in().await;
+    assert_eq!((told.as_slice(), intake.not_handed_over().len()), ([id(2), id(3)].as_slice(), 2));
+    for id in &told {
+        spool.take_note(*id).unwrap();
+        // Twice is once.
+        spool.take_note(*id).unwrap();
+    }
+    assert_eq!(spool.count(), 3);
+    intake.handed_over(&told, spool.count());
+    assert!(matches!(intake.has_room(None), Err(SpoolError::Full { limit: 3 })));
+    let mut first = message(1, 1);
+    finish(&mut first);
+    spool.update(&mut first, Place::Active).await.unwrap();
+    spool.remove(id(1)).await.unwrap();
+    intake.handed_over(&told, spool.count());
+    receive(&intake, 4).await.unwrap();
+    assert!(intake.has_room(None).is_err());
+    // What was told and is gone is no loss.
+    spool.take_note(id(1)).unwrap();
+    assert_eq!((spool.count(), intake.count()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_name_is_not_given_twice_whoever_has_the_message() {
+    let disk = ready().await;
+    let (spool, _) = open(&disk).unwrap();
+    let intake = receiver(&disk);
+    spool.update(&mut message(1, 1), Place::Deferred).await.unwrap();
+    assert!(matches!(intake.begin(id(1)), Err(SpoolError::Exists { .. })));
+}

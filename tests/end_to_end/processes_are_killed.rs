@@ -1,0 +1,190 @@
+//! Receiver and dequeuer are two processes: each may be killed, the other one goes on, and nothing is lost.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::deadline::{SOON, wait_until};
+use harness::gateway::Gateway;
+use harness::mail;
+use harness::mail_scene::{MailConfig, play};
+use harness::next_hop::{NextHop, Script};
+use harness::originator::Originator;
+use harness::records;
+use harness::requires_root;
+use harness::topology::{Family, Topology};
+use nix::sys::signal::Signal;
+
+use crate::spool_is_killed::{arrived, send};
+
+/// Sessions at a time.
+const WORKERS: u32 = 4;
+/// How often the dequeuer is killed.
+const KILLS: u32 = 3;
+/// Within which it has to deliver again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Messages in flight at a kill: connections to one next hop, each with one on its way and four being written down.
+const IN_FLIGHT: u32 = 10 * 5;
+/// How long the rest of the queue may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A gateway whose next hop is not there.
+fn alone(config: &MailConfig, test: impl FnOnce(&Topology, &mut Gateway<'_>, SocketAddr)) {
+    let topology = Topology::new(config.hook());
+    topology.fix_neighbours();
+    let mut gateway = Gateway::start_inspecting(&topology, config);
+    test(&topology, &mut gateway, SocketAddr::new(Family::V4.server(), 25));
+}
+
+#[test]
+fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
+    requires_root!();
+    play(&MailConfig::spooling(""), Script::plain(), |scene| {
+        let (number, done) = (AtomicU32::new(0), AtomicBool::new(false));
+        let (number, done) = (&number, &done);
+        let (topology, server) = (scene.topology, scene.next_hop.address());
+        let (gateway, next_hop) = (&scene.gateway, &scene.next_hop);
+        let accepted: Vec<String> = std::thread::scope(|scope| {
+            let work = || {
+                let mut accepted = Vec::new();
+                while !done.load(Ordering::Relaxed) {
+                    let subject = format!("token-{}-end", number.fetch_add(1, Ordering::Relaxed));
+                    // Nobody who brings mail notices anything.
+                    assert_eq!(send(topology, server, &subject), Some(true), "{subject} was not taken");
+                    accepted.push(subject);
+                }
+                accepted
+            };
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            for _ in 0..KILLS {
+                let before = next_hop.deliveries().len();
+                wait_until("some mail is delivered", PATIENCE, || next_hop.deliveries().len() > before + 20);
+                gateway.kill9_dequeuer();
+                let (killed, before) = (Instant::now(), arrived(next_hop).len());
+                wait_until("mail is delivered again", PATIENCE, || arrived(next_hop).len() > before + 5);
+                assert!(killed.elapsed() < AGAIN, "it took {:?}", killed.elapsed());
+                println!("delivered again after {:?}", killed.elapsed());
+                assert_eq!(gateway.dequeuers().len(), 1);
+            }
+            done.store(true, Ordering::Relaxed);
+            workers.into_iter().flat_map(|worker| worker.join().expect("every message is taken")).collect()
+        });
+        wait_until("everything that was accepted arrives", PATIENCE, || {
+            let arrived = arrived(next_hop);
+            accepted.iter().all(|subject| arrived.contains_key(subject))
+        });
+        let body = scene.config.folder().join("spool/body");
+        wait_until("the spool is empty", PATIENCE, || {
+            std::fs::read_dir(&body).is_ok_and(|folder| folder.count() == 0)
+        });
+        let arrived: BTreeMap<String, u32> = arrived(next_hop);
+        let copies: u32 = arrived.values().map(|count| count - 1).sum();
+        println!("{} accepted, {} arrived, {copies} copies, {KILLS} kills", accepted.len(), arrived.len());
+        assert!(copies <= KILLS * IN_FLIGHT, "{copies} copies");
+        assert_eq!(arrived.len(), accepted.len());
+        gateway.wait_for_line(|line| line.contains("the dequeuer is gone"));
+        let all = records::read(&scene.config.folder().join("records"));
+        let delivered =
+            records::of_event(&all, "dequeued").into_iter().filter(|record| record["outcome"] == "delivered");
+        assert!(delivered.count() >= accepted.len(), "some deliveries have no record");
+    });
+}
+
+#[test]
+fn without_a_dequeuer_the_limit_of_the_spool_holds() {
+    requires_root!();
+    alone(&MailConfig::spooling("spool_limit = 5"), |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        for number in 0..3 {
+            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
+        }
+        gateway.kill9_dequeuer();
+        for number in 3..5 {
+            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
+        }
+        let reply = originator.say("MAIL FROM:<a@client.test>");
+        assert!(reply.expect(452).text().starts_with("4.3.1 "), "{reply:?}");
+        let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
+        wait_until("there is a dequeuer again", AGAIN, || gateway.dequeuers().len() == 1);
+        next_hop.wait_for_deliveries(5);
+        wait_until("there is room again", SOON, || originator.say("MAIL FROM:<a@client.test>").code == 250);
+    });
+}
+
+#[test]
+fn what_is_queued_is_delivered_without_a_daemon_and_the_next_one_goes_on_with_the_dequeuer() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        for number in 0..3 {
+            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
+        }
+        let dequeuers = gateway.dequeuers();
+        assert_eq!(dequeuers.len(), 1);
+        let spool = config.folder().join("spool");
+        let name = spool.display().to_string();
+        wait_until("an attempt has failed", SOON, || {
+            gateway.command_on_files(&["queue", "--spool", &name]).matches("deferred").count() == 3
+        });
+        gateway.kill9_daemon();
+        let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
+        // Orders are the dequeuer's business, daemon or not.
+        gateway.command_on_files(&["queue", "--spool", &name, "flush"]);
+        next_hop.wait_for_deliveries(3);
+        let left = || std::fs::read_dir(spool.join("body")).expect("bodies").count();
+        wait_until("the spool is empty", SOON, || left() == 0);
+        assert_eq!(gateway.dequeuers(), dequeuers);
+        gateway.run();
+        assert_eq!(gateway.dequeuers(), dequeuers, "there is no need for another one");
+        let mut originator = Originator::greeted(&topology.client, server);
+        originator.mail(&mail::note("after")).expect(250);
+        next_hop.wait_for_deliveries(4);
+        wait_until("the spool is empty", SOON, || left() == 0);
+        let all = records::read(&config.folder().join("records"));
+        let delivered =
+            records::of_event(&all, "dequeued").into_iter().filter(|record| record["outcome"] == "delivered");
+        assert_eq!(delivered.count(), 4);
+        let stat = gateway.json(&["stat"]);
+        assert_eq!(stat["dequeuer"]["pid"], dequeuers[0].as_raw());
+        // Both end, in order.
+        gateway.stop();
+        assert_eq!(gateway.dequeuers(), []);
+        assert!(!spool.join("link").exists() && !spool.join("socket").exists());
+    });
+}
+
+#[test]
+fn a_dequeuer_without_a_daemon_ends_with_the_gateway() {
+    requires_root!();
+    alone(&MailConfig::spooling(""), |_, gateway, _| {
+        gateway.kill9_daemon();
+        assert_eq!(gateway.dequeuers().len(), 1);
+        gateway.stop();
+        assert_eq!(gateway.dequeuers(), []);
+    });
+}
+
+#[test]
+fn another_configuration_reaches_the_dequeuer() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        originator.mail(&mail::note("elsewhere")).expect(250);
+        let elsewhere = SocketAddr::new(server.ip(), 2525);
+        let next_hop = NextHop::start(&topology.server, elsewhere, Script::ordinary());
+        let text = config.text();
+        assert!(text.contains("mode = \"spool\"\n"));
+        let line = format!("mode = \"spool\"\ndelivery_servers = [\"{elsewhere}\"]\n");
+        gateway.rewrite_config(&text.replace("mode = \"spool\"\n", &line));
+        gateway.signal(Signal::SIGHUP);
+        gateway.wait_for_line(|line| line.contains("configuration read again"));
+        let spool = config.folder().join("spool").display().to_string();
+        wait_until("it is delivered elsewhere", SOON, || {
+            gateway.command_on_files(&["queue", "--spool", &spool, "flush"]);
+            !next_hop.deliveries().is_empty()
+        });
+    });
+}
