@@ -2,5 +2,7 @@
 
 pub mod clk;
 pub mod extract;
+pub mod header;
 pub mod notice;
 pub mod rewrite;
+pub mod substitution;

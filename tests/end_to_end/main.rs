@@ -13,6 +13,7 @@ mod eicar_is_refused;
 mod ends_of_data;
 mod engine_down;
 mod exim;
+mod header_rules;
 mod malformed_input;
 mod mirrored_certificate;
 mod other_protocols;

@@ -89,6 +89,24 @@ pub fn plan(octets: u64, mut edits: Vec<Edit>) -> Result<Vec<Piece>, RewriteErro
     Ok(pieces)
 }
 
+/// The pieces of a message of so many octets once ranges of it, in their order, are replaced.
+pub fn splice(octets: u64, splices: Vec<(Range<u64>, Vec<u8>)>) -> Result<Vec<Piece>, RewriteError> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    for (range, with) in splices {
+        if range.start < at || range.end < range.start || range.end > octets {
+            return Err(RewriteError::Places);
+        }
+        copy(&mut pieces, at..range.start);
+        at = range.end;
+        if !with.is_empty() {
+            pieces.push(Piece::Insert(with));
+        }
+    }
+    copy(&mut pieces, at..octets);
+    Ok(pieces)
+}
+
 /// Adds a range, to the one before if they touch.
 fn copy(pieces: &mut Vec<Piece>, range: Range<u64>) {
     if range.is_empty() {
@@ -101,7 +119,7 @@ fn copy(pieces: &mut Vec<Piece>, range: Range<u64>) {
 }
 
 /// The fields of a header section, without the empty line at its end: where each stands, and its name.
-fn fields(header: &[u8]) -> Vec<(Range<usize>, &[u8])> {
+pub(super) fn fields(header: &[u8]) -> Vec<(Range<usize>, &[u8])> {
     let mut fields: Vec<(Range<usize>, &[u8])> = Vec::new();
     let mut at = 0;
     for line in header.split_inclusive(|octet| *octet == b'\n') {

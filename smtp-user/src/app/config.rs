@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod duration;
 pub(crate) mod engine;
 pub mod gateway;
+pub(crate) mod header;
 pub mod inspection;
 pub mod inspection_ca;
 pub mod inspector;
@@ -34,7 +35,7 @@ use crate::app::config::inspection_ca::InspectionCa;
 use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::quarantine::QuarantineConfig;
 use crate::app::config::records::Records;
-use crate::app::config::resource::{FileSpans, Resource};
+use crate::app::config::resource::{FileSpans, Resource, ResourceMode};
 use crate::app::config::spool::SpoolConfig;
 use crate::app::resolve;
 use crate::inspect;
@@ -100,6 +101,14 @@ impl Config {
     pub fn load_alone(path: &Path) -> Result<Self, LoadError> {
         let text = read_text(path)?;
         Ok(Self::read_with_places(path, &text)?.0)
+    }
+
+    /// Octets of a message at most, by who owns it.
+    pub fn max_message(&self, mode: ResourceMode) -> u64 {
+        match mode {
+            ResourceMode::Proxy => self.inspector.max_message,
+            ResourceMode::Spool => self.spool.max_mail_size.min(self.inspector.max_message),
+        }
     }
 
     fn read_with_places(path: &Path, text: &str) -> Result<(Self, Vec<FileSpans>), ConfigErrors> {

@@ -205,7 +205,7 @@ fn setup(config: &Config, spool: Option<&Intake>, quarantine: &Store) -> anyhow:
             max_recipients: inspector.max_recipients,
             max_errors: inspector.max_errors,
             max_transactions: inspector.max_transactions,
-            max_message_octets: inspector.max_message,
+            max_message_octets: config.max_message(ResourceMode::Proxy),
             ..RelayLimits::default()
         },
         hold,
@@ -251,6 +251,7 @@ fn resource(
         server_tls: resource.server_tls,
         tls: tls_files::context(config, resource)?,
         inspector: inspector.clone(),
+        header: resource.header.clone(),
         reception,
     })
 }

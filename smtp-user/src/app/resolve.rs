@@ -69,6 +69,9 @@ pub(crate) fn resolve(
         for (span, problem) in part_rule::doubts(&document.part_rules, &engines) {
             diagnostics.push((span, Severity::Warning, problem));
         }
+        for (span, problem) in document.resources.iter_mut().flat_map(|table| table.doubts.drain(..)) {
+            diagnostics.push((span, Severity::Warning, problem));
+        }
     }
     for finding in findings {
         let span = place(&finding, &document, text);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::app::config::Config;
-use crate::app::config::resource::{Resource, ResourceMode};
+use crate::app::config::resource::{self, Resource, ResourceMode};
 use crate::app::config::spool::RecipientsMode;
 use crate::app::config::tls_files;
 use crate::app::dequeuer::link::Configuration;
@@ -38,8 +38,6 @@ pub struct StoreAndForward {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How long the final reply waits for the verdict, unless the resource says otherwise.
-const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 /// How often a disk that failed is tried.
 const PROBE: Duration = Duration::from_secs(5);
 /// How long the answer to a message that was sent is waited for (RFC 5321 §4.5.3.2.6).
@@ -126,13 +124,13 @@ pub fn reception(resource: &Resource, config: &Config, spool: &Intake) -> Recept
     let inspector = &config.inspector;
     Reception {
         spool: spool.clone(),
-        hold: resource.hold.unwrap_or(DEFAULT_HOLD),
+        hold: resource.hold.unwrap_or(resource::DEFAULT_HOLD),
         limits: RelayLimits {
             max_recipients: config.spool.maxrecipients,
             refuse_above: config.spool.maxrecipients_mode == RecipientsMode::Compat,
             max_errors: inspector.max_errors,
             max_transactions: inspector.max_transactions,
-            max_message_octets: config.spool.max_mail_size.min(inspector.max_message),
+            max_message_octets: config.max_message(ResourceMode::Spool),
             ..RelayLimits::default()
         },
     }

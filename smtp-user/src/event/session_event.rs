@@ -123,9 +123,9 @@ pub enum SessionEvent {
         /// Of those octets, hexadecimal.
         sha256: String,
     },
-    /// Parts of a message were replaced before it went on. What went on was judged again.
+    /// Parts of a message or fields of its header were replaced before it went on. Parts that went on were judged again.
     Rewritten {
-        /// What was done with which part, and by which rule.
+        /// What was done with which part, and by which rule; what became what in which field.
         changes: Vec<String>,
         /// Signatures that no longer hold: `dkim`, `signed`.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]

@@ -1,6 +1,8 @@
 //! What is done with a message that may not pass as it is: it is rewritten and judged again, or kept, and its source is
 //! banned. Whatever goes wrong on the way makes the outcome stricter, never milder.
 
+mod headers;
+pub(crate) mod planning;
 mod rewriting;
 mod signatures;
 
@@ -9,8 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::clk::LockKey;
+use crate::action::header::HeaderRule;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::message::Message;
+use crate::gateway::remedy::planning::Planned;
 use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::{MessageAction, MessageVerdict};
@@ -56,6 +60,8 @@ pub(crate) struct Means<'m> {
     pub(crate) inspector: &'m Inspector,
     pub(crate) hold: &'m HoldLimits,
     pub(crate) limit: Duration,
+    /// What is done about header fields.
+    pub(crate) header: &'m [HeaderRule],
 }
 
 /// What became of a judgement.
@@ -73,35 +79,25 @@ impl Remedy {
     /// Does what the judgement asks for.
     pub(crate) async fn apply(
         &self,
-        mut judgement: Judgement,
+        judgement: Judgement,
         message: &mut Message,
         facts: &Facts,
         means: Means<'_>,
     ) -> Remedied {
-        let (mut events, mut trace) = (Vec::new(), None);
-        if judgement.decision.action == MessageAction::Rewrite {
-            match rewriting::rewrite(self.lock_key.as_ref(), &judgement, message.held(), facts, means).await {
-                Ok(new) if self.keep(&judgement, message, facts, true, &mut events).await => {
-                    message.replace(new.held);
-                    trace = Some(new.trace);
-                    events.push(new.event);
-                }
-                Ok(_) => cannot_keep(&mut judgement),
-                Err(rewriting::No::Needless) => {
-                    judgement.decision.action = MessageAction::Pass;
-                    events.push(note(
-                        "nothing_to_clean",
-                        "the parts have nothing in them that a safe copy leaves out",
-                    ));
-                }
-                Err(rewriting::No::Judged(again)) => {
-                    judgement.decision = *again;
-                    judgement.rule = None;
-                }
-                Err(rewriting::No::Impossible { why, action }) => {
-                    judgement.decision.action = action;
-                    events.push(note("not_rewritten", why));
-                }
+        let lock_key = self.lock_key.as_ref();
+        let planned = planning::plan(judgement, message.held(), facts.id, lock_key, means).await;
+        let Planned { mut judgement, new, mut events } = planned;
+        let mut trace = None;
+        if let Some(new) = new {
+            // Who sends a message knows what its header was.
+            let is_kept = judgement.decision.action != MessageAction::Rewrite
+                || self.keep(&judgement, message, facts, true, &mut events).await;
+            if is_kept {
+                trace = Some(new.trace());
+                events.push(new.event());
+                message.replace(new.held);
+            } else {
+                cannot_keep(&mut judgement);
             }
         }
         if judgement.decision.action == MessageAction::Quarantine

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::header::HeaderRule;
 use crate::gateway::admission::Bounds;
 use crate::gateway::remedy::Remedy;
 use crate::gateway::taker::Reception;
@@ -65,6 +66,8 @@ pub struct Resource {
     pub tls: TlsContext,
     /// What looks at messages.
     pub inspector: Inspector,
+    /// What is done about header fields.
+    pub header: Vec<HeaderRule>,
     /// What the gateway takes messages over with; without it, the next hop does.
     pub reception: Option<Reception>,
 }

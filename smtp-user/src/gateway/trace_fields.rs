@@ -1,5 +1,5 @@
 //! The fields that the gateway puts before a message: `Received` (RFC 5321 §4.4), `X-Postern-Session`, and
-//! `X-Postern-Rewritten` if parts of it were replaced.
+//! `X-Postern-Rewritten` if something in it was replaced.
 //!
 //! They say what was, and nothing else of the message is touched. What the originator says of itself is quoted only
 //! where it cannot be mistaken for something else.

@@ -270,7 +270,7 @@ pub(super) fn not_offered() -> Reply {
 }
 
 /// A message is in the gateway's care.
-pub(super) fn queued(id: MessageId) -> Reply {
+pub fn queued(id: MessageId) -> Reply {
     say(250, &format!("2.0.0 queued as {id}"))
 }
 
@@ -289,8 +289,13 @@ pub fn turned_away(hostname: &str) -> Reply {
     say(421, &format!("4.7.0 {hostname} takes no connection now"))
 }
 
+/// A message cannot be taken, whatever is in it.
+pub fn defective(defect: DataDefect) -> Reply {
+    Refusal::from(defect).reply()
+}
+
 /// A message does not go on: what is done with it, why, and the name under which the record has more.
-pub(super) fn judged(decision: &Decision, message: MessageId) -> Reply {
+pub fn judged(decision: &Decision, message: MessageId) -> Reply {
     let (code, what) = match decision.action {
         MessageAction::Defer => (451, "4.7.1 Message deferred"),
         // The last two never come here; if they did, refusing is the safe thing to say.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::action::substitution::SubstitutionError;
 use crate::app::config::duration::{DurationError, format_duration};
 use crate::app::config::size::{SizeError, format_size};
 use crate::app::config::tls_files::TlsFileProblem;
@@ -173,6 +174,48 @@ pub enum ConfigProblem {
         /// What was written.
         name: String,
     },
+    /// No name of a header field (RFC 5322 §2.2).
+    #[error(
+        "`{name}` is no name of a header field: printable ASCII without blanks and colons, {max} characters at most"
+    )]
+    NotAField {
+        /// What was written.
+        name: String,
+        /// Characters at most.
+        max: usize,
+    },
+    /// What a message cannot be without, what says how it is read, or what the gateway keeps count by.
+    #[error("field `{name}` cannot be changed here: {why}")]
+    FieldNotHere {
+        /// The field.
+        name: String,
+        /// Why.
+        why: &'static str,
+        /// What to write.
+        suggestion: Option<String>,
+    },
+    /// No pattern, or no replacement of one.
+    #[error("{0}")]
+    Substitution(#[from] SubstitutionError),
+    /// What would stand where an address was.
+    #[error(
+        "`right` stands in the place of an address: it takes one `@`, and no blanks, brackets, quotes or commas"
+    )]
+    NotAnAddress {
+        /// What to write.
+        suggestion: Option<String>,
+    },
+    /// An address that becomes nothing leaves a field without one.
+    #[error(
+        "with an empty `right` the whole field goes, and in a field of addresses that takes `left = \"*\"`"
+    )]
+    HalfRemoval,
+    /// Mail that goes round in circles is found by it.
+    #[error(
+        "without `Received` fields servers behind the gateway do not see that mail goes round in circles; the gateway itself goes \
+         on counting by `X-Postern-Hops`"
+    )]
+    HopsHidden,
     /// A rule on parts that an earlier one takes everything from.
     #[error("rule on parts `{rule}` is never reached: `{by}` matches everything that it does")]
     PartRuleUnreachable {
@@ -236,7 +279,10 @@ impl ConfigProblem {
             Self::Duration(DurationError::Malformed { suggestion, .. })
             | Self::Size(SizeError { suggestion, .. })
             | Self::NotAVariable { suggestion, .. }
+            | Self::FieldNotHere { suggestion, .. }
+            | Self::NotAnAddress { suggestion }
             | Self::NotASocketAddress { suggestion, .. } => suggestion.clone(),
+            Self::HalfRemoval => Some("left = \"*\"".to_owned()),
             Self::TlsVersion { .. } => Some("1.2".to_owned()),
             Self::TlsFile(problem) => problem.suggestion(),
             Self::Finding(Finding { kind, .. }) => FindingKind::suggestion(kind),

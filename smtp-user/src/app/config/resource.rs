@@ -11,7 +11,9 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::action::header::HeaderRule;
 use crate::app::config::document::Notes;
+use crate::app::config::header;
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::spool::duration;
 use crate::delivery::settings::{NextHopName, Routing};
@@ -46,7 +48,12 @@ pub struct Resource {
     pub delivery: Routing,
     /// With `mode = "spool"`: how long the final reply waits for the verdict. Default `5s`.
     pub hold: Option<Duration>,
+    /// What is done about header fields of its mail.
+    pub header: Vec<HeaderRule>,
 }
+
+/// How long the final reply waits for the verdict, unless the resource says otherwise.
+pub const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 
 /// Whose address the next hop sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -137,6 +144,8 @@ pub(crate) struct ResourceTable {
     pub(crate) resource: Resource,
     pub(crate) name_span: Range<usize>,
     pub(crate) file_spans: FileSpans,
+    /// What somebody should look at.
+    pub(crate) doubts: Vec<(Range<usize>, ConfigProblem)>,
 }
 
 /// Where the keys stand that name files.
@@ -167,6 +176,7 @@ const KEYS: &[&str] = &[
     "error_mx",
     "notify_sender",
     "hold",
+    "header",
 ];
 
 /// Those that need `mode = "spool"`.
@@ -191,6 +201,12 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         file_spans.0.extend(reader.span_of(key).map(|span| (key, span)));
     }
     let server_tls = reader.word("server_tls").unwrap_or_default();
+    let (mut header, mut doubts) = (Vec::new(), Vec::new());
+    if let Some(value) = reader.value("header") {
+        let (rules, mistakes) = header::read_all(value, notes, &mut doubts);
+        header = rules;
+        reader.adopt(mistakes);
+    }
     let resource = Resource {
         name: name.unwrap_or_default(),
         mode: reader.word("mode").unwrap_or_default(),
@@ -206,6 +222,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         next_hop: socket_address(&mut reader, "next_hop", notes),
         delivery: routing(&mut reader, server_tls, notes),
         hold: duration(&mut reader, "hold", Duration::from_millis(100), MAX_HOLD, notes),
+        header,
     };
     if resource.mode == ResourceMode::Proxy
         && let Some(key) = SPOOL_KEYS.into_iter().find(|key| reader.value(key).is_some())
@@ -216,7 +233,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         notes.error(file_spans.of("client_tls"), ConfigProblem::NothingToMintAfter);
     }
     notes.adopt(reader.finish());
-    ResourceTable { resource, name_span, file_spans }
+    ResourceTable { resource, name_span, file_spans, doubts }
 }
 
 /// How its mail is delivered.

@@ -69,7 +69,8 @@ impl RelayIo {
         use MessageAction::{Block, Defer, Drop, Pass, Quarantine, Refuse, Rewrite};
         let is_passed_on = judgement.decision.action == Rewrite;
         let mut done = Vec::new();
-        if matches!(judgement.decision.action, Rewrite | Quarantine) {
+        let is_changed = judgement.decision.action == Pass && !self.context.resource.header.is_empty();
+        if is_changed || matches!(judgement.decision.action, Rewrite | Quarantine) {
             let trace = self.trace(number);
             let Context { ledger, setup, resource, clock, next_hop } = &self.context;
             let message = self.message.as_mut().filter(|message| message.number() == number);
@@ -83,7 +84,12 @@ impl RelayIo {
                     trace,
                     unix_micros: clock.unix_micros(),
                 };
-                let means = Means { inspector: &resource.inspector, hold: &setup.hold, limit };
+                let means = Means {
+                    inspector: &resource.inspector,
+                    hold: &setup.hold,
+                    limit,
+                    header: &resource.header,
+                };
                 let remedied = remedy.apply(judgement, message, &facts, means).await;
                 Remedied { judgement, events: done, rewritten: self.rewritten } = remedied;
             } else {

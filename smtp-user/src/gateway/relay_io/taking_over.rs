@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Context, RelayIo};
 use crate::event::session_event::SessionEvent;
 use crate::gateway::leg_io::LegIo;
+use crate::gateway::message::Message;
 use crate::gateway::taker::{Facts, Reception, Taker};
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
@@ -93,8 +94,13 @@ impl RelayIo {
             let what = "hold_elapsed".to_owned();
             let note = SessionEvent::Note { leg: Leg::Client, what, detail: None };
             self.context.ledger.record(Some(number), note);
-            // It is taken now, and judged before it is delivered.
-            self.input(Input::Judged(&judged_later()));
+            // It is taken now, and judged before it is delivered. Its header is what it is whatever that says.
+            let octets = self.message.as_deref().map_or(0, Message::octets);
+            let (later, events) = Box::pin(self.remedy(number, judged_later(octets), limit)).await;
+            for event in events {
+                self.context.ledger.record(Some(number), event);
+            }
+            self.input(Input::Judged(&later.decision));
         }
         judged
     }
@@ -118,10 +124,19 @@ async fn judge_for<T>(judging: impl Future<Output = T>, originator: &mut LegIo) 
 }
 
 /// What a message is let into the spool with that nobody has judged yet.
-fn judged_later() -> Decision {
-    Decision {
-        verdict: MessageVerdict::EngineError,
-        action: MessageAction::Pass,
-        why: "judged before delivery".to_owned(),
+fn judged_later(octets: u64) -> Judgement {
+    Judgement {
+        decision: Decision {
+            verdict: MessageVerdict::EngineError,
+            action: MessageAction::Pass,
+            why: "judged before delivery".to_owned(),
+        },
+        rule: None,
+        ban_for: None,
+        changes: Vec::new(),
+        parts: Vec::new(),
+        engines: Vec::new(),
+        sha256: String::new(),
+        octets,
     }
 }

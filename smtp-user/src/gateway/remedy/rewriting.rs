@@ -3,27 +3,69 @@
 mod cleaning;
 mod finding;
 
+use sha2::{Digest as _, Sha256};
+
 use self::cleaning::{Cleaned, cleaned};
 use self::finding::{Found, Place};
 use crate::action::clk::{self, LockKey};
 use crate::action::notice::{self, Template};
 use crate::action::rewrite::{Edit, Entity, Piece, plan};
 use crate::event::session_event::{PartRecord, SessionEvent};
+use crate::gateway::remedy::Means;
 use crate::gateway::remedy::signatures::{DKIM, SIGNED, has_dkim, is_signed_content};
-use crate::gateway::remedy::{Facts, Means};
 use crate::inspect::judgement::Judgement;
 use crate::inspect::ruled::{Change, Replacement};
 use crate::model::decision::{Decision, MessageAction};
 use crate::model::message_octets::MessageOctets as _;
+use crate::model::session_id::MessageId;
 use crate::transport::held_message::{HeldMessage, HoldError};
 use crate::wire::mime::walk::Walker;
 
 /// A rewritten message that may pass.
 #[derive(Debug)]
-pub(super) struct Rewritten {
-    pub(super) held: HeldMessage,
-    pub(super) event: SessionEvent,
-    pub(super) trace: String,
+pub(crate) struct Rewritten {
+    pub(crate) held: HeldMessage,
+    /// Its octets.
+    pub(super) octets: u64,
+    /// Of those octets, hexadecimal.
+    pub(super) sha256: String,
+    /// What was done, one by one.
+    pub(super) changes: Vec<String>,
+    /// Signatures that no longer hold.
+    pub(super) broken: Vec<String>,
+    /// What was done, for the trace field.
+    pub(super) done: Vec<String>,
+}
+
+impl Rewritten {
+    /// The same with what was done before.
+    pub(super) fn behind(mut self, mut before: Self) -> Self {
+        before.changes.append(&mut self.changes);
+        before.done.append(&mut self.done);
+        self.broken.retain(|word| !before.broken.contains(word));
+        before.broken.append(&mut self.broken);
+        Self { changes: before.changes, broken: before.broken, done: before.done, ..self }
+    }
+
+    /// For the record.
+    pub(crate) fn event(&self) -> SessionEvent {
+        SessionEvent::Rewritten {
+            changes: self.changes.clone(),
+            broken: self.broken.clone(),
+            octets: self.octets,
+            sha256: self.sha256.clone(),
+        }
+    }
+
+    /// For the trace fields.
+    pub(crate) fn trace(&self) -> String {
+        let broken = if self.broken.is_empty() {
+            String::new()
+        } else {
+            format!("; no longer valid: {}", self.broken.join(", "))
+        };
+        format!("{}{broken}", self.done.join("; "))
+    }
 }
 
 /// Why there is none.
@@ -62,7 +104,7 @@ pub(super) async fn rewrite(
     lock_key: Option<&LockKey>,
     judgement: &Judgement,
     old: &HeldMessage,
-    facts: &Facts,
+    id: MessageId,
     means: Means<'_>,
 ) -> Result<Rewritten, No> {
     let rewriting = means.inspector.rewriting();
@@ -80,14 +122,14 @@ pub(super) async fn rewrite(
             broken.push(word.to_owned());
         }
     }
-    let (edits, changes) = edits(lock_key, judgement, (old, found), facts, means).map_err(impossible)?;
+    let (edits, changes) = edits(lock_key, judgement, (old, found), id, means).map_err(impossible)?;
     if edits.is_empty() {
         return Err(No::Needless);
     }
     let replaced: Vec<String> = edits.iter().map(|edit| edit.span.number.clone()).collect();
     let pieces =
         plan(old.len(), edits).map_err(|_| impossible(Cannot("its parts have no places of their own")))?;
-    let held = write(old, pieces, means).await.map_err(impossible)?;
+    let held = write(old, pieces, means, None).await.map_err(impossible)?;
     let again = judge_again(&held, replaced.clone(), means).await.map_err(impossible)?;
     match again.decision.action {
         MessageAction::Pass => {}
@@ -99,8 +141,11 @@ pub(super) async fn rewrite(
     }
     Ok(Rewritten {
         held,
-        trace: trace(&replaced, &broken),
-        event: SessionEvent::Rewritten { changes, broken, octets: again.octets, sha256: again.sha256 },
+        octets: again.octets,
+        sha256: again.sha256,
+        changes,
+        broken,
+        done: vec![done(&replaced)],
     })
 }
 
@@ -130,7 +175,7 @@ fn edits(
     lock_key: Option<&LockKey>,
     judgement: &Judgement,
     (old, found): (&HeldMessage, Found),
-    facts: &Facts,
+    id: MessageId,
     means: Means<'_>,
 ) -> Result<(Vec<Edit>, Vec<String>), Cannot> {
     let rewriting = means.inspector.rewriting();
@@ -158,20 +203,18 @@ fn edits(
         let name = names.iter().find(|name| !name.contains("=?")).or(names.first());
         let name = name.map_or("", String::as_str);
         let Place { span, content, .. } = place;
-        let with = replacement(lock_key, &rewriting.notice, &change, why.as_deref(), name, content, facts)?;
+        let with = replacement(lock_key, &rewriting.notice, &change, why.as_deref(), name, content, id)?;
         texts.push(why.map_or_else(|| change.text(), |why| format!("{}: {why}", change.text())));
         edits.push(Edit { span, header, with });
     }
     Ok((edits, texts))
 }
 
-/// The field that says what was done.
-fn trace(numbers: &[String], broken: &[String]) -> String {
+/// What was done, for the trace field.
+fn done(numbers: &[String]) -> String {
     let shown: Vec<&str> = numbers.iter().take(MOST_NUMBERS).map(String::as_str).collect();
     let more = if numbers.len() > MOST_NUMBERS { " and others" } else { "" };
-    let broken =
-        if broken.is_empty() { String::new() } else { format!("; no longer valid: {}", broken.join(", ")) };
-    format!("part {}{more} replaced{broken}", shown.join(", "))
+    format!("part {}{more} replaced", shown.join(", "))
 }
 
 /// What comes in place of a part, which has a name of its own besides that of what the rule is about.
@@ -182,9 +225,9 @@ fn replacement(
     why: Option<&str>,
     own_name: &str,
     content: Option<Vec<u8>>,
-    facts: &Facts,
+    id: MessageId,
 ) -> Result<Entity, Cannot> {
-    let message = facts.id.to_string();
+    let message = id.to_string();
     let within = if change.name == own_name || own_name.is_empty() || change.name.is_empty() {
         String::new()
     } else {
@@ -241,16 +284,32 @@ fn rest<'p>(parts: &'p [PartRecord], replaced: &[String]) -> Vec<(&'p str, &'p s
         .collect()
 }
 
-async fn write(old: &HeldMessage, pieces: Vec<Piece>, means: Means<'_>) -> Result<HeldMessage, Cannot> {
+/// Puts the pieces together; what is written goes by a digest, if one is wanted.
+pub(super) async fn write(
+    old: &HeldMessage,
+    pieces: Vec<Piece>,
+    means: Means<'_>,
+    mut digest: Option<&mut Sha256>,
+) -> Result<HeldMessage, Cannot> {
     let mut new = HeldMessage::new(means.hold.clone());
+    let mut seen = |octets: &[u8]| {
+        if let Some(digest) = &mut digest {
+            digest.update(octets);
+        }
+    };
     for piece in pieces {
         match piece {
-            Piece::Insert(octets) => new.append(&octets).await?,
+            Piece::Insert(octets) => {
+                seen(&octets);
+                new.append(&octets).await?;
+            }
             Piece::Copy(range) => {
                 let mut at = range.start;
                 while at < range.end {
                     let end = range.end.min(at + BLOCK as u64);
-                    new.append(&read(old, at, end)?).await?;
+                    let octets = read(old, at, end)?;
+                    seen(&octets);
+                    new.append(&octets).await?;
                     at = end;
                 }
             }

@@ -74,6 +74,7 @@ pub(super) struct Plan {
     pub(super) tls: tls::config::Config,
     pub(super) reception: Option<Reception>,
     pub(super) inspection: crate::inspect::Config,
+    pub(super) header: Vec<crate::action::header::HeaderRule>,
     pub(super) remedy: Option<Arc<Remedy>>,
 }
 
@@ -92,6 +93,7 @@ impl Plan {
             },
             reception: None,
             inspection: crate::inspect::Config::default(),
+            header: Vec::new(),
             remedy: None,
         }
     }
@@ -107,6 +109,7 @@ impl Plan {
             server_tls: self.server_tls,
             tls: TlsContext::new(self.tls).unwrap(),
             inspector: Inspector::new(self.inspection).unwrap(),
+            header: self.header,
             reception: self.reception,
         };
         let setup = Setup {

@@ -133,3 +133,50 @@ async fn a_rewritten_message_is_in_the_spool_as_it_goes_on() {
     client.ask("QUIT", "221").await;
     rig.accounts(1).await;
 }
+
+#[tokio::test]
+async fn a_message_that_is_judged_later_has_the_header_that_rules_ask_for() {
+    use crate::action::header::HeaderRule;
+    use crate::action::substitution::Substitution;
+    let (folder, spool, mut plan) = plan(10);
+    // An engine that takes the call and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = silent.local_addr().unwrap();
+    let address = crate::engine::config::Address::Tcp(local.to_string());
+    plan.inspection.engines = vec![crate::engine::config::Config::clamd("silent", address)];
+    plan.reception.as_mut().unwrap().hold = Duration::from_millis(20);
+    let rule = |field: &str, left, right| HeaderRule {
+        field: field.to_owned(),
+        substitution: Substitution::parse(left, right).unwrap(),
+    };
+    plan.header = vec![rule("From", "*@old.test", "&@new.test"), rule("Received", "*", "")];
+    let (quarantine, _) = Store::open(&folder.path().join("kept")).unwrap();
+    plan.remedy = Some(Arc::new(Remedy {
+        quarantine: quarantine.clone(),
+        keep_for: Duration::from_hours(1),
+        keep_originals_for: Duration::from_hours(1),
+        lock_key: None,
+        bans: Arc::new(NoSourceBans),
+    }));
+    let rig = plan.build();
+    let mut client = Dialogue::call(rig.address).await;
+    greet(&mut client).await;
+    client.ask("MAIL FROM:<a@client.test>", "250").await;
+    client.ask("RCPT TO:<b@server.test>", "250").await;
+    client.ask("DATA", "354").await;
+    client.ask("Received: x\r\nFrom: <al@old.test>\r\nReceived: y\r\n\r\ntext\r\n.", "250").await;
+    let [(id, _)] = spool.all()[..] else { panic!("{:?}", spool.all()) };
+    let (_, message) = spool.load(id).unwrap();
+    let body = spool.body(&message).unwrap();
+    let mut octets = vec![0; usize::try_from(body.len()).unwrap()];
+    body.read_at(0, &mut octets).unwrap();
+    let text = String::from_utf8(octets).unwrap();
+    assert_eq!(text, "X-Postern-Hops: 2\r\nFrom: <al@new.test>\r\n\r\ntext\r\n");
+    assert!(message.judgement.is_none() && message.hops == 2, "{message:?}");
+    let expected = "X-Postern-Rewritten: Received removed; From rewritten\r\n";
+    assert!(message.trace.ends_with(expected), "{message:?}");
+    assert!(quarantine.list().unwrap().entries.is_empty());
+    assert!(rig.notes().contains(&"hold_elapsed".to_owned()));
+    client.ask("QUIT", "221").await;
+    rig.accounts(1).await;
+}

@@ -97,7 +97,7 @@ impl Relay {
             // Nothing behind it is read.
             return self.end_with(refusal, Disposition::Refused(defect.name().to_owned()));
         }
-        self.final_reply(&refusal.reply(), false);
+        self.final_reply(&replies::defective(defect), false);
         if matches!(self.client, Client::Ready) {
             self.abandon();
         } else {

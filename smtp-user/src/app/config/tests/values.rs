@@ -95,6 +95,7 @@ fn the_samples_examples_are_clean_too() {
             next_hop: None,
             delivery: Routing { notify_sender: true, ..Routing::default() },
             hold: None,
+            header: Vec::new(),
         }]
     );
 }
