@@ -11,6 +11,7 @@ pub mod exit_code;
 pub mod explain;
 pub mod failure;
 pub(crate) mod file;
+mod forecasters;
 pub mod gateway_args;
 pub mod lock;
 pub mod mistake;
@@ -22,6 +23,7 @@ pub mod quantity;
 pub mod quarantine;
 pub mod queue;
 pub mod records_args;
+pub mod replay;
 pub mod route;
 pub mod rules;
 pub mod scan;
@@ -79,6 +81,7 @@ fn run(command: &Command) -> anyhow::Result<process::ExitCode> {
         Command::Uninspected(args) => uninspected::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Scan(args) => scan::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::ScanWorker => {
             crate::worker::process::work()?;
             Ok(process::ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! for. It never decides what a command may do, nor what a message is: that is for `session` and `inspect`.
 
 pub mod admission;
+pub mod forecast;
 pub mod original_destination;
 pub mod quarantine;
 pub mod remedy;

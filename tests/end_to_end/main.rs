@@ -8,6 +8,7 @@ mod clean_mail;
 mod daemon_is_killed;
 mod disconnects;
 mod dot_stuffing;
+mod dry_run;
 mod eicar_is_refused;
 #[path = "../corpus/ends_of_data.rs"]
 mod ends_of_data;
@@ -25,6 +26,7 @@ mod processes_are_killed;
 mod real_clamd;
 mod real_clients;
 mod real_icap;
+mod replay;
 mod selftest;
 mod slow_clients;
 mod smuggling;

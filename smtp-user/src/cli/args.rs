@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::app::dequeuer;
 use crate::app::run;
 use crate::cli::{
-    ban, ca, check, clean, conns, doctor, explain, lock, path, probe, quarantine, queue, rules, scan,
+    ban, ca, check, clean, conns, doctor, explain, lock, path, probe, quarantine, queue, replay, rules, scan,
     selftest, sessions, set, stat, stop, uninspected,
 };
 
@@ -62,6 +62,8 @@ pub enum Command {
     Selftest(selftest::SelftestArgs),
     /// Judge messages from files, without a gateway.
     Scan(scan::ScanArgs),
+    /// Judge retained mail again, by another configuration, and show what would be decided otherwise.
+    Replay(replay::ReplayArgs),
     /// Unpack what comes in on standard input; started by the daemon, not by people.
     #[command(hide = true)]
     ScanWorker,

@@ -36,6 +36,17 @@ pub enum CommandError {
         /// One that is.
         suggestion: Option<String>,
     },
+    /// Misspelt, or of another configuration.
+    #[error(
+        "the configuration has no resource {name:?}{}",
+        suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean {s:?}?"))
+    )]
+    NoResource {
+        /// The name.
+        name: String,
+        /// One that there is.
+        suggestion: Option<String>,
+    },
     /// The kernel has no route back to the flow's source.
     #[error("cannot tell by which interface {address} comes in ({reason}); say --ingress NAME")]
     UnknownIngress {
@@ -78,9 +89,10 @@ impl CommandError {
     /// How the command ends.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Value { .. } | Self::NotAGatewayInterface { .. } | Self::UnknownIngress { .. } => {
-                ExitCode::Usage
-            }
+            Self::Value { .. }
+            | Self::NotAGatewayInterface { .. }
+            | Self::NoResource { .. }
+            | Self::UnknownIngress { .. } => ExitCode::Usage,
             Self::NoBan { .. } | Self::Refused { .. } | Self::ManySessions { .. } => ExitCode::Data,
             Self::NoSuchSession { .. } | Self::NoSuchMessage { .. } => ExitCode::NoInput,
         }

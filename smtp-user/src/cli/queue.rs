@@ -185,7 +185,7 @@ impl QueueArgs {
 }
 
 /// Every message there is, oldest first; what cannot be read is told, and does not keep the others from being shown.
-fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>> {
+pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>> {
     use anyhow::Context as _;
     let mut messages: Vec<(Place, QueuedMessage)> = Vec::new();
     for place in Place::ALL {

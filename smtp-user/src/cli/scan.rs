@@ -1,6 +1,9 @@
 //! `postern scan`: judges messages from files as the gateway would, without a gateway.
 
-use std::fmt::Write as _;
+mod dry_run;
+mod line_ends;
+mod report;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,89 +11,148 @@ use std::process;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde::Serialize;
 
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, inspection};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::forecasters::Forecasters;
 use crate::cli::output;
+use crate::cli::records_args::RecordsArgs;
+use crate::cli::scan::report::Report;
 use crate::engine::hash_list::DigestKinds;
-use crate::event::sentence::{printable, type_text};
-use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::inspect::inspector::InspectorError;
 use crate::inspect::{Inspector, Judgement};
-use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::transport::held_message::{HeldMessage, HoldLimits};
 use crate::worker::pool::Pool;
 
 /// Judge messages from files as the gateway would: the decision, and what every stage did with every part.
+///
+/// With `--dry-run` also what would follow: the reply, what the next hop would get, what would be kept. It goes by the code
+/// that the gateway goes by, and nothing is sent or kept.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 all are clean, 1 one is not, 75 an engine could not be asked.\n\n\
-                  Examples:\n  postern scan message.eml\n  postern scan --json --config postern.toml *.eml")]
+                  Examples:\n  postern scan message.eml\n  postern scan --json --config postern.toml *.eml\n  \
+                  postern scan --dry-run --policy new.toml --output goes-on.eml message.eml")]
 pub struct ScanArgs {
     /// Messages as files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Configuration file with the limits, lists and engines; without one, and without
     /// /etc/postern/postern.toml, the defaults.
-    #[arg(short, long, value_name = "CONFIG")]
+    #[arg(short, long, visible_alias = "policy", value_name = "CONFIG")]
     pub config: Option<PathBuf>,
+    /// Say as well what the gateway would do: reply, what goes on, what is kept.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The resource whose mail it is; without one, the first of the configuration.
+    #[arg(long, value_name = "NAME", requires = "dry_run")]
+    pub resource: Option<String>,
+    /// Write what the next hop would get into this file, without trace fields.
+    #[arg(short, long, value_name = "FILE", requires = "dry_run")]
+    pub output: Option<PathBuf>,
+    /// Write over the file.
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
 }
 
+impl ScanArgs {
+    /// What `postern explain --dry-run` is: the same for one message.
+    pub(super) fn dry_run_of(file: &Path, policy: Option<&PathBuf>, with: &RecordsArgs) -> Self {
+        let config = policy.or(with.config.as_ref()).cloned();
+        let files = vec![file.to_owned()];
+        Self { files, config, json: with.json, dry_run: true, resource: None, output: None, force: false }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
-    let mut configuration = configuration(args.config.as_deref())?;
-    // Here nobody waits for the next message.
-    configuration.digests = DigestKinds { sha1: true, md5: true };
-    let inspector = Inspector::with_workers(configuration, Arc::new(Pool::of_this_program()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
+    if args.dry_run { runtime.block_on(dry_run(args)) } else { runtime.block_on(scan(args)) }
+}
+
+async fn scan(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
+    let config = configuration(args.config.as_deref())?;
+    let mut looks = inspection::within(&config.inspection, Path::new(&config.file));
+    // Here nobody waits for the next message.
+    looks.digests = DigestKinds { sha1: true, md5: true };
+    let inspector = Inspector::with_workers(looks, Arc::new(Pool::of_this_program()))?;
     let mut worst = ExitCode::Ok;
     for file in &args.files {
-        let judgement = runtime.block_on(judge(&inspector, file))?;
-        let report = Report::new(file, judgement);
-        worst = worse(worst, report.exit_code());
-        if args.json {
-            output::json_lines([&report])?;
-        } else {
-            output::text(&report.text())?;
-        }
+        let report = Report::new(file, judge(&inspector, file).await?);
+        worst = worse(worst, print(&report, args.json)?);
     }
     Ok(worst.into())
 }
 
-fn configuration(path: Option<&Path>) -> anyhow::Result<crate::inspect::Config> {
+async fn dry_run(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
+    if let (Some(output), [_, _, ..]) = (&args.output, args.files.as_slice()) {
+        return Err(ScanError::OneOutput { path: output.clone() }.into());
+    }
+    let config = configuration(args.config.as_deref())?;
+    let forecasters = Forecasters::new(&config)?;
+    let of = forecasters.of(args.resource.as_deref())?;
+    let output = args.output.as_deref().map(|path| (path, args.force));
+    let mut worst = ExitCode::Ok;
+    for file in &args.files {
+        let report = Box::pin(dry_run::foretell(&forecasters, &of, file, output)).await?;
+        worst = worse(worst, print(&report, args.json)?);
+    }
+    Ok(worst.into())
+}
+
+fn print(report: &Report, json: bool) -> io::Result<ExitCode> {
+    if json {
+        output::json_lines([report])?;
+    } else {
+        output::text(&report.text())?;
+    }
+    Ok(report.exit_code())
+}
+
+fn configuration(path: Option<&Path>) -> anyhow::Result<Config> {
     let default = Path::new(DEFAULT_CONFIG_PATH);
-    let Some(path) = path.or_else(|| default.exists().then_some(default)) else {
-        return Ok(crate::inspect::Config::default());
-    };
-    Ok(inspection::within(&Config::load(path)?.inspection, path))
+    match path.or_else(|| default.exists().then_some(default)) {
+        Some(path) => Ok(Config::load(path)?),
+        None => Ok(Config::default()),
+    }
 }
 
 /// Octets read at a time.
 const CHUNK: usize = 64 << 10;
 
+fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).with_context(|| ScanError::Read { path: path.to_owned() })?;
+    Ok(Box::new(file))
+}
+
+/// Reads the next octets; none are left if it gives 0.
+fn read(source: &mut dyn Read, room: &mut [u8], path: &Path) -> anyhow::Result<usize> {
+    loop {
+        match source.read(room) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read.with_context(|| ScanError::Read { path: path.to_owned() }),
+        }
+    }
+}
+
 async fn judge(inspector: &Inspector, path: &Path) -> anyhow::Result<Judgement> {
-    let cannot = || ScanError::Read { path: path.to_owned() };
-    let mut source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).with_context(cannot)?)
-    };
+    let mut source = open(path)?;
     let limits = HoldLimits { max_octets: u64::MAX, ..HoldLimits::new(&std::env::temp_dir()) };
     let (mut held, mut inspection) = (HeldMessage::new(limits), inspector.begin());
     let mut room = vec![0; CHUNK];
     loop {
-        let count = match source.read(&mut room) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).with_context(cannot),
-        };
+        let count = read(source.as_mut(), &mut room, path)?;
+        if count == 0 {
+            break;
+        }
         let octets = room.get(..count).unwrap_or_default();
         inspection.push(octets);
         held.append(octets).await?;
@@ -108,12 +170,19 @@ pub enum ScanError {
         /// The file.
         path: PathBuf,
     },
+    /// One would be written over the other.
+    #[error("{} takes what goes on of one message, and there are several", path.display())]
+    OneOutput {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl From<&ScanError> for ExitCode {
     fn from(error: &ScanError) -> Self {
         match error {
             ScanError::Read { .. } => Self::NoInput,
+            ScanError::OneOutput { .. } => Self::Usage,
         }
     }
 }
@@ -121,92 +190,6 @@ impl From<&ScanError> for ExitCode {
 impl From<&InspectorError> for ExitCode {
     fn from(_: &InspectorError) -> Self {
         Self::Config
-    }
-}
-
-/// What is printed.
-#[derive(Debug, Serialize)]
-struct Report {
-    file: String,
-    verdict: MessageVerdict,
-    action: MessageAction,
-    why: String,
-    /// The rule on parts that decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    part_rule: Option<String>,
-    octets: u64,
-    sha256: String,
-    parts: Vec<PartRecord>,
-    engines: Vec<SessionEvent>,
-}
-
-impl Report {
-    fn new(file: &Path, judgement: Judgement) -> Self {
-        Self {
-            file: file.display().to_string(),
-            verdict: judgement.decision.verdict,
-            action: judgement.decision.action,
-            why: judgement.decision.why,
-            part_rule: judgement.rule,
-            octets: judgement.octets,
-            sha256: judgement.sha256,
-            parts: judgement.parts,
-            engines: judgement.engines,
-        }
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        match self.verdict {
-            MessageVerdict::Clean if self.action == MessageAction::Pass => ExitCode::Ok,
-            MessageVerdict::EngineError => ExitCode::TempFail,
-            _ => ExitCode::NotClean,
-        }
-    }
-
-    fn text(&self) -> String {
-        let verdict = match self.verdict {
-            MessageVerdict::Clean => "clean",
-            MessageVerdict::Infected => "infected",
-            MessageVerdict::Ambiguous => "ambiguous",
-            MessageVerdict::Encrypted => "encrypted",
-            MessageVerdict::LimitExceeded => "limit exceeded",
-            MessageVerdict::Unsupported => "unsupported",
-            MessageVerdict::EngineError => "engine error",
-        };
-        let action = match self.action {
-            MessageAction::Pass => "pass",
-            MessageAction::Refuse => "refuse",
-            MessageAction::Defer => "defer",
-            MessageAction::Rewrite => "rewrite",
-            MessageAction::Quarantine => "quarantine",
-            MessageAction::Drop => "drop",
-            MessageAction::Block => "block",
-        };
-        let by = self.part_rule.as_ref().map(|rule| format!(" by rule \"{}\"", printable(rule)));
-        let by = by.unwrap_or_default();
-        let mut text = format!("{}: {verdict}, {action}{by}: {}\n", printable(&self.file), self.why);
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "  {} octets, sha256 {}", self.octets, self.sha256);
-        for part in &self.parts {
-            let names: Vec<_> = part.names.iter().map(|name| format!(" \"{}\"", printable(name))).collect();
-            let names = names.concat();
-            let PartRecord { part: number, encoding, octets, .. } = part;
-            let (number, what) = (printable(number), type_text(part));
-            let _ = writeln!(text, "  part {number}{names}: {what}, {encoding}, {octets} octets");
-            if !part.sha256.is_empty() {
-                let _ = writeln!(text, "    sha256 {}", part.sha256);
-            }
-            for (stage, result) in &part.stages {
-                let _ = writeln!(text, "    {stage}: {}", printable(result));
-            }
-        }
-        for event in &self.engines {
-            let SessionEvent::Engine { engine, version, result, detail, micros } = event else { continue };
-            let version = version.as_deref().map_or(String::new(), |version| format!(" ({version})"));
-            let detail = detail.as_deref().map_or(String::new(), |detail| format!(": {}", printable(detail)));
-            let _ = writeln!(text, "  engine {engine}{version}: {result}{detail}, {micros} us");
-        }
-        text
     }
 }
 

@@ -143,6 +143,11 @@ impl Message {
         &self.held
     }
 
+    /// The way it is held.
+    pub(crate) fn into_held(self) -> HeldMessage {
+        self.held
+    }
+
     /// Puts another form of it in its place.
     pub(crate) fn replace(&mut self, held: HeldMessage) {
         self.held = held;

@@ -45,6 +45,19 @@ pub enum MessageAction {
 }
 
 impl MessageAction {
+    /// The word used in configuration, records and output.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Refuse => "refuse",
+            Self::Defer => "defer",
+            Self::Rewrite => "rewrite",
+            Self::Quarantine => "quarantine",
+            Self::Drop => "drop",
+            Self::Block => "block",
+        }
+    }
+
     /// Whether the next hop gets the message, as it is or rewritten.
     pub const fn passes(&self) -> bool {
         matches!(self, Self::Pass | Self::Rewrite)

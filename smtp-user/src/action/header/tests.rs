@@ -123,7 +123,7 @@ fn field() -> impl Strategy<Value = String> {
     let line = "[ -~]{0,30}";
     let more = prop::collection::vec("[ \t][!-~][ -~]{0,20}", 0..3);
     (name, line, more).prop_map(|(name, line, more)| {
-        let folded: String = more.iter().map(|line| format!("\r\n{line}")).collect();
+        let folded: String = more.iter().flat_map(|line| ["\r\n", line]).collect();
         format!("{name}: {line}{folded}\r\n")
     })
 }

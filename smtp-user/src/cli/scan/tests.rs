@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use super::{Report, judge, worse};
+use super::report::Report;
+use super::{judge, worse};
 use crate::cli::exit_code::ExitCode;
 use crate::engine::eicar::eicar;
 use crate::inspect::{Config, Inspector};

@@ -54,14 +54,13 @@ pub(crate) async fn plan(
     if judgement.decision.action.passes() && !means.header.is_empty() {
         let goes_on = new.as_ref().map_or(message, |new| &new.held);
         match headers::rewrite(goes_on, means).await {
-            Ok(None) => {}
+            Ok(None) | Err(No::Needless) => {}
             Ok(Some(header)) => {
                 new = Some(match new {
                     Some(before) => header.behind(before),
                     None => header,
                 });
             }
-            Err(No::Needless) => {}
             Err(No::Judged(again)) => judgement.decision = *again,
             Err(No::Impossible { why, action }) => {
                 new = None;
