@@ -22,13 +22,14 @@ const WORDS: [&str; 6] = [
 ];
 /// Words that are found and are no reasons: of waits and of a defect that end no session, of notes, of files, of
 /// signatures.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "no_room",
     "time_out_judgement",
     "time_out_quit",
     "time_out",
     "records_lost",
     "records",
+    "dequeuer",
     "jsonl",
     "dkim",
     "signed",
