@@ -16,6 +16,8 @@ const BEFORE: &str = "From: \"Al\" <al@smtp.weirdal.com>\r\nReceived: from a\r\n
 const AFTER: &str = "From: \"Al\" <al@weirdal.com>\r\nX-Postern-Hops: 2\r\nTo: bob@smtp.weirdal.com\r\n\
                      Cc: x@x.test,\r\n y@weirdal.com\r\nReceived-SPF: pass\r\nX-Mailer: M 1.0\r\nSubject: s\r\n\r\n.Received: d\r\n";
 
+const ENVELOPE: &str = "[[resource.envelope]]\npath = [\"sender\", \"recipient\"]\nleft = \"*@*.test\"\nright = \"&@&.example\"\n";
+
 /// Sends the message; gives what stands before the message's own first field at the next hop, and the rest.
 fn sent(scene: &Scene<'_>, message: &str) -> (String, String) {
     scene.greeted().mail(message.as_bytes()).expect(250);
@@ -72,4 +74,20 @@ fn fields_change_on_the_way_to_a_next_hop() {
 fn fields_change_on_the_way_through_the_spool() {
     requires_root!();
     play(&MailConfig::spooling("").with(RULES), Script::ordinary(), fields_change);
+}
+
+#[test]
+fn the_envelope_changes_by_rules_of_its_own() {
+    requires_root!();
+    for config in [MailConfig::plain().with(ENVELOPE), MailConfig::spooling("").with(ENVELOPE)] {
+        play(&config, Script::ordinary(), |scene| {
+            scene.greeted().mail(BEFORE.as_bytes()).expect(250);
+            let deliveries = scene.next_hop.wait_for_deliveries(1);
+            let delivery = &deliveries[0];
+            assert!(delivery.from.starts_with("<a@client.example>"), "{delivery:?}");
+            assert!(delivery.to[0].starts_with("<b@server.example>"), "{delivery:?}");
+            let text = String::from_utf8_lossy(&delivery.octets);
+            assert!(text.ends_with(BEFORE) && text.contains("for <b@server.example>;"), "{text}");
+        });
+    }
 }

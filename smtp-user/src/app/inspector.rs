@@ -252,6 +252,7 @@ fn resource(
         tls: tls_files::context(config, resource)?,
         inspector: inspector.clone(),
         header: resource.header.clone(),
+        envelope: resource.envelope.clone(),
         reception,
     })
 }

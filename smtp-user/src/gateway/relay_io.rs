@@ -6,6 +6,7 @@
 
 mod arriving;
 mod effects;
+mod readdressing;
 mod remedying;
 mod taking_over;
 mod upgrade;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::envelope::EnvelopeRule;
 use crate::action::header::HeaderRule;
 use crate::gateway::admission::Bounds;
 use crate::gateway::remedy::Remedy;
@@ -68,6 +69,8 @@ pub struct Resource {
     pub inspector: Inspector,
     /// What is done about header fields.
     pub header: Vec<HeaderRule>,
+    /// What is done about paths of the envelope.
+    pub envelope: Vec<EnvelopeRule>,
     /// What the gateway takes messages over with; without it, the next hop does.
     pub reception: Option<Reception>,
 }

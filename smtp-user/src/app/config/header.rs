@@ -108,7 +108,7 @@ fn check(
 }
 
 /// Whether it is one where `&` stands for something harmless.
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let is_harmless = |c: char| !c.is_whitespace() && !"<>()[],;:\"\\".contains(c);
     text.chars().all(is_harmless)
         && text

@@ -11,11 +11,12 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::action::envelope::EnvelopeRule;
 use crate::action::header::HeaderRule;
 use crate::app::config::document::Notes;
-use crate::app::config::header;
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::spool::duration;
+use crate::app::config::{envelope, header};
 use crate::delivery::settings::{NextHopName, Routing};
 pub use crate::model::server_tls::ServerTls;
 use crate::policy::action::UnknownWord;
@@ -50,6 +51,8 @@ pub struct Resource {
     pub hold: Option<Duration>,
     /// What is done about header fields of its mail.
     pub header: Vec<HeaderRule>,
+    /// What is done about paths of its envelopes.
+    pub envelope: Vec<EnvelopeRule>,
 }
 
 /// How long the final reply waits for the verdict, unless the resource says otherwise.
@@ -177,6 +180,7 @@ const KEYS: &[&str] = &[
     "notify_sender",
     "hold",
     "header",
+    "envelope",
 ];
 
 /// Those that need `mode = "spool"`.
@@ -207,6 +211,12 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         header = rules;
         reader.adopt(mistakes);
     }
+    let mut envelope = Vec::new();
+    if let Some(value) = reader.value("envelope") {
+        let (rules, mistakes) = envelope::read_all(value, notes);
+        envelope = rules;
+        reader.adopt(mistakes);
+    }
     let resource = Resource {
         name: name.unwrap_or_default(),
         mode: reader.word("mode").unwrap_or_default(),
@@ -223,6 +233,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         delivery: routing(&mut reader, server_tls, notes),
         hold: duration(&mut reader, "hold", Duration::from_millis(100), MAX_HOLD, notes),
         header,
+        envelope,
     };
     if resource.mode == ResourceMode::Proxy
         && let Some(key) = SPOOL_KEYS.into_iter().find(|key| reader.value(key).is_some())

@@ -31,10 +31,12 @@ impl RelayIo {
                 }
             }
             Effect::Command(octets) if self.taker.is_some() => {
+                let octets = self.readdressed(octets);
                 self.envelope.command(&octets);
                 self.answer_here(&octets);
             }
             Effect::Command(octets) => {
+                let octets = self.readdressed(octets);
                 self.envelope.command(&octets);
                 self.server.gather(octets);
                 if self.server.is_full() {
@@ -86,7 +88,7 @@ impl RelayIo {
             }
             SessionEvent::Auth { code: 235, .. } => self.facts.authenticated = true,
             SessionEvent::Envelope { to, .. } => {
-                self.envelope.accepted.clone_from(to);
+                self.envelope.accepted = self.readdressed_paths(to);
             }
             SessionEvent::NextHop { outcome, greeting } if self.taker.is_some() => {
                 "spool".clone_into(outcome);

@@ -75,6 +75,7 @@ pub(super) struct Plan {
     pub(super) reception: Option<Reception>,
     pub(super) inspection: crate::inspect::Config,
     pub(super) header: Vec<crate::action::header::HeaderRule>,
+    pub(super) envelope: Vec<crate::action::envelope::EnvelopeRule>,
     pub(super) remedy: Option<Arc<Remedy>>,
 }
 
@@ -94,6 +95,7 @@ impl Plan {
             reception: None,
             inspection: crate::inspect::Config::default(),
             header: Vec::new(),
+            envelope: Vec::new(),
             remedy: None,
         }
     }
@@ -110,6 +112,7 @@ impl Plan {
             tls: TlsContext::new(self.tls).unwrap(),
             inspector: Inspector::new(self.inspection).unwrap(),
             header: self.header,
+            envelope: self.envelope,
             reception: self.reception,
         };
         let setup = Setup {

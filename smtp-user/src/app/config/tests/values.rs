@@ -96,6 +96,7 @@ fn the_samples_examples_are_clean_too() {
             delivery: Routing { notify_sender: true, ..Routing::default() },
             hold: None,
             header: Vec::new(),
+            envelope: Vec::new(),
         }]
     );
 }
