@@ -15,3 +15,4 @@ pub mod server_tls;
 pub mod session_id;
 pub mod source_bans;
 pub mod tls_facts;
+pub mod tracking;

@@ -188,3 +188,33 @@ fn another_configuration_reaches_the_dequeuer() {
         });
     });
 }
+
+#[test]
+fn rules_that_are_loaded_hold_for_the_gateways_own_deliveries_if_they_are_to() {
+    requires_root!();
+    let elsewhere = SocketAddr::new(Family::V4.server(), 2525);
+    let config = MailConfig::spooling("")
+        .with(&format!("delivery_servers = [\"{elsewhere}\"]\ncheck_rule_base = true"));
+    alone(&config, |topology, gateway, server| {
+        let next_hop = NextHop::start(&topology.server, elsewhere, Script::ordinary());
+        let mut originator = Originator::greeted(&topology.client, server);
+        originator.mail(&mail::note("allowed")).expect(250);
+        next_hop.wait_for_deliveries(1);
+        let text = config.text();
+        let rules =
+            &text[text.find("[[rule]]").expect("rules")..text.find("[[resource]]").expect("resources")];
+        gateway.load_rules(&format!(
+            "[[rule]]\nname = \"nothing there\"\nservice = [\"tcp/2525\"]\naction = \"drop\"\n\n{rules}"
+        ));
+        let folder = config.folder().join("records");
+        // The daemon looks a few times a second whether somebody has changed the rules.
+        wait_until("mail is not allowed there", SOON, || {
+            originator.mail(&mail::note("perhaps")).expect(250);
+            records::read(&folder).iter().any(|record| {
+                record["outcome"] == "failed"
+                    && record["track"] == "log"
+                    && record["why"].as_str().is_some_and(|why| why.contains("\"nothing there\""))
+            })
+        });
+    });
+}

@@ -88,6 +88,7 @@ impl Inspector {
         let Listeners { v4, v6 } = Listeners::open()?;
         divert::add_routes().await?;
         let keeper = Keeper::start(&quarantine, &config, intake.as_ref(), &recorder)?;
+        let rules = setup.rules.clone();
         let surroundings = Surroundings {
             recorder,
             clock: Arc::new(SystemClock),
@@ -99,7 +100,7 @@ impl Inspector {
             .context("starting the inspector")?;
         let launch = Launch { pin_dir: gateway.pin_dir().to_owned(), log: log.clone() };
         let store = match intake {
-            Some(intake) => Some(StoreAndForward::start(intake, &config, launch).await?),
+            Some(intake) => Some(StoreAndForward::start(intake, &config, &rules, launch).await?),
             None => None,
         };
         // Whoever is told that the gateway is ready finds its flows inspected.
@@ -122,6 +123,11 @@ impl Inspector {
                     match follow_rules(&mut setup, &self.maps).await {
                         Ok(()) => {
                             debug!(revision = setup.revision, "sessions go by another policy");
+                            if let Some(Err(error)) =
+                                self.store.as_ref().map(|store| store.set_rules(&setup.rules))
+                            {
+                                warn!(%error, "the dequeuer goes by the old rules");
+                            }
                             self.service.set_up(setup);
                         }
                         Err(error) => warn!(%error, "cannot read the active rules"),
@@ -139,7 +145,8 @@ impl Inspector {
         follow_rules(&mut setup, &self.maps).await?;
         self.keeper.set_up(config, intake)?;
         if let Some(store) = &self.store {
-            store.set_up(config)?;
+            // The active ones; those of this configuration are followed once they are.
+            store.set_up(config, &setup.rules)?;
         }
         self.service.set_up(setup);
         Ok(())

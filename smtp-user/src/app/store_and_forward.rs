@@ -25,6 +25,8 @@ use crate::dns::Dns;
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
+use crate::policy::packet_rules::PacketRules;
+use crate::policy::rule_text;
 use crate::session::relay::RelayLimits;
 use crate::spool;
 use crate::spool::intake::Intake;
@@ -81,20 +83,38 @@ fn make(folder: &Path) -> anyhow::Result<()> {
 
 impl StoreAndForward {
     /// Starts the dequeuer, or finds the one that is there; inside a runtime.
-    pub async fn start(intake: Intake, config: &Config, launch: Launch) -> anyhow::Result<Self> {
+    pub async fn start(
+        intake: Intake,
+        config: &Config,
+        rules: &PacketRules,
+        launch: Launch,
+    ) -> anyhow::Result<Self> {
         let (limit_period, period) = watch::channel(config.spool.spool_limit_scan_period);
         let tasks =
             vec![tokio::spawn(look_after(intake.clone())), tokio::spawn(watch_limit(intake.clone(), period))];
-        let supervisor = Supervisor::start(intake.clone(), launch, configuration(config)?);
+        let supervisor = Supervisor::start(intake.clone(), launch, configuration(config, rules)?);
         if !supervisor.ready(PATIENCE).await {
             warn!("mail is taken already, and delivered once the dequeuer has read the spool");
         }
         Ok(Self { intake, supervisor, limit_period, tasks })
     }
 
+    /// Other rules from now on.
+    pub fn set_rules(&self, rules: &PacketRules) -> anyhow::Result<()> {
+        let text = rule_text::write(rules)?;
+        // Without a text, nobody asks for them.
+        self.supervisor.change(|configuration| {
+            if !configuration.rules.is_empty() {
+                configuration.rules = text;
+            }
+        });
+        Ok(())
+    }
+
     /// Other settings from now on.
-    pub fn set_up(&self, config: &Config) -> anyhow::Result<()> {
-        self.supervisor.set_up(configuration(config)?);
+    pub fn set_up(&self, config: &Config, rules: &PacketRules) -> anyhow::Result<()> {
+        let wanted = configuration(config, rules)?;
+        self.supervisor.change(|configuration| *configuration = wanted);
         self.intake.set_limit(Some(config.spool.spool_limit));
         let _ = self.limit_period.send(config.spool.spool_limit_scan_period);
         Ok(())
@@ -115,8 +135,10 @@ impl StoreAndForward {
 }
 
 /// What the dequeuer is told.
-fn configuration(config: &Config) -> anyhow::Result<Configuration> {
-    Ok(Configuration { file: std::path::absolute(&config.file)?, text: config.text.clone() })
+fn configuration(config: &Config, rules: &PacketRules) -> anyhow::Result<Configuration> {
+    let asks = config.resources.iter().any(|resource| resource.delivery.check_rule_base);
+    let rules = if asks { rule_text::write(rules)? } else { String::new() };
+    Ok(Configuration { file: std::path::absolute(&config.file)?, text: config.text.clone(), rules })
 }
 
 /// What messages of a resource are taken over with.
@@ -156,6 +178,7 @@ pub fn dequeuer_setup(
     }
     Ok(DequeuerSetup {
         settings: config.spool.delivery.clone(),
+        rules: config.rules.clone(),
         router: Router { dns: Dns::new(&config.spool.delivery.dns_servers)?, hostname: hostname.to_owned() },
         scan_timeout: config.spool.scan_timeout,
         outlets,

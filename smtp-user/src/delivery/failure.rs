@@ -42,6 +42,11 @@ impl Failure {
         Self { reply: remote_reply(stage, reply), permanent }
     }
 
+    /// The gateway's own rules do not let it go there. What they say is nobody else's business.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::permanent(RemoteStage::None, FORBIDDEN, text)
+    }
+
     /// The call was not answered.
     pub fn dial(error: &DialError) -> Self {
         let text = match error {
@@ -77,6 +82,14 @@ impl Failure {
         self
     }
 }
+
+/// Whether it is the gateway's own rules that do not let mail go there.
+pub fn is_forbidden(reply: &RemoteReply) -> bool {
+    reply.stage == RemoteStage::None && reply.code == 0 && reply.status == FORBIDDEN
+}
+
+/// Not allowed by policy (RFC 3463 §3.8).
+const FORBIDDEN: &str = "5.7.1";
 
 /// A next hop's reply as it is kept.
 pub fn remote_reply(stage: RemoteStage, reply: &Reply) -> RemoteReply {

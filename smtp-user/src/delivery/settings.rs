@@ -6,6 +6,7 @@ use std::{fmt, str::FromStr};
 
 use crate::limits;
 use crate::model::server_tls::ServerTls;
+use crate::model::tracking::Tracking;
 use crate::wire::smtp::mailbox::is_domain;
 
 /// What delivery works by, whatever the resource.
@@ -57,6 +58,7 @@ pub struct ReportDetail {
 }
 
 /// How mail of one resource is delivered.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
     /// Next hops, tried in this order; empty: the destination that the originator meant to reach.
@@ -71,6 +73,11 @@ pub struct Routing {
     pub notify_sender: bool,
     /// What is asked of TLS.
     pub server_tls: ServerTls,
+    /// Whether the packet rules are asked about the gateway's own connections too: from the originator to where the mail
+    /// goes now.
+    pub check_rule_base: bool,
+    /// What is made of attempts that fail.
+    pub exception_tracking: Tracking,
 }
 
 /// A next hop as it is configured: a name or an address, and a port.

@@ -10,6 +10,7 @@ use crate::model::leg::Leg;
 use crate::model::peers::Peers;
 use crate::model::session_id::SessionId;
 use crate::model::tls_facts::TlsFacts;
+use crate::model::tracking::Tracking;
 
 /// One record: what happened in which session, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,6 +172,9 @@ pub enum SessionEvent {
         rule_name: String,
         /// Policy revision at that time.
         policy: u16,
+        /// What is made of it, if it went wrong.
+        #[serde(skip_serializing_if = "Tracking::is_none", default = "Tracking::none")]
+        track: Tracking,
     },
     /// The final reply to a message was given.
     Replied {

@@ -206,6 +206,7 @@ impl Shared {
             why,
             rule_name: message.rule_name.clone(),
             policy: message.policy,
+            track: self.setup().tracking(message, outcome),
         };
         self.recorder.emit(message.id.session, Some(message.id.number), event);
     }

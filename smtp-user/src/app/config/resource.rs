@@ -19,6 +19,7 @@ use crate::app::config::spool::duration;
 use crate::app::config::{envelope, header};
 use crate::delivery::settings::{NextHopName, Routing};
 pub use crate::model::server_tls::ServerTls;
+use crate::model::tracking::Tracking;
 use crate::policy::action::UnknownWord;
 use crate::policy::packet_rule::check_name;
 use crate::policy::toml_table::TableReader;
@@ -77,6 +78,19 @@ impl FromStr for SourceAddress {
             "client" => Ok(Self::Client),
             "gateway" => Ok(Self::Gateway),
             _ => Err(UnknownWord::new(text, "a source", &["client", "gateway"])),
+        }
+    }
+}
+
+impl FromStr for Tracking {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "none" => Ok(Self::None),
+            "log" => Ok(Self::Log),
+            "alert" => Ok(Self::Alert),
+            _ => Err(UnknownWord::new(text, "a kind of tracking", &["none", "log", "alert"])),
         }
     }
 }
@@ -178,14 +192,24 @@ const KEYS: &[&str] = &[
     "error_servers",
     "error_mx",
     "notify_sender",
+    "check_rule_base",
+    "exception_tracking",
     "hold",
     "header",
     "envelope",
 ];
 
 /// Those that need `mode = "spool"`.
-const SPOOL_KEYS: [&str; 6] =
-    ["delivery_servers", "use_mx", "error_servers", "error_mx", "notify_sender", "hold"];
+const SPOOL_KEYS: [&str; 8] = [
+    "delivery_servers",
+    "use_mx",
+    "error_servers",
+    "error_mx",
+    "notify_sender",
+    "check_rule_base",
+    "exception_tracking",
+    "hold",
+];
 
 /// Longest hold: the other side's time-out for the final reply is ten minutes (RFC 5321 §4.5.3.2.6).
 const MAX_HOLD: Duration = Duration::from_mins(5);
@@ -256,6 +280,8 @@ fn routing(reader: &mut TableReader<'_>, server_tls: ServerTls, notes: &mut Note
         error_mx: reader.switch("error_mx").unwrap_or(false),
         notify_sender: reader.switch("notify_sender").unwrap_or(true),
         server_tls,
+        check_rule_base: reader.switch("check_rule_base").unwrap_or(false),
+        exception_tracking: reader.word("exception_tracking").unwrap_or_default(),
     };
     for (on, is_empty, first, second) in [
         (routing.use_mx, routing.servers.is_empty(), "use_mx", "delivery_servers"),

@@ -36,6 +36,8 @@ pub struct Configuration {
     pub file: PathBuf,
     /// Its text. The file may be another one by now, or wrong.
     pub text: String,
+    /// Text of the packet rules that are active, which may be others; empty where nobody asks for them.
+    pub rules: String,
 }
 
 /// What the dequeuer says.

@@ -29,6 +29,7 @@ use crate::gateway::dequeuer::Dequeuer;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::policy::rule_text;
 use crate::spool;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
@@ -168,7 +169,10 @@ impl Work {
 fn setup(configuration: Configuration) -> anyhow::Result<(Config, DequeuerSetup)> {
     let config = Config::of_text(&configuration.file, configuration.text)?;
     let inspector = inspector::message_inspector(&config)?;
-    let setup = store_and_forward::dequeuer_setup(&config, &config.inspector.name(), &inspector)?;
+    let mut setup = store_and_forward::dequeuer_setup(&config, &config.inspector.name(), &inspector)?;
+    if !configuration.rules.is_empty() {
+        setup.rules = rule_text::read(&configuration.rules)?;
+    }
     Ok((config, setup))
 }
 

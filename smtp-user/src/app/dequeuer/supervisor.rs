@@ -84,11 +84,11 @@ impl Supervisor {
     }
 
     /// Has the dequeuer work by another configuration.
-    pub fn set_up(&self, configuration: Configuration) {
+    pub fn change(&self, change: impl FnOnce(&mut Configuration)) {
         self.wanted.send_if_modified(|wanted| {
-            let is_other = *wanted != configuration;
-            *wanted = configuration;
-            is_other
+            let before = wanted.clone();
+            change(wanted);
+            *wanted != before
         });
     }
 

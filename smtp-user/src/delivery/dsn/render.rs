@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::delivery::dsn::{Due, Reporter, Told};
+use crate::delivery::failure::is_forbidden;
 use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::queued_message::{QueuedMessage, ReturnPart};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply, RemoteStage};
@@ -162,6 +163,8 @@ fn programs(
     }
 }
 
+const NOT_ALLOWED: &str = "it is not allowed by the rules here";
+
 /// The reason in words, as far as the sender may know it.
 fn reason(message: &QueuedMessage, recipient: &QueuedRecipient, reporter: &Reporter<'_>) -> Option<String> {
     let is_expired = matches!(recipient.state, RecipientState::Expired { .. });
@@ -176,10 +179,13 @@ fn reason(message: &QueuedMessage, recipient: &QueuedRecipient, reporter: &Repor
     {
         let by_rule = decision.verdict == MessageVerdict::Clean;
         return match (by_rule, reporter.detail.rules, reporter.detail.scan) {
-            (true, true, _) => Some("it is not allowed by the rules here".to_owned()),
+            (true, true, _) => Some(NOT_ALLOWED.to_owned()),
             (false, _, true) => Some(decision.why.clone()),
             _ => None,
         };
+    }
+    if reply.is_some_and(is_forbidden) {
+        return reporter.detail.rules.then(|| NOT_ALLOWED.to_owned());
     }
     let said = reply.filter(|_| reporter.detail.smtp).map(|reply| match reply.code {
         0 => reply.text.clone(),

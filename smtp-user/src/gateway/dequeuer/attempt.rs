@@ -261,9 +261,17 @@ async fn send(
     mut skipped: usize,
 ) -> (Health, AttemptResult) {
     let mut attempt = attempt_of(shared, &job.destination);
+    // Rules may say of one message what they do not say of the one before it.
+    let setup = shared.setup();
+    let is_forbidden = |open: &Connection| setup.forbidden(message, open.peer().address).is_some();
+    if connection.as_ref().is_some_and(is_forbidden)
+        && let Some(open) = connection.take()
+    {
+        open.quit().await;
+    }
     let is_reused = connection.as_ref().is_some_and(Connection::is_usable);
     if !is_reused {
-        match call(shared, job, outlet, &mut attempt, &mut skipped).await {
+        match call(shared, job, outlet, message, &mut attempt, &mut skipped).await {
             Ok(made) => *connection = Some(made),
             Err((health, failure)) => return (health, AttemptResult::of_all(&indices, &failure, attempt)),
         }
@@ -304,6 +312,7 @@ async fn call(
     shared: &Shared,
     job: &Job,
     outlet: &Outlet,
+    message: &QueuedMessage,
     attempt: &mut DeliveryAttempt,
     skipped: &mut usize,
 ) -> Result<Connection, (Health, Failure)> {
@@ -315,11 +324,15 @@ async fn call(
     let hosts = hosts.map_err(|failure| (Health::Unknown, failure))?;
     let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
     let mut met = 0;
+    let mut forbidden: Option<Failure> = None;
+    // Where others may be called, what is forbidden is no reason to give up.
+    let mut is_allowed = *skipped > 0;
     for host in hosts {
         let peers = match router.peers(&host, &setup.settings).await {
             Ok(peers) => peers,
             Err(failure) => {
                 last = failure;
+                is_allowed = true;
                 continue;
             }
         };
@@ -329,6 +342,11 @@ async fn call(
                 continue;
             }
             *skipped = met;
+            if let Some(failure) = setup.forbidden(message, peer.address) {
+                forbidden = Some(failure);
+                continue;
+            }
+            is_allowed = true;
             attempt.host.clone_from(&peer.host);
             attempt.address = Some(peer.address);
             match Connection::open(peer, &outlet.manners).await {
@@ -340,7 +358,10 @@ async fn call(
             }
         }
     }
-    Err((Health::Silent, last))
+    match forbidden {
+        Some(failure) if !is_allowed => Err((Health::Unknown, failure)),
+        _ => Err((Health::Silent, last)),
+    }
 }
 
 /// Whether nothing was said about the message: the next hop went away before it had answered MAIL.

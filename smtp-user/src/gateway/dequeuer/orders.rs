@@ -12,6 +12,7 @@ use crate::model::decision::MessageAction;
 use crate::model::queued_message::{Hold, QueuedMessage};
 use crate::model::queued_recipient::{RecipientState, RemoteStage};
 use crate::model::session_id::MessageId;
+use crate::model::tracking::Tracking;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
@@ -199,6 +200,7 @@ pub fn event(order: Order, message: &QueuedMessage, who: &str) -> SessionEvent {
         why,
         rule_name: message.rule_name.clone(),
         policy: message.policy,
+        track: Tracking::None,
     }
 }
 

@@ -1,16 +1,22 @@
 //! What the dequeuer works by. Replaced as a whole on reload.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::delivery::destination::Destination;
+use crate::delivery::failure::Failure;
 use crate::delivery::retry::Retry;
 use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
 use crate::delivery::settings::{Routing, Settings};
 use crate::inspect::inspector::Inspector;
 use crate::model::queued_message::QueuedMessage;
+use crate::model::tracking::Tracking;
+use crate::policy::action::Action;
+use crate::policy::packet_rules::PacketRules;
+use crate::policy::predict::{Addresses, Tuple, walk};
 
 /// What the dequeuer works by.
 #[derive(Clone, Debug)]
@@ -23,6 +29,8 @@ pub struct DequeuerSetup {
     pub scan_timeout: Duration,
     /// By name of the resource.
     pub outlets: HashMap<String, Arc<Outlet>>,
+    /// The packet rules, for resources that have `check_rule_base`.
+    pub rules: PacketRules,
 }
 
 /// How mail of one resource is judged and delivered.
@@ -46,6 +54,38 @@ impl DequeuerSetup {
         self.outlets.get(&message.resource)
     }
 
+    /// What is made of the outcome of an attempt.
+    pub(crate) fn tracking(&self, message: &QueuedMessage, outcome: &str) -> Tracking {
+        let is_exception = matches!(outcome, "deferred" | "failed" | "expired");
+        let configured = || self.outlet(message).map(|outlet| outlet.routing.exception_tracking);
+        if is_exception { configured().unwrap_or_default() } else { Tracking::None }
+    }
+
+    /// Why the packet rules keep mail of a message from an address, if they are asked and do. The originator's is the source,
+    /// as if it called there itself; which interface it came by is not known any more, so rules match whatever they name.
+    pub(crate) fn forbidden(&self, message: &QueuedMessage, to: SocketAddr) -> Option<Failure> {
+        self.outlet(message).filter(|outlet| outlet.routing.check_rule_base)?;
+        let (from, to) =
+            (message.originator.ip().to_canonical(), SocketAddr::new(to.ip().to_canonical(), to.port()));
+        let unspecified = match to.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        // Of another family it matches only rules that take anybody.
+        let addresses =
+            Addresses::new(from, to.ip()).or_else(|_| Addresses::new(unspecified, to.ip())).ok()?;
+        let tuple = Tuple {
+            addresses,
+            protocol: PROTOCOL_TCP,
+            source_port: message.originator.port(),
+            destination_port: to.port(),
+            ingress: 0,
+        };
+        let position = walk(&self.rules, &tuple, &|_| Some(0))?;
+        let rule = self.rules.as_slice().get(position).filter(|rule| rule.action == Action::Drop)?;
+        Some(Failure::forbidden(format!("rule \"{}\" does not let it go to {to}", rule.name)))
+    }
+
     /// Where mail of a message to one of its recipients goes.
     pub(crate) fn destination(&self, message: &QueuedMessage, path: &str) -> Destination {
         let nothing = Routing::default();
@@ -53,3 +93,5 @@ impl DequeuerSetup {
         Destination::of(message, path, routing, &self.settings)
     }
 }
+
+const PROTOCOL_TCP: u8 = 6;

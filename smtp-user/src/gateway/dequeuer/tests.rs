@@ -27,6 +27,7 @@ use crate::inspect::inspector::Inspector;
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::server_tls::ServerTls;
+use crate::policy::packet_rules::PacketRules;
 use crate::spool::config::Config;
 use crate::spool::file_system::FileSystem;
 use crate::spool::file_system::disk::Disk;
@@ -50,7 +51,7 @@ struct Rig {
     dequeuer: Dequeuer,
     clock: Arc<SetClock>,
     _writing: Writing,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn settings() -> Settings {
@@ -78,6 +79,7 @@ struct Plan {
     messages: Vec<QueuedMessage>,
     inspection: inspect::Config,
     scan_timeout: Duration,
+    rules: PacketRules,
 }
 
 impl Default for Plan {
@@ -90,13 +92,14 @@ impl Default for Plan {
             messages: Vec::new(),
             inspection: inspect::Config::default(),
             scan_timeout: Duration::from_secs(5),
+            rules: PacketRules::default(),
         }
     }
 }
 
 impl Plan {
     async fn start(self) -> Rig {
-        let Self { disk, settings, routing, zone, messages, inspection, scan_timeout } = self;
+        let Self { disk, settings, routing, zone, messages, inspection, scan_timeout, rules } = self;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
         std::fs::create_dir(&path).unwrap();
@@ -129,11 +132,12 @@ impl Plan {
             settings,
             router: Router { dns, hostname: "gw.example".to_owned() },
             scan_timeout,
+            rules,
             outlets: HashMap::from([("r".to_owned(), Arc::new(outlet))]),
         };
         let found = Vec::new();
         let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, Arc::clone(&clock) as _);
-        Rig { spool, dequeuer, clock, _writing: writing, _folder: folder }
+        Rig { spool, dequeuer, clock, _writing: writing, folder }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{KEYS, RecipientsMode, SpoolConfig};
 use crate::app::config::Config;
 use crate::app::config::diagnostic::ConfigErrors;
 use crate::app::config::resource::Resource;
+use crate::model::tracking::Tracking;
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
     Config::parse(&format!("[gateway]\ninterfaces = [\"eth0\"]\n{text}"), "f")
@@ -106,12 +107,14 @@ fn misspelled_names_and_bare_numbers_are_told_what_to_write() {
 fn a_resource_says_where_its_mail_goes() {
     let resource = resource(
         "delivery_servers = [\"192.0.2.1\", \"mx.example.org:2525\"]\nerror_servers = [\"192.0.2.2\"]\n\
-         notify_sender = false\nhold = \"5s\"\n",
+         notify_sender = false\ncheck_rule_base = true\nexception_tracking = \"alert\"\nhold = \"5s\"\n",
     );
     let servers: Vec<String> = resource.delivery.servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["192.0.2.1:25", "mx.example.org:2525"]);
     assert_eq!(resource.delivery.error_servers[0].to_string(), "192.0.2.2:25");
     assert!(!resource.delivery.use_mx && !resource.delivery.error_mx && !resource.delivery.notify_sender);
+    assert!(resource.delivery.check_rule_base);
+    assert_eq!(resource.delivery.exception_tracking, Tracking::Alert);
     assert_eq!(resource.hold, Some(Duration::from_secs(5)));
 }
 
@@ -119,7 +122,8 @@ fn a_resource_says_where_its_mail_goes() {
 fn a_resource_may_leave_it_to_dns() {
     let resource = resource("use_mx = true\nerror_mx = true\n");
     assert!(resource.delivery.use_mx && resource.delivery.error_mx && resource.delivery.notify_sender);
-    assert_eq!(resource.hold, None);
+    assert!(!resource.delivery.check_rule_base);
+    assert_eq!((resource.delivery.exception_tracking, resource.hold), (Tracking::Log, None));
 }
 
 #[test]
@@ -128,6 +132,8 @@ fn a_resource_contradicts_itself_or_asks_for_what_its_mode_has_not() {
         "mode = \"spool\"\nuse_mx = true\ndelivery_servers = [\"192.0.2.1\"]\n",
         "mode = \"spool\"\nerror_mx = true\nerror_servers = [\"192.0.2.1\"]\n",
         "mode = \"proxy\"\nuse_mx = true\n",
+        "mode = \"proxy\"\ncheck_rule_base = true\n",
+        "mode = \"spool\"\nexception_tracking = \"alerts\"\n",
         "hold = \"5s\"\n",
         "mode = \"spool\"\ndelivery_servers = [\"{a,b}\"]\n",
         "mode = \"spool\"\ndelivery_servers = []\n",

@@ -21,10 +21,17 @@
 //! | `postmaster` | `each_recipient_has_its_own_end_and_the_sender_one_report` |
 //! | `default_server` | `mail_without_a_destination_goes_to_the_default_server` |
 //! | `max_load` | `no_more_messages_are_in_work_than_the_load_allows` |
+//! | `check_rule_base` (of a resource) | `rules_are_asked_about_the_new_destination_only_if_they_are_to_be`, `a_host_that_rules_forbid_is_passed_over` |
+//! | `exception_tracking` (of a resource) | `failed_attempts_are_tracked_as_the_resource_says`; `audit::log` |
 
 use super::*;
+use crate::audit::reader::Reader;
 use crate::engine::config::Address;
+use crate::event::session_event::SessionEvent;
 use crate::model::queued_message::Hold;
+use crate::model::tracking::Tracking;
+use crate::policy::action::Action;
+use crate::policy::packet_rule::PacketRule;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scan_that_takes_too_long_keeps_the_message() {
@@ -112,4 +119,105 @@ async fn no_more_messages_are_in_work_than_the_load_allows() {
     let rig = rig(settings, Routing::default(), Zone::default(), messages).await;
     until("all are delivered", || rig.is_empty()).await;
     assert!(server.most_at_a_time() <= 2, "{}", server.most_at_a_time());
+}
+
+/// Drops what goes to a port of this host.
+fn no_mail_to(address: SocketAddr) -> PacketRules {
+    let mut rule = PacketRule::new("no mail there", Action::Drop);
+    rule.to = vec!["127.0.0.0/8".parse().unwrap()];
+    rule.service = vec![format!("tcp/{}", address.port()).parse().unwrap()];
+    PacketRules::with_ids_of(vec![rule], &PacketRules::default()).unwrap()
+}
+
+/// Every `dequeued` of the records: outcome, why, and what is made of it.
+fn dequeued(rig: &Rig) -> Vec<(String, String, Tracking)> {
+    let mut reader = Reader::open(&rig.folder.path().join(audit::config::FOLDER), 0).unwrap();
+    let mut all = Vec::new();
+    while let Some(raw) = reader.next_record().unwrap() {
+        if let SessionEvent::Dequeued { outcome, why, track, .. } = raw.parse().unwrap().event {
+            all.push((outcome, why, track));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_are_asked_about_the_new_destination_only_if_they_are_to_be() {
+    for check_rule_base in [false, true] {
+        let (server, errors) = (healthy().await, healthy().await);
+        let routing = Routing {
+            servers: vec![server.address.into()],
+            error_servers: vec![errors.address.into()],
+            check_rule_base,
+            ..Routing::default()
+        };
+        let detail = ReportDetail { smtp: true, rules: true, ..ReportDetail::default() };
+        let plan = Plan {
+            settings: Settings { detail, ..settings() },
+            routing,
+            messages: vec![message(1, &["x@y.example"])],
+            rules: no_mail_to(server.address),
+            ..Plan::default()
+        };
+        let rig = plan.start().await;
+        until("it is delivered or returned", || rig.is_empty()).await;
+        let (delivered, returned) = (server.mail().len(), errors.mail().len());
+        assert_eq!((delivered, returned), if check_rule_base { (0, 1) } else { (1, 0) });
+        if check_rule_base {
+            let report = String::from_utf8(errors.mail().remove(0).octets).unwrap();
+            assert!(
+                report.contains("Status: 5.7.1") && report.contains("not allowed by the rules"),
+                "{report}"
+            );
+            // What the rules are is nobody's business.
+            assert!(!report.contains("no mail there"), "{report}");
+            let failed = dequeued(&rig).into_iter().find(|(outcome, ..)| outcome == "failed").unwrap();
+            assert!(failed.1.contains("rule \"no mail there\" does not let it go to"), "{failed:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_rules_forbid_is_passed_over() {
+    let (forbidden, server) = (healthy().await, healthy().await);
+    let servers = vec![forbidden.address.into(), server.address.into()];
+    let routing = Routing { servers, check_rule_base: true, ..Routing::default() };
+    let plan = Plan {
+        routing,
+        messages: vec![message(1, &["x@y.example"])],
+        rules: no_mail_to(forbidden.address),
+        ..Plan::default()
+    };
+    let rig = plan.start().await;
+    until("it is delivered", || rig.is_empty()).await;
+    assert_eq!((forbidden.connections(), server.mail().len()), (0, 1));
+    // The other one may be back later.
+    let servers = vec![forbidden.address.into(), dead().into()];
+    let routing = Routing { servers, check_rule_base: true, ..Routing::default() };
+    let plan = Plan {
+        routing,
+        messages: vec![message(1, &["x@y.example"])],
+        rules: no_mail_to(forbidden.address),
+        ..Plan::default()
+    };
+    let rig = plan.start().await;
+    until("an attempt has failed", || rig.only().attempts == 1).await;
+    assert!(rig.only().recipients[0].state.is_pending());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_attempts_are_tracked_as_the_resource_says() {
+    for exception_tracking in [Tracking::None, Tracking::Log, Tracking::Alert] {
+        let server = healthy().await;
+        let routing = Routing { exception_tracking, ..Routing::default() };
+        let messages = vec![to(dead(), 1, &["x@y.example"]), to(server.address, 2, &["x@y.example"])];
+        let rig = rig(settings(), routing, Zone::default(), messages).await;
+        until("both were tried", || dequeued(&rig).len() == 2).await;
+        let mut all: Vec<_> =
+            dequeued(&rig).into_iter().map(|(outcome, _, track)| (outcome, track)).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected =
+            [("deferred".to_owned(), exception_tracking), ("delivered".to_owned(), Tracking::None)];
+        assert_eq!(all, expected);
+    }
 }
