@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ pub(crate) fn require(between: Between) -> Result<()> {
         Between::Haproxy => &["haproxy"],
         Between::PostfixProxy | Between::PostfixQueue => &["postfix"],
         Between::PostfixClamsmtp => &["postfix", "clamsmtpd", "clamd"],
+        Between::PostfixAmavis => &["postfix", "amavisd", "clamd"],
         Between::PosternClamd => &["clamd"],
     };
     for program in programs {
@@ -51,10 +52,12 @@ pub(crate) fn start(
         Between::PostfixClamsmtp => {
             let clamd = clamd(group, gateway, folder)?;
             let filter = clamsmtpd(group, gateway, folder, server)?;
-            let mut children = vec![clamd, filter];
-            let filter = SocketAddr::from(([127, 0, 0, 1], FILTER_PORT));
-            children.push(postfix(group, gateway, folder, Some(filter))?);
-            Ok(children)
+            Ok(vec![clamd, filter, postfix(group, gateway, folder, Some(FILTER))?])
+        }
+        Between::PostfixAmavis => {
+            let clamd = clamd(group, gateway, folder)?;
+            let filter = amavisd(group, gateway, folder, server)?;
+            Ok(vec![clamd, filter, postfix(group, gateway, folder, Some(FILTER))?])
         }
         Between::Nothing | Between::Postern | Between::PosternClamd | Between::PosternSpool => Ok(Vec::new()),
     }
@@ -171,6 +174,52 @@ fn clamsmtpd(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAdd
     spawn(gateway, folder, &mut command)
 }
 
+/// Antivirus only, with four processes that are there from the start.
+fn amavisd(group: &CpuGroup, gateway: &NetNs, folder: &Path, server: SocketAddr) -> Result<Child> {
+    let home = folder.join("amavis");
+    for path in [home.join("tmp"), home.join("db")] {
+        fs::create_dir_all(&path)?;
+        give(&path, "amavis")?;
+    }
+    give(&home, "amavis")?;
+    let config = folder.join("amavisd.conf");
+    let text = format!(
+        r#"use strict;
+$max_servers = 4; $daemon_user = 'amavis'; $daemon_group = 'amavis';
+$MYHOME = '{home}'; $TEMPBASE = "$MYHOME/tmp"; $QUARANTINEDIR = undef; $db_home = "$MYHOME/db";
+$lock_file = "$MYHOME/lock"; $pid_file = "$MYHOME/pid"; $enable_db = 0; $enable_zmq = 0; $nanny_details_level = 0;
+$mydomain = 'gw.test'; $myhostname = 'gw.test'; $inet_socket_bind = '127.0.0.1'; $inet_socket_port = {FILTER_PORT};
+@inet_acl = qw(127.0.0.1); @mynetworks = qw(10.0.0.0/8 127.0.0.0/8);
+$forward_method = 'smtp:[{ip}]:{port}'; $notify_method = $forward_method;
+$log_level = 0; $do_syslog = 0; $LOGFILE = "$MYHOME/log";
+@bypass_spam_checks_maps = (1); $enable_dkim_verification = 0; $enable_dkim_signing = 0;
+@av_scanners = (['ClamAV', \&ask_daemon, ["CONTSCAN {{}}\n", "{socket}"],
+  qr/\bOK$/m, qr/\bFOUND$/m, qr/^.*?: (?!Infected Archive)(.*) FOUND$/m]);
+@av_scanners_backup = (); $final_virus_destiny = D_REJECT; $final_banned_destiny = D_PASS;
+$final_bad_header_destiny = D_PASS; $sa_tag_level_deflt = undef;
+1;
+"#,
+        home = home.display(),
+        ip = server.ip(),
+        port = server.port(),
+        socket = socket(folder).display(),
+    );
+    fs::write(&config, text)?;
+    let mut command = group.command("amavisd");
+    command.arg("-c").arg(&config).arg("foreground");
+    let mut child = spawn(gateway, folder, &mut command)?;
+    let end = Instant::now() + Duration::from_secs(30);
+    // Written when it listens.
+    while !home.join("pid").exists() {
+        if let Some(status) = child.try_wait()? {
+            anyhow::bail!("amavisd ended at once, {status}: {}", words(folder));
+        }
+        ensure!(Instant::now() < end, "amavisd was not ready in 30 s: {}", words(folder));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(child)
+}
+
 fn spawn(gateway: &NetNs, folder: &Path, command: &mut Command) -> Result<Child> {
     let log = File::options().create(true).append(true).open(folder.join("daemons.log"))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -205,3 +254,5 @@ fn signatures() -> String {
 }
 
 const FILTER_PORT: u16 = 2527;
+/// Where Postfix hands mail to.
+const FILTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FILTER_PORT);

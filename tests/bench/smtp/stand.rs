@@ -34,6 +34,8 @@ pub(crate) enum Between {
     PostfixProxy,
     /// The same through clamsmtpd, which asks clamd.
     PostfixClamsmtp,
+    /// The same through amavisd, which asks clamd.
+    PostfixAmavis,
     /// Postern, judging by itself.
     Postern,
     /// Postern, asking clamd too.
@@ -52,6 +54,7 @@ impl Between {
             Self::Haproxy => "haproxy (TCP)",
             Self::PostfixProxy => "Postfix before-queue proxy",
             Self::PostfixClamsmtp => "Postfix + clamsmtpd + clamd",
+            Self::PostfixAmavis => "Postfix + amavisd + clamd",
             Self::Postern => "Postern",
             Self::PosternClamd => "Postern + clamd",
             Self::PosternSpool => "Postern's spool",
@@ -169,7 +172,11 @@ impl Station {
                 station.configuration = configuration(&folder, mode, security, clamd, &certificate)?;
                 station.start(rig)?;
             }
-            Between::Haproxy | Between::PostfixProxy | Between::PostfixClamsmtp | Between::PostfixQueue => {
+            Between::Haproxy
+            | Between::PostfixProxy
+            | Between::PostfixClamsmtp
+            | Between::PostfixAmavis
+            | Between::PostfixQueue => {
                 station.target = gateway;
                 ensure!(security == Security::Plain, "{} is measured without TLS only", between.name());
                 let ns = &station.lane.gateway;

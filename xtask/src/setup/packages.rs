@@ -32,6 +32,8 @@ pub(crate) enum Group {
     Emulator,
     /// Mail servers and engines that the scenarios and the measurements of mail meet.
     Peers,
+    /// A peer of the measurements that brings half of Perl along; no test meets it.
+    Slow,
 }
 
 /// What shows that a package is there.
@@ -51,6 +53,7 @@ impl Package {
             "c-icap" => &["c-icap"],
             "haproxy" => &["haproxy"],
             "clamsmtp" => &["clamsmtp"],
+            "amavisd-new" => &["amavis", "amavis-mc"],
             _ => &[],
         }
     }
@@ -67,7 +70,7 @@ impl Package {
 /// What building and running needs.
 pub(crate) const BUILD: &[Group] = &[Group::Base];
 /// Everything.
-pub(crate) const ALL: &[Group] = &[Group::Base, Group::Lab, Group::Emulator, Group::Peers];
+pub(crate) const ALL: &[Group] = &[Group::Base, Group::Lab, Group::Emulator, Group::Peers, Group::Slow];
 
 const fn program(name: &'static str, program: &'static str, group: Group, why: &'static str) -> Package {
     Package { name, why, group, probe: Probe::Program(program) }
@@ -103,6 +106,7 @@ const PACKAGES: &[Package] = &[
     },
     program("haproxy", "haproxy", Group::Peers, "a peer of the measurements"),
     program("clamsmtp", "clamsmtpd", Group::Peers, "a peer of the measurements"),
+    program("amavisd-new", "amavisd", Group::Slow, "a peer of the measurements"),
     lab_file("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl/copyright", "TLS for swaks"),
     program("openssl", "openssl", Group::Lab, "a TLS client by another hand"),
     program("python3", "python3", Group::Peers, "its smtplib, a mail client by another hand"),
