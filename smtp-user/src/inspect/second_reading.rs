@@ -1,7 +1,7 @@
 //! Has the message read a second time, by a reader that shares nothing with ours, and compares what both see (N14).
 //!
 //! A message that may hold messages within each other is read by a worker, since the reader goes as deep as they do;
-//! any other is read aside in this process.
+//! any other in this process: a small one at once, a larger one aside.
 
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ use crate::wire::mime::second_reader::{SeenPart, compare, may_nest, read};
 use crate::worker::error::WorkerError;
 use crate::worker::protocol::Question;
 
+/// Octets of a message that is read sooner than it is handed to another thread.
+const SMALL: u64 = 64 << 10;
 /// Octets that are read at a time.
 const BLOCK: usize = 256 << 10;
 /// Stack of a thread that reads what may go deep where there are no workers: it is taken up only as far as it is used.
@@ -42,6 +44,13 @@ pub(super) async fn second_reading(
     if message.len() > shared.contents.max_part {
         return Ok(Second::Skipped("too large for a second reader"));
     }
+    if message.len() <= SMALL {
+        let octets = whole(message)?;
+        if !may_nest(&octets) {
+            let theirs = std::panic::catch_unwind(|| read(&octets)).map_err(|_| Failed);
+            return Ok(told(&spans, theirs));
+        }
+    }
     // The semaphore is never closed.
     let permit = Arc::clone(&shared.unpacking).acquire_owned().await;
     let octets = whole(message)?;
@@ -49,14 +58,17 @@ pub(super) async fn second_reading(
     let reading = tokio::task::spawn_blocking(move || {
         let theirs = read_aside(&shared, octets);
         drop(permit);
-        theirs.map(|theirs| theirs.map(|theirs| compare(&spans, theirs.as_deref())))
+        theirs
     });
-    match reading.await {
-        Ok(Ok(Ok(None))) => Ok(Second::Same),
-        Ok(Ok(Ok(Some((defect, part))))) => Ok(Second::Differs(defect, part)),
-        Ok(Err(error)) => Err(error.into()),
+    Ok(told(&spans, reading.await.unwrap_or(Ok(Err(Failed)))?))
+}
+
+fn told(spans: &[PartSpan], theirs: Theirs) -> Second {
+    match theirs.map(|theirs| compare(spans, theirs.as_deref())) {
+        Ok(None) => Second::Same,
+        Ok(Some((defect, part))) => Second::Differs(defect, part),
         // It gave up on octets, and nobody knows what others make of them.
-        Ok(Ok(Err(Failed))) | Err(_) => Ok(Second::Differs(Defect::SecondReaderFails, "1".to_owned())),
+        Err(Failed) => Second::Differs(Defect::SecondReaderFails, "1".to_owned()),
     }
 }
 
