@@ -38,8 +38,10 @@ fn is_path(which: EnvelopePath, path: &str) -> bool {
         EnvelopePath::Recipient => format!("RCPT TO:<{path}>"),
     };
     match Command::parse(line.as_bytes()) {
-        Ok(Command::Mail { path: ReversePath::Mailbox(read), text: "", .. })
-        | Ok(Command::Rcpt { path: ForwardPath::Mailbox(read), text: "", .. }) => read == path,
+        Ok(
+            Command::Mail { path: ReversePath::Mailbox(read), text: "", .. }
+            | Command::Rcpt { path: ForwardPath::Mailbox(read), text: "", .. },
+        ) => read == path,
         _ => false,
     }
 }

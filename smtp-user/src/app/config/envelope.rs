@@ -33,12 +33,11 @@ fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> Vec<Envel
     for key in KEYS {
         reader.require(key);
     }
-    let paths = match reader.value("path").map(Spanned::get_ref) {
-        Some(DeValue::Array(_)) => reader.list("path", path),
-        _ => {
-            let text = reader.text("path");
-            text.and_then(|text| reader.parsed(&text, path)).into_iter().collect()
-        }
+    let paths = if let Some(DeValue::Array(_)) = reader.value("path").map(Spanned::get_ref) {
+        reader.list("path", path)
+    } else {
+        let text = reader.text("path");
+        text.and_then(|text| reader.parsed(&text, path)).into_iter().collect()
     };
     let mut rules = Vec::new();
     if let Some((left, right)) = reader.text("left").zip(reader.text("right")) {

@@ -1,6 +1,7 @@
 //! Messages that may not pass as they are: rewritten, kept, or refused, and their source banned.
 
 mod cleaning;
+mod header;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use super::dialogue::{Dialogue, eicar};
 use super::next_hop::{Manner, NextHop};
 use super::rig::{Plan, Rig};
 use crate::action::clk::{self, LockKey};
+use crate::action::header::HeaderRule;
 use crate::content::fixture::other::base64;
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
@@ -53,6 +55,10 @@ const KEY: [u8; 32] = [7; 32];
 
 impl Scene {
     async fn new(action: PartAction, rewriting: Rewriting) -> Self {
+        Self::with_header(action, rewriting, Vec::new()).await
+    }
+
+    async fn with_header(action: PartAction, rewriting: Rewriting, header: Vec<HeaderRule>) -> Self {
         let hop = NextHop::start(Manner::default()).await;
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(&folder.path().join("quarantine")).unwrap();
@@ -62,6 +68,7 @@ impl Scene {
         rule.file_names = vec![PartPattern::new("*.exe")];
         plan.inspection.rules = vec![rule];
         plan.inspection.rewriting = rewriting;
+        plan.header = header;
         // So that something else keeps uncertain messages from being rewritten.
         plan.inspection.actions.ambiguous = MessageAction::Pass;
         plan.remedy = Some(Arc::new(Remedy {
