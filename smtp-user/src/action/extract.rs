@@ -10,11 +10,13 @@ mod office;
 mod pdf;
 #[cfg(test)]
 mod tests;
+mod text;
 mod url;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use self::text::text;
 use crate::content::Kind;
 
 /// What is taken out of markup, beyond what always is.

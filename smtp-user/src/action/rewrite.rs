@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::action::notice::{Facts, Template};
+use crate::wire::mime::parameter::ParameterField;
 use crate::wire::mime::part_header::PartSpan;
 
 /// A part that is replaced.
@@ -158,6 +159,21 @@ impl Entity {
         Some(Self { fields: kept, body: base64_lines(content) })
     }
 
+    /// The text of a page in its place, under the same name with an ending of its own.
+    pub fn text(header: &[u8], name: &str, text: &str) -> Self {
+        let is_attached = field(header, b"content-disposition").is_some_and(|value| {
+            value.get(..10).is_some_and(|word| word.eq_ignore_ascii_case(b"attachment"))
+        });
+        let disposition = if is_attached { "attachment" } else { "inline" };
+        let name =
+            if name.is_empty() { String::new() } else { format!("; filename=\"{}\"", renamed(name, "txt")) };
+        let fields = format!(
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\
+             Content-Disposition: {disposition}{name}\r\n"
+        );
+        Self { fields, body: base64_lines(text.as_bytes()) }
+    }
+
     /// A text in place of a part.
     pub fn notice(template: &Template, facts: &Facts<'_>) -> Self {
         let text = template.render(facts);
@@ -192,13 +208,33 @@ impl Entity {
     }
 }
 
+/// The value of a field of a header section, the first of its name.
+fn field<'h>(header: &'h [u8], name: &[u8]) -> Option<&'h [u8]> {
+    let (range, _) = fields(header).into_iter().find(|(_, own)| own.eq_ignore_ascii_case(name))?;
+    let octets = header.get(range)?;
+    let colon = octets.iter().position(|octet| *octet == b':')?;
+    Some(octets.get(colon + 1..)?.trim_ascii())
+}
+
+/// The code that a part says its text is of.
+pub fn charset(header: &[u8]) -> Option<String> {
+    let fields = ParameterField::parse(field(header, b"content-type")?);
+    let value = fields.values(b"charset").next()?;
+    std::str::from_utf8(value).ok().map(str::to_owned)
+}
+
 /// The name of a locked file, harmless in a quoted string; the true one is within.
 fn locked_name(name: &str) -> String {
+    renamed(name, "clk")
+}
+
+/// A name, harmless in a quoted string, with another ending behind it.
+fn renamed(name: &str, ending: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let harmless = |c: char| if c.is_ascii_alphanumeric() || "._- ()+@".contains(c) { c } else { '_' };
     let name: String = last.chars().map(harmless).take(MAX_LOCKED_NAME).collect();
     let name = name.trim_matches([' ', '.']);
-    format!("{}.clk", if name.is_empty() { "attachment" } else { name })
+    format!("{}.{ending}", if name.is_empty() { "attachment" } else { name })
 }
 
 /// Fields that say something of the octets of a part.

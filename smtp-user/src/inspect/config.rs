@@ -50,6 +50,18 @@ pub struct Rewriting {
     pub notice: Template,
     /// What goes from pages and pictures of which a safe copy is made.
     pub weeds: Weeds,
+    /// What the safe copy of a page is. Default: a page.
+    pub pages: PageCopy,
+}
+
+/// What the safe copy of a page is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageCopy {
+    /// A page, without what runs in it.
+    #[default]
+    Page,
+    /// Its text.
+    Text,
 }
 
 impl Default for Rewriting {
@@ -60,6 +72,7 @@ impl Default for Rewriting {
             dkim: MessageAction::Rewrite,
             notice: Template::default(),
             weeds: Weeds::default(),
+            pages: PageCopy::default(),
         }
     }
 }

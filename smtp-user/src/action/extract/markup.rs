@@ -13,7 +13,7 @@ use super::url::{is_active, readable};
 use super::{ExtractError, Removed, Weeds};
 
 /// Octets that the tokenizer may keep: more than any element has before its end.
-const MEMORY: usize = 16 << 20;
+pub(super) const MEMORY: usize = 16 << 20;
 
 /// Attributes whose value is an address.
 const ADDRESSES: [&str; 22] = [
@@ -85,7 +85,7 @@ fn weed(octets: &[u8], weeds: &Weeds, removed: &mut Removed) -> Result<Vec<u8>, 
     Ok(weeded)
 }
 
-fn failed(error: RewritingError) -> ExtractError {
+pub(super) fn failed(error: RewritingError) -> ExtractError {
     match error {
         RewritingError::MemoryLimitExceeded(_) => ExtractError::TooLarge,
         RewritingError::ParsingAmbiguity(_) => {
@@ -96,7 +96,7 @@ fn failed(error: RewritingError) -> ExtractError {
 }
 
 /// Refuses codes in which octets of ASCII mean something else.
-fn readable_as_ascii(octets: &[u8]) -> Result<(), ExtractError> {
+pub(super) fn readable_as_ascii(octets: &[u8]) -> Result<(), ExtractError> {
     let head = octets.get(..octets.len().min(4096)).unwrap_or_default().to_ascii_lowercase();
     let names = |word: &str| memchr::memmem::find(&head, word.as_bytes()).is_some();
     let is_wide = octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff");

@@ -8,13 +8,14 @@ use toml::de::DeTable;
 use crate::action::notice::{Template, VARIABLES};
 use crate::app::config::document::Notes;
 use crate::app::config::problem::ConfigProblem;
-use crate::inspect::config::Rewriting;
+use crate::inspect::config::{PageCopy, Rewriting};
 use crate::model::decision::MessageAction;
 use crate::policy::action::UnknownWord;
 use crate::policy::suggest::{closest, quoted_list};
 use crate::policy::toml_table::TableReader;
 
-const KEYS: &[&str] = &["not_possible", "signed", "dkim", "notice", "weed_elements", "weed_attributes"];
+const KEYS: &[&str] =
+    &["not_possible", "signed", "dkim", "notice", "html", "weed_elements", "weed_attributes"];
 
 /// Reads the table.
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> Rewriting {
@@ -37,6 +38,9 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
                 notes.error(text.span(), ConfigProblem::NotAVariable { variable, expected, suggestion });
             }
         }
+    }
+    if let Some(Pages(pages)) = reader.word("html") {
+        rewriting.pages = pages;
     }
     let weeds = &mut rewriting.weeds;
     for (key, place) in [("weed_elements", &mut weeds.elements), ("weed_attributes", &mut weeds.attributes)] {
@@ -81,6 +85,21 @@ fn markup_names(reader: &mut TableReader<'_>, key: &'static str, notes: &mut Not
     names
 }
 
+/// What the safe copy of a page is, as a word.
+struct Pages(PageCopy);
+
+impl FromStr for Pages {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "weed" => Ok(Self(PageCopy::Page)),
+            "text" => Ok(Self(PageCopy::Text)),
+            _ => Err(UnknownWord::new(text, "a kind of copy of a page", &["weed", "text"])),
+        }
+    }
+}
+
 /// What is done with signed mail, as a word.
 struct WhenSigned(MessageAction);
 
@@ -103,7 +122,7 @@ mod tests {
     use crate::action::extract::Weeds;
     use crate::action::notice::Template;
     use crate::app::config::Config;
-    use crate::inspect::config::Rewriting;
+    use crate::inspect::config::{PageCopy, Rewriting};
     use crate::model::decision::MessageAction;
 
     fn parse(table: &str) -> Result<Rewriting, String> {
@@ -117,13 +136,14 @@ mod tests {
     fn every_key_is_read() {
         assert_eq!(parse("").unwrap(), Rewriting::default());
         let table = "not_possible = \"quarantine\"\nsigned = \"refuse\"\ndkim = \"rewrite\"\nnotice = \"{name}: {cause}\"\n\
-                     weed_elements = [\"IMG\"]\nweed_attributes = [\"class\"]";
+                     html = \"text\"\nweed_elements = [\"IMG\"]\nweed_attributes = [\"class\"]";
         let expected = Rewriting {
             not_possible: MessageAction::Quarantine,
             signed: MessageAction::Refuse,
             dkim: MessageAction::Rewrite,
             notice: Template::parse("{name}: {cause}").unwrap(),
             weeds: Weeds { elements: vec!["img".to_owned()], attributes: vec!["class".to_owned()] },
+            pages: PageCopy::Text,
         };
         assert_eq!(parse(table).unwrap(), expected);
     }
@@ -135,6 +155,7 @@ mod tests {
             ("not_possible = \"rewrite\"", "`quarantine`"),
             ("signed = \"rewrit\"", "write `rewrite`"),
             ("dkim = true", "a string"),
+            ("html = \"txt\"", "write `text`"),
             ("weed_elements = [\"<img>\"]", "`<img>` is no name"),
             ("notice = \"{virus}\"", "`{virus}` stands for nothing"),
             ("notice = \"{nam}\"", "write `{name}`"),

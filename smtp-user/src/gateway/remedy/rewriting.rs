@@ -185,11 +185,10 @@ fn edits(
         let own = judgement.parts.iter().find(|part| part.part == place.span.number);
         let (mut change, mut why) = (place.change.clone(), None);
         if change.by == Replacement::Copy {
-            match cleaned(&place, own, &header, &rewriting.weeds) {
+            match cleaned(&place, own, &header, rewriting) {
                 Cleaned::Needless => continue,
-                Cleaned::Copy { with, removed, sha256 } => {
-                    texts
-                        .push(format!("{}: without {removed}; the copy has SHA-256 {sha256}", change.text()));
+                Cleaned::Copy { with, how, sha256 } => {
+                    texts.push(format!("{}: {how}; the copy has SHA-256 {sha256}", change.text()));
                     edits.push(Edit { span: place.span, header, with });
                     continue;
                 }

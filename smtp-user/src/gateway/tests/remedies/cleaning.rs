@@ -6,6 +6,7 @@ use super::{Scene, from_base64, mail};
 use crate::content::fixture;
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
+use crate::inspect::config::{PageCopy, Rewriting};
 use crate::policy::part_action::PartAction;
 
 const PAGE: &str = "<html><body onload=\"x()\"><p>Caf\u{e9}</p><script>alert(1)</script></body></html>";
@@ -45,6 +46,25 @@ async fn a_copy_goes_on_under_the_same_fields_and_the_original_is_kept() {
             "part 2 (a.exe) cleaned by rule \"programs\": without attribute onload, script; the copy has SHA-256 {sha256}"
         )]
     );
+}
+
+#[tokio::test]
+async fn of_a_page_its_text_goes_on_where_that_is_asked_for() {
+    let rewriting = Rewriting { pages: PageCopy::Text, ..Rewriting::default() };
+    let mut scene = Scene::new(PartAction::Clean, rewriting).await;
+    let message = mail("", PAGE.as_bytes());
+    assert_eq!(scene.client.mail(message.trim_end()).await, "250 2.0.0 taken as 4711\r\n");
+    let (_, got) = scene.got();
+    let text = "Caf\u{e9}\r\n";
+    let fields = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\
+                  Content-Disposition: inline; filename=\"a.exe.txt\"\r\n\r\n";
+    let (_, part) = got.split_once(fields).expect(&got);
+    let (part, _) = part.split_once("\r\n--b").unwrap();
+    assert_eq!(String::from_utf8(from_base64(part)).unwrap(), text);
+    let sha256 = to_hex(&Sha256::digest(text.as_bytes()));
+    let expected =
+        format!("part 2 (a.exe) cleaned by rule \"programs\": as plain text; the copy has SHA-256 {sha256}");
+    assert_eq!(changes(&scene), [expected]);
 }
 
 #[tokio::test]
