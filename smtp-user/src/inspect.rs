@@ -9,6 +9,7 @@ pub mod combine;
 pub mod config;
 mod content_scan;
 mod contents;
+mod copying;
 pub mod inspection;
 pub mod inspector;
 pub mod judgement;

@@ -18,7 +18,7 @@ fn workers(gateway: nix::unistd::Pid) -> Vec<u32> {
 fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
     requires_root!();
     play(&MailConfig::plain(), Script::plain(), |scene| {
-        let message = mail::with_attachment("packed", "a.txt.gz", &gzip(b"hello"));
+        let message = mail::with_attachment("packed", "a.txt.gz", &mail::gzip(b"hello"));
         let mut originator = scene.greeted();
         originator.mail(&message).expect(250);
         let before = workers(scene.gateway.pid());
@@ -32,11 +32,11 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
         }
         end(before[0]);
         // What was unpacked already would be remembered.
-        let another = mail::with_attachment("packed", "a.txt.gz", &gzip(b"hello again"));
+        let another = mail::with_attachment("packed", "a.txt.gz", &mail::gzip(b"hello again"));
         originator.mail(&another).expect(250);
         let after = workers(scene.gateway.pid());
         assert!(!after.contains(&before[0]) && after.len() == 1, "{before:?} {after:?}");
-        originator.mail(&mail::with_attachment("bad", "a.txt.gz", &gzip(&mail::eicar()))).expect(554);
+        originator.mail(&mail::with_attachment("bad", "a.txt.gz", &mail::gzip(&mail::eicar()))).expect(554);
         originator.say("QUIT").expect(221);
         scene.expect_arrived(&[&message, &another]);
         let all = scene.accounts(1);
@@ -49,23 +49,4 @@ fn end(id: u32) {
     use nix::sys::signal::{Signal, kill};
     let id = nix::unistd::Pid::from_raw(i32::try_from(id).expect("a process id"));
     kill(id, Signal::SIGKILL).expect("it runs");
-}
-
-/// Octets as gzip stores them uncompressed (RFC 1951 §3.2.4, RFC 1952).
-fn gzip(octets: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(octets.len()).expect("a short text");
-    let mut all = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
-    all.extend(length.to_le_bytes());
-    all.extend((!length).to_le_bytes());
-    all.extend(octets);
-    let mut crc = u32::MAX;
-    for octet in octets {
-        crc ^= u32::from(*octet);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-    }
-    all.extend((!crc).to_le_bytes());
-    all.extend(u32::from(length).to_le_bytes());
-    all
 }

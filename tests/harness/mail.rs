@@ -52,6 +52,29 @@ pub fn base64(octets: &[u8]) -> String {
     text
 }
 
+/// Octets as gzip stores them uncompressed (RFC 1951 §3.2.4, RFC 1952).
+///
+/// # Panics
+///
+/// When they are more than one block takes.
+pub fn gzip(octets: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(octets.len()).expect("a short text");
+    let mut all = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    all.extend(length.to_le_bytes());
+    all.extend((!length).to_le_bytes());
+    all.extend(octets);
+    let mut crc = u32::MAX;
+    for octet in octets {
+        crc ^= u32::from(*octet);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    all.extend((!crc).to_le_bytes());
+    all.extend(u32::from(length).to_le_bytes());
+    all
+}
+
 /// Mail data on the wire: dots at line starts doubled, ended by CRLF, full stop, CRLF (RFC 5321 §4.5.2).
 pub fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(message.len() + 8);

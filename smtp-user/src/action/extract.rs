@@ -16,11 +16,13 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::text::text;
 use crate::content::Kind;
 
 /// What is taken out of markup, beyond what always is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weeds {
     /// Elements of HTML and SVG, in lower case, that go with all that is in them.
     pub elements: Vec<String>,
@@ -65,7 +67,7 @@ pub struct Extracted {
 }
 
 /// What was taken out, and how often.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed(BTreeMap<String, u32>);
 
 impl Removed {

@@ -21,6 +21,7 @@ use crate::model::message_octets::MessageOctets;
 use crate::wire::mime::part_header::PartHeader;
 use crate::wire::mime::walk::{PartSink, Walker};
 use crate::worker::error::WorkerError;
+use crate::worker::lane::Lane;
 use crate::worker::protocol::{Question, Seen, SeenMember, Unpacked};
 use crate::worker::unpack;
 
@@ -109,14 +110,9 @@ async fn unpack_aside(
     passwords: Vec<String>,
 ) -> Result<Looked, LookError> {
     let (index, number) = (part.index, part.header.number.clone());
-    // The semaphore is never closed.
-    let permit = Arc::clone(&shared.unpacking).acquire_owned().await;
+    let mut lane = shared.lanes.enter().await;
     let (shared, part) = (Arc::clone(shared), Arc::clone(part));
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let looked = unpack(&shared, &part, passwords);
-        drop(permit);
-        looked
-    });
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&shared, &part, passwords, &mut lane));
     match unpacked.await {
         Ok(Err(error)) if error.is_final() => {
             Ok(Looked::without(index, number, content::Finding::Unsupported(Unsupported::KillsDecoders)))
@@ -130,7 +126,12 @@ async fn unpack_aside(
     }
 }
 
-fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<Looked, WorkerError> {
+fn unpack(
+    shared: &Shared,
+    part: &Collected,
+    passwords: Vec<String>,
+    lane: &mut Lane,
+) -> Result<Looked, WorkerError> {
     let number = part.header.number.clone();
     if part.is_too_large {
         let limit = content::Finding::LimitExceeded(Limit::Part);
@@ -146,7 +147,7 @@ fn unpack(shared: &Shared, part: &Collected, passwords: Vec<String>) -> Result<L
         lengths: part.readings.iter().map(|octets| octets.len() as u64).collect(),
     };
     let answer = match &shared.workers {
-        Some(workers) => workers.unpack(&question, &part.readings)?,
+        Some(workers) => workers.unpack(&question, &part.readings, lane)?,
         None => unpack::unpack(&question, part.readings.iter().map(Vec::as_slice)),
     };
     // Rules are asked about every member; those that nobody needs to hear of are forgotten behind that.
@@ -315,6 +316,7 @@ pub(super) fn not_looked_into(error: &LookError) -> EngineReport {
         LookError::Read(_) => EngineError::Unreadable { cause },
         LookError::Worker(WorkerError::Start { .. }) => EngineError::Unreachable { cause },
         LookError::Worker(WorkerError::TimedOut) => EngineError::TimedOut,
+        LookError::Worker(WorkerError::Crowded) => EngineError::Busy,
         LookError::Worker(WorkerError::Died { .. } | WorkerError::Poisonous) => EngineError::Cut { cause },
     };
     let outcome = EngineOutcome::Error(error);

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::content::ContentLimits;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::engine::link_list::LinkLists;
@@ -13,6 +11,7 @@ use crate::inspect::config::{Actions, Config, Rewriting};
 use crate::inspect::inspection::Inspection;
 use crate::policy::part_rule::PartRule;
 use crate::wire::mime::walk::WalkLimits;
+use crate::worker::lane::Lanes;
 use crate::worker::pool::Pool;
 
 /// What all inspections share: limits, lists and engines. Built once, and once more on reload.
@@ -26,8 +25,8 @@ pub struct Inspector {
 pub(crate) struct Shared {
     pub(crate) limits: WalkLimits,
     pub(crate) contents: ContentLimits,
-    /// Parts that are unpacked at a time: each may take memory up to its limits.
-    pub(crate) unpacking: Arc<Semaphore>,
+    /// Parts that are unpacked or copied at a time: each may take memory up to its limits.
+    pub(crate) lanes: Lanes,
     /// Who unpacks; without them it is done in this process.
     pub(crate) workers: Option<Arc<Pool>>,
     pub(crate) lists: Arc<HashLists>,
@@ -67,7 +66,7 @@ impl Inspector {
             limits: config.limits,
             digests: config.digests.or(lists.kinds()),
             contents: config.contents,
-            unpacking: Arc::new(Semaphore::new(processors())),
+            lanes: Lanes::new(processors(), SLOW * processors()),
             workers,
             lists: Arc::new(lists),
             executables: config.executables,
@@ -77,6 +76,10 @@ impl Inspector {
             rewriting: config.rewriting,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Every engine's name, and what it says it is now, signatures included.
@@ -109,6 +112,9 @@ impl Inspector {
         Inspection::new(Arc::clone(&self.shared), replaced)
     }
 }
+
+/// Parts that take long, for each processor: they wait for the others.
+const SLOW: usize = 4;
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

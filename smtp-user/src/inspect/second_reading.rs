@@ -12,6 +12,7 @@ use crate::wire::mime::defect::{Defect, DefectKind};
 use crate::wire::mime::part_header::PartSpan;
 use crate::wire::mime::second_reader::{SeenPart, compare, may_nest, read};
 use crate::worker::error::WorkerError;
+use crate::worker::lane::Lane;
 use crate::worker::protocol::Question;
 
 /// Octets of a message that is read sooner than it is handed to another thread.
@@ -51,15 +52,10 @@ pub(super) async fn second_reading(
             return Ok(told(&spans, theirs));
         }
     }
-    // The semaphore is never closed.
-    let permit = Arc::clone(&shared.unpacking).acquire_owned().await;
+    let mut lane = shared.lanes.enter().await;
     let octets = whole(message)?;
     let shared = Arc::clone(shared);
-    let reading = tokio::task::spawn_blocking(move || {
-        let theirs = read_aside(&shared, octets);
-        drop(permit);
-        theirs
-    });
+    let reading = tokio::task::spawn_blocking(move || read_aside(&shared, octets, &mut lane));
     Ok(told(&spans, reading.await.unwrap_or(Ok(Err(Failed)))?))
 }
 
@@ -77,7 +73,7 @@ struct Failed;
 
 type Theirs = Result<Option<Vec<SeenPart>>, Failed>;
 
-fn read_aside(shared: &Shared, octets: Vec<u8>) -> Result<Theirs, WorkerError> {
+fn read_aside(shared: &Shared, octets: Vec<u8>, lane: &mut Lane) -> Result<Theirs, WorkerError> {
     if !may_nest(&octets) {
         return Ok(Ok(read(&octets)));
     }
@@ -95,7 +91,7 @@ fn read_aside(shared: &Shared, octets: Vec<u8>) -> Result<Theirs, WorkerError> {
         digests: shared.digests,
         lengths: vec![octets.len() as u64],
     };
-    match workers.unpack(&question, &[octets]) {
+    match workers.unpack(&question, &[octets], lane) {
         Ok(answers) => Ok(Ok(answers.into_iter().next().and_then(|answer| answer.parts))),
         Err(error) if error.is_final() => Ok(Err(Failed)),
         Err(error) => Err(error),

@@ -20,6 +20,9 @@ pub enum WorkerError {
     /// It did not end with it in time, and was ended.
     #[error("a worker was not done with it in time")]
     TimedOut,
+    /// It takes long, and so many others do that there is no place for it. None of its fault.
+    #[error("too many parts that take long are at work")]
+    Crowded,
     /// It ended two workers before, and is not given to a third.
     #[error("it has ended workers before")]
     Poisonous,

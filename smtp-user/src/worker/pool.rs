@@ -11,11 +11,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, setpriority_process};
 use sha2::{Digest as _, Sha256};
 
 use crate::worker::error::WorkerError;
+use crate::worker::lane::Lane;
+use crate::worker::line::Line;
 use crate::worker::poison::PoisonList;
-use crate::worker::protocol::{self, Question, Unpacked};
+use crate::worker::protocol::{self, Copied, Original, Question, Task, Unpacked};
 
 /// Workers for parts.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ const MAX_IDLE: usize = 8;
 const MAX_QUESTIONS: u32 = 1000;
 /// How long a worker has beyond the deadline that it knows itself, which is looked at between two blocks.
 const GRACE: Duration = Duration::from_secs(5);
+/// What a worker is to the scheduler that takes long (`nice`): a tenth of what the others are.
+const BEHIND: i32 = 10;
 
 /// A worker.
 #[derive(Debug)]
@@ -41,7 +46,19 @@ struct Worker {
     child: Child,
     stream: UnixStream,
     questions: u32,
+    /// It has been told to leave the time to others.
+    is_slow: bool,
 }
+
+/// Something for a worker to do, and how long it may take, whatever it thinks itself.
+struct Job<'j> {
+    task: &'j Task,
+    octets: &'j [Vec<u8>],
+    time: Duration,
+}
+
+/// Reads an answer.
+type Reads<T> = fn(&mut Line<'_>) -> io::Result<T>;
 
 impl Pool {
     /// Workers are this program again, as it was when it started, also after its file was replaced.
@@ -50,30 +67,52 @@ impl Pool {
     }
 
     /// Workers that are made by starting a program with arguments.
-    fn new(program: PathBuf, arguments: Vec<String>) -> Self {
+    pub(crate) fn new(program: PathBuf, arguments: Vec<String>) -> Self {
         Self { program, arguments, idle: Mutex::default(), poison: Mutex::default() }
     }
 
-    /// Has a part unpacked.
-    pub fn unpack(&self, question: &Question, readings: &[Vec<u8>]) -> Result<Vec<Unpacked>, WorkerError> {
-        let mut sha256 = Sha256::new();
-        for octets in readings {
-            sha256.update(octets);
-        }
-        let sha256: [u8; 32] = sha256.finalize().into();
+    /// Has a part unpacked, in the time that its limits leave.
+    pub fn unpack(
+        &self,
+        question: &Question,
+        readings: &[Vec<u8>],
+        lane: &mut Lane,
+    ) -> Result<Vec<Unpacked>, WorkerError> {
+        let time = question.limits.deadline + GRACE;
+        let task = Task::Unpack(question.clone());
+        self.give(&Job { task: &task, octets: readings, time }, lane, |line| protocol::read(line))
+    }
+
+    /// Has a safe copy of a part made. It does not look at the clock while it is at it, so it has this time and no more.
+    pub fn copy(
+        &self,
+        original: &Original,
+        octets: Vec<u8>,
+        time: Duration,
+        lane: &mut Lane,
+    ) -> Result<(Copied, Vec<u8>), WorkerError> {
+        let task = Task::Copy(original.clone());
+        self.give(&Job { task: &task, octets: &[octets], time }, lane, |line| protocol::read_copy(line))
+    }
+
+    fn give<T>(&self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> Result<T, WorkerError> {
+        let sha256 = job.sha256();
         if lock(&self.poison).is_poisonous(&sha256, Instant::now()) {
             return Err(WorkerError::Poisonous);
         }
-        let kept = lock(&self.idle).pop();
-        if let Some(worker) = kept {
-            match self.ask(worker, question, readings) {
-                // It may have been ended while it had nothing to do: that says nothing about the part.
-                Err(WorkerError::Died { .. }) => {}
-                answer => return self.judged(answer, sha256),
+        // One may have been ended while it had nothing to do: that says nothing about the part.
+        while let Some(mut worker) = self.take() {
+            if worker.is_there() {
+                let answer = self.ask(worker, job, lane, read);
+                return self.judged(answer, sha256);
             }
         }
-        let answer = self.ask(self.start()?, question, readings);
+        let answer = self.ask(self.start()?, job, lane, read);
         self.judged(answer, sha256)
+    }
+
+    fn take(&self) -> Option<Worker> {
+        lock(&self.idle).pop()
     }
 
     fn judged<T>(&self, answer: Result<T, WorkerError>, sha256: [u8; 32]) -> Result<T, WorkerError> {
@@ -94,44 +133,75 @@ impl Pool {
                 .stdout(output)
                 .stderr(Stdio::null())
                 .spawn()?;
-            Ok(Worker { child, stream, questions: 0 })
+            Ok(Worker { child, stream, questions: 0, is_slow: false })
         };
         start().map_err(|source| WorkerError::Start { source })
     }
 
-    fn ask(
+    fn ask<T>(
         &self,
         mut worker: Worker,
-        question: &Question,
-        readings: &[Vec<u8>],
-    ) -> Result<Vec<Unpacked>, WorkerError> {
-        match worker.ask(question, readings) {
+        job: &Job<'_>,
+        lane: &mut Lane,
+        read: Reads<T>,
+    ) -> Result<T, WorkerError> {
+        match worker.ask(job, lane, read) {
             Ok(answer) => {
                 let mut idle = lock(&self.idle);
-                if worker.questions < MAX_QUESTIONS && idle.len() < MAX_IDLE {
+                if worker.is_as_new() && idle.len() < MAX_IDLE {
                     idle.push(worker);
                 }
                 Ok(answer)
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                Err(WorkerError::TimedOut)
-            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(WorkerError::TimedOut),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(WorkerError::Crowded),
             Err(error) => Err(WorkerError::Died { how: worker.end(&error) }),
         }
     }
 }
 
-impl Worker {
-    fn ask(&mut self, question: &Question, readings: &[Vec<u8>]) -> io::Result<Vec<Unpacked>> {
-        self.questions += 1;
-        let patience = Some(question.limits.deadline + GRACE);
-        self.stream.set_write_timeout(patience)?;
-        self.stream.set_read_timeout(patience)?;
-        protocol::write(&mut self.stream, question)?;
-        for octets in readings {
-            self.stream.write_all(octets)?;
+impl Job<'_> {
+    /// Of task and octets: what ends whoever copies it may be unpacked all the same.
+    fn sha256(&self) -> [u8; 32] {
+        let mut sha256 = Sha256::new();
+        sha256.update(match self.task {
+            Task::Unpack(_) => b"unpack",
+            Task::Copy(_) => b"copy..",
+        });
+        for octets in self.octets {
+            sha256.update(octets);
         }
-        protocol::read(&mut self.stream)
+        sha256.finalize().into()
+    }
+}
+
+impl Worker {
+    fn ask<T>(&mut self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> io::Result<T> {
+        self.questions += 1;
+        let (child, is_slow) = (&self.child, &mut self.is_slow);
+        let mut slowed = || {
+            *is_slow = true;
+            let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            // Without the right to do so it takes more from the others, and no more than its deadline.
+            let _ = id.map(|id| setpriority_process(Some(id), BEHIND));
+            lane.slow_down()
+        };
+        let mut line = Line::new(&self.stream, job.time, &mut slowed);
+        protocol::write(&mut line, job.task)?;
+        for octets in job.octets {
+            line.write_all(octets)?;
+        }
+        read(&mut line)
+    }
+
+    /// Whether it still runs.
+    fn is_there(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whether it may have another task.
+    const fn is_as_new(&self) -> bool {
+        self.questions < MAX_QUESTIONS && !self.is_slow
     }
 
     /// How it ended, or that it was made to.

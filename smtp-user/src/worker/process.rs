@@ -1,31 +1,44 @@
-//! A worker from the inside: gives its rights away, then answers questions until there are no more.
+//! A worker from the inside: gives its rights away, then does what it is asked until nobody asks any more.
 
-use std::io::{self, BufReader, BufWriter, Read, stdin, stdout};
+use std::io::{self, BufReader, BufWriter, Write as _, stdin, stdout};
 
-use crate::worker::protocol::{self, Question};
+#[cfg(debug_assertions)]
+use crate::worker::chaos;
+use crate::worker::copy::copy;
+use crate::worker::protocol::{self, Task, read_octets};
 use crate::worker::sandbox;
 use crate::worker::unpack::unpack;
 
-/// Works until the daemon is gone. The error says what right could not be given away, or which question was none.
+/// Works until the daemon is gone. The error says what right could not be given away, or which task was none.
 pub fn work() -> io::Result<()> {
     sandbox::enter()?;
     // Neither is anybody's terminal: both are the one socket to the daemon.
     let (mut input, mut output) = (BufReader::new(stdin().lock()), BufWriter::new(stdout().lock()));
     loop {
-        let question: Question = match protocol::read(&mut input) {
-            Ok(question) => question,
+        let task: Task = match protocol::read(&mut input) {
+            Ok(task) => task,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         };
-        let readings = question.lengths.iter().map(|length| octets(&mut input, *length));
-        let readings = readings.collect::<io::Result<Vec<_>>>()?;
-        let answer = unpack(&question, readings.iter().map(Vec::as_slice));
-        protocol::write(&mut output, &answer)?;
+        match task {
+            Task::Unpack(question) => {
+                let readings = question.lengths.iter().map(|length| read_octets(&mut input, *length));
+                let readings = readings.collect::<io::Result<Vec<_>>>()?;
+                #[cfg(debug_assertions)]
+                for octets in &readings {
+                    chaos::obey("unpack", octets);
+                }
+                protocol::write(&mut output, &unpack(&question, readings.iter().map(Vec::as_slice)))?;
+            }
+            Task::Copy(original) => {
+                let octets = read_octets(&mut input, original.length)?;
+                #[cfg(debug_assertions)]
+                chaos::obey("copy", &octets);
+                let (copied, octets) = copy(&original, &octets);
+                protocol::write(&mut output, &copied)?;
+                output.write_all(&octets)?;
+                output.flush()?;
+            }
+        }
     }
-}
-
-fn octets(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    input.take(length).read_to_end(&mut octets)?;
-    if octets.len() as u64 == length { Ok(octets) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -1,13 +1,71 @@
-//! What is said between the daemon and a worker: a length in four octets, JSON, and behind a question the octets.
+//! What is said between the daemon and a worker: a length in four octets, JSON, and behind it the octets that it is about.
 
 use std::io::{self, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::action::extract::{Removed, Weeds};
 use crate::content::{ContentLimits, Contents, Finding, Kind};
 use crate::engine::hash_list::{DigestKinds, Digests};
 use crate::wire::mime::second_reader::SeenPart;
+
+/// What a worker is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// To say what is in a part.
+    Unpack(Question),
+    /// To make a safe copy of one.
+    Copy(Original),
+}
+
+/// A part of which a safe copy is wanted; its octets follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// Declared media type, in lower case.
+    pub media_type: String,
+    /// What the copy of a page is.
+    pub pages: Pages,
+    /// What goes from pages and pictures.
+    pub weeds: Weeds,
+    /// Octets that are unpacked on the way.
+    pub max_octets: u64,
+    /// How many octets follow.
+    pub length: u64,
+}
+
+/// What the copy of a page is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pages {
+    /// A page.
+    Page,
+    /// Its text.
+    Text {
+        /// The character set that is declared.
+        charset: Option<String>,
+    },
+}
+
+/// What came of a safe copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Copied {
+    /// The part is safe as it is.
+    Needless,
+    /// There is a copy, and its octets follow.
+    Copy {
+        /// What was taken out.
+        removed: Removed,
+        /// How many octets follow.
+        length: u64,
+    },
+    /// The text of a page, in UTF-8, stands for it, and its octets follow.
+    Text {
+        /// How many octets follow.
+        length: u64,
+    },
+    /// There is none, for this reason.
+    Impossible(String),
+}
 
 /// A question: what is in these octets? Or, if they are a message, how would another reader divide it?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +131,30 @@ pub enum Seen {
 /// Octets of JSON at most: 10,000 members with long names are a tenth of it.
 const MAX_JSON: u32 = 256 << 20;
 
+/// Octets of a safe copy at most: more than can be made of what is unpacked on the way.
+const MAX_COPY: u64 = 1 << 30;
+
+/// Reads the answer about a safe copy, and the copy if there is one.
+pub fn read_copy(input: &mut impl Read) -> io::Result<(Copied, Vec<u8>)> {
+    let copied: Copied = read(input)?;
+    let octets = match &copied {
+        Copied::Copy { length, .. } | Copied::Text { length } if *length > MAX_COPY => {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Copied::Copy { length, .. } | Copied::Text { length } => read_octets(input, *length)?,
+        Copied::Needless | Copied::Impossible(_) => Vec::new(),
+    };
+    Ok((copied, octets))
+}
+
+/// Reads so many octets, and not fewer.
+pub fn read_octets(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
+    // Room as it comes: a length alone costs no memory.
+    let mut octets = Vec::new();
+    input.take(length).read_to_end(&mut octets)?;
+    if octets.len() as u64 == length { Ok(octets) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
 /// Writes a value.
 pub fn write(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_vec(value)?;
@@ -91,11 +173,5 @@ pub fn read<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<T> {
     if length > MAX_JSON {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    // Room as it comes: a length alone costs no memory.
-    let mut json = Vec::new();
-    input.take(length.into()).read_to_end(&mut json)?;
-    if json.len() as u64 != u64::from(length) {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(serde_json::from_slice(&json)?)
+    Ok(serde_json::from_slice(&read_octets(input, length.into())?)?)
 }

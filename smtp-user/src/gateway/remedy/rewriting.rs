@@ -5,7 +5,7 @@ mod finding;
 
 use sha2::{Digest as _, Sha256};
 
-use self::cleaning::{Cleaned, cleaned};
+use self::cleaning::{Cleaned, cleaned, not_copied};
 use self::finding::{Found, Place};
 use crate::action::clk::{self, LockKey};
 use crate::action::notice::{self, Template};
@@ -13,6 +13,7 @@ use crate::action::rewrite::{Edit, Entity, Piece, plan};
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::gateway::remedy::Means;
 use crate::gateway::remedy::signatures::{DKIM, SIGNED, has_dkim, is_signed_content};
+use crate::inspect::config::Rewriting;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::ruled::{Change, Replacement};
 use crate::model::decision::{Decision, MessageAction};
@@ -88,6 +89,13 @@ pub(super) enum No {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cannot(pub(super) &'static str);
 
+impl Cannot {
+    /// What follows is configured.
+    fn no(self, rewriting: &Rewriting) -> No {
+        No::Impossible { why: self.0, action: rewriting.not_possible.clone() }
+    }
+}
+
 impl From<HoldError> for Cannot {
     fn from(error: HoldError) -> Self {
         Self(error.name())
@@ -108,7 +116,7 @@ pub(super) async fn rewrite(
     means: Means<'_>,
 ) -> Result<Rewritten, No> {
     let rewriting = means.inspector.rewriting();
-    let impossible = |Cannot(why)| No::Impossible { why, action: rewriting.not_possible.clone() };
+    let impossible = |cannot: Cannot| cannot.no(rewriting);
     let found = find(old, &judgement.changes, means).await.map_err(impossible)?;
     let mut broken = Vec::new();
     for (has, word, action, why) in [
@@ -122,7 +130,7 @@ pub(super) async fn rewrite(
             broken.push(word.to_owned());
         }
     }
-    let (edits, changes) = edits(lock_key, judgement, (old, found), id, means).map_err(impossible)?;
+    let (edits, changes) = edits(lock_key, judgement, (old, found), id, means).await?;
     if edits.is_empty() {
         return Err(No::Needless);
     }
@@ -171,21 +179,23 @@ fn is_signed(found: &Found, judgement: &Judgement) -> bool {
 }
 
 /// What is replaced by what, and in a few words.
-fn edits(
+async fn edits(
     lock_key: Option<&LockKey>,
     judgement: &Judgement,
     (old, found): (&HeldMessage, Found),
     id: MessageId,
     means: Means<'_>,
-) -> Result<(Vec<Edit>, Vec<String>), Cannot> {
+) -> Result<(Vec<Edit>, Vec<String>), No> {
     let rewriting = means.inspector.rewriting();
     let (mut edits, mut texts) = (Vec::new(), Vec::new());
-    for place in found.into_places() {
-        let header = read(old, place.span.header.start, place.span.header.end)?;
+    for mut place in found.into_places() {
+        let header = read(old, place.span.header.start, place.span.header.end);
+        let header = header.map_err(|cannot| cannot.no(rewriting))?;
         let own = judgement.parts.iter().find(|part| part.part == place.span.number);
         let (mut change, mut why) = (place.change.clone(), None);
         if change.by == Replacement::Copy {
-            match cleaned(&place, own, &header, rewriting) {
+            let copied = cleaned(means.inspector, place.content.take(), own, &header).await;
+            match copied.map_err(|error| not_copied(&error, rewriting))? {
                 Cleaned::Needless => continue,
                 Cleaned::Copy { with, how, sha256 } => {
                     texts.push(format!("{}: {how}; the copy has SHA-256 {sha256}", change.text()));
@@ -202,7 +212,8 @@ fn edits(
         let name = names.iter().find(|name| !name.contains("=?")).or(names.first());
         let name = name.map_or("", String::as_str);
         let Place { span, content, .. } = place;
-        let with = replacement(lock_key, &rewriting.notice, &change, why.as_deref(), name, content, id)?;
+        let with = replacement(lock_key, &rewriting.notice, &change, why.as_deref(), name, content, id);
+        let with = with.await.map_err(|cannot| cannot.no(rewriting))?;
         texts.push(why.map_or_else(|| change.text(), |why| format!("{}: {why}", change.text())));
         edits.push(Edit { span, header, with });
     }
@@ -217,7 +228,7 @@ fn done(numbers: &[String]) -> String {
 }
 
 /// What comes in place of a part, which has a name of its own besides that of what the rule is about.
-fn replacement(
+async fn replacement(
     lock_key: Option<&LockKey>,
     notice: &Template,
     change: &Change,
@@ -254,10 +265,12 @@ fn replacement(
     if !is_locked {
         return Ok(Entity::notice(notice, &about));
     }
-    let key = lock_key.ok_or(Cannot("there is no key to lock with"))?;
+    let key = lock_key.ok_or(Cannot("there is no key to lock with"))?.clone();
     let content = content.ok_or(Cannot("a part is too large to be locked, or not to be had alone"))?;
-    let file =
-        clk::lock(key, chance()?, own_name, &content).map_err(|_| Cannot("the cipher does not work"))?;
+    // Nothing in the content is read, so it is no worker's business: the key stays in this process.
+    let (nonce, file_name) = (chance()?, own_name.to_owned());
+    let locking = tokio::task::spawn_blocking(move || clk::lock(&key, nonce, &file_name, &content));
+    let Ok(Ok(file)) = locking.await else { return Err(Cannot("the cipher does not work")) };
     let boundary = format!("=_postern_{}", clk::hexadecimal(&chance::<16>()?));
     Ok(Entity::locked(notice, &about, own_name, &file, &boundary))
 }

@@ -55,10 +55,14 @@ const KEY: [u8; 32] = [7; 32];
 
 impl Scene {
     async fn new(action: PartAction, rewriting: Rewriting) -> Self {
-        Self::with_header(action, rewriting, Vec::new()).await
+        Self::planned(action, rewriting, |_| {}).await
     }
 
     async fn with_header(action: PartAction, rewriting: Rewriting, header: Vec<HeaderRule>) -> Self {
+        Self::planned(action, rewriting, |plan| plan.header = header).await
+    }
+
+    async fn planned(action: PartAction, rewriting: Rewriting, change: impl FnOnce(&mut Plan)) -> Self {
         let hop = NextHop::start(Manner::default()).await;
         let folder = tempfile::tempdir().unwrap();
         let (store, _) = Store::open(&folder.path().join("quarantine")).unwrap();
@@ -68,7 +72,6 @@ impl Scene {
         rule.file_names = vec![PartPattern::new("*.exe")];
         plan.inspection.rules = vec![rule];
         plan.inspection.rewriting = rewriting;
-        plan.header = header;
         // So that something else keeps uncertain messages from being rewritten.
         plan.inspection.actions.ambiguous = MessageAction::Pass;
         plan.remedy = Some(Arc::new(Remedy {
@@ -78,6 +81,7 @@ impl Scene {
             lock_key: Some(LockKey::new(KEY)),
             bans: Arc::clone(&bans) as Arc<dyn SourceBans>,
         }));
+        change(&mut plan);
         let rig = plan.build();
         let mut client = Dialogue::call(rig.address).await;
         client.begin().await;

@@ -32,6 +32,7 @@ use crate::tls;
 use crate::tls::context::TlsContext;
 use crate::transport::held_message::HoldLimits;
 use crate::wire::smtp::data::LineEnds;
+use crate::worker::pool::Pool;
 
 /// Seven minutes past seven on a day in 2026.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ pub(super) struct Plan {
     pub(super) header: Vec<crate::action::header::HeaderRule>,
     pub(super) envelope: Vec<crate::action::envelope::EnvelopeRule>,
     pub(super) remedy: Option<Arc<Remedy>>,
+    pub(super) workers: Option<Arc<Pool>>,
 }
 
 impl Plan {
@@ -97,6 +99,7 @@ impl Plan {
             header: Vec::new(),
             envelope: Vec::new(),
             remedy: None,
+            workers: None,
         }
     }
 
@@ -110,7 +113,10 @@ impl Plan {
             next_hop: self.next_hop,
             server_tls: self.server_tls,
             tls: TlsContext::new(self.tls).unwrap(),
-            inspector: Inspector::new(self.inspection).unwrap(),
+            inspector: match self.workers {
+                Some(workers) => Inspector::with_workers(self.inspection, workers).unwrap(),
+                None => Inspector::new(self.inspection).unwrap(),
+            },
             header: self.header,
             envelope: self.envelope,
             reception: self.reception,

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use super::Pool;
+use crate::action::extract::{Removed, Weeds};
 use crate::content::ContentLimits;
 use crate::engine::hash_list::DigestKinds;
 use crate::worker::error::WorkerError;
-use crate::worker::protocol::{self, Question, Unpacked};
+use crate::worker::lane::{Lane, Lanes};
+use crate::worker::protocol::{self, Copied, Original, Pages, Question, Unpacked};
 
 /// A worker that does what a line of shell says.
 fn pool(script: &str) -> Pool {
@@ -21,13 +23,42 @@ fn ask(pool: &Pool, octets: &[u8]) -> Result<Vec<Unpacked>, WorkerError> {
         digests: DigestKinds::default(),
         lengths: vec![octets.len() as u64],
     };
-    pool.unpack(&question, &[octets.to_vec()])
+    pool.unpack(&question, &[octets.to_vec()], &mut lane(1))
+}
+
+/// A place, with so many to change over to.
+fn lane(slow: usize) -> Lane {
+    let lanes = Lanes::new(1, slow);
+    let mut entering = std::pin::pin!(lanes.enter());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match entering.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(lane) => lane,
+        std::task::Poll::Pending => panic!("there is a place"),
+    }
+}
+
+fn copy(pool: &Pool, time: Duration, slow: usize) -> Result<(Copied, Vec<u8>), WorkerError> {
+    let octets = b"octets\n".to_vec();
+    let length = octets.len() as u64;
+    let original = Original {
+        media_type: String::new(),
+        pages: Pages::Page,
+        weeds: Weeds::default(),
+        max_octets: 1 << 20,
+        length,
+    };
+    pool.copy(&original, octets, time, &mut lane(slow))
 }
 
 /// A script that answers once with one empty reading.
 fn honest() -> String {
     let mut answer = Vec::new();
     protocol::write(&mut answer, &vec![Unpacked::default()]).unwrap();
+    saying(&answer)
+}
+
+/// A script that answers once with these octets.
+fn saying(answer: &[u8]) -> String {
     let octal: Vec<String> = answer.iter().map(|octet| format!("\\{octet:03o}")).collect();
     let octal = octal.concat();
     // Everything stands in one write of the daemon's, which is read before the answer is given.
@@ -84,4 +115,62 @@ fn a_worker_that_behaves_is_kept() {
     // The line that the script reads ends here.
     assert_eq!(ask(&pool, b"octets\n").unwrap(), [Unpacked::default()]);
     assert_eq!(pool.idle.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_worker_that_ends_over_a_copy_is_told_and_the_part_may_still_be_unpacked() {
+    let dying = pool("exit 3");
+    for _ in 0..2 {
+        let error = copy(&dying, Duration::from_secs(5), 1).unwrap_err();
+        assert!(matches!(&error, WorkerError::Died { how } if how == "exit code 3"), "{error}");
+    }
+    assert!(matches!(copy(&dying, Duration::from_secs(5), 1).unwrap_err(), WorkerError::Poisonous));
+    assert!(matches!(ask(&dying, b"octets\n").unwrap_err(), WorkerError::Died { .. }));
+}
+
+#[test]
+fn a_copy_has_one_end_for_all_of_it_however_slowly_the_octets_drip() {
+    for script in ["exec sleep 1000", "while :; do printf '\\001'; sleep 0.02; done"] {
+        let (pool, start) = (pool(script), std::time::Instant::now());
+        let error = copy(&pool, Duration::from_millis(300), 1).unwrap_err();
+        assert!(matches!(error, WorkerError::TimedOut), "{script}: {error}");
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(5), "{script}: {took:?}");
+    }
+}
+
+#[test]
+fn what_takes_long_is_ended_where_there_is_no_room_for_it_and_is_not_blamed() {
+    let pool = pool("exec sleep 1000");
+    for _ in 0..3 {
+        let error = copy(&pool, Duration::from_secs(100), 0).unwrap_err();
+        assert!(matches!(error, WorkerError::Crowded) && !error.is_final(), "{error}");
+    }
+}
+
+#[test]
+fn what_takes_long_goes_on_behind_the_others_and_its_worker_ends_with_it() {
+    let mut answer = Vec::new();
+    protocol::write(&mut answer, &Copied::Needless).unwrap();
+    let pool = pool(&saying(&answer).replacen("printf", "sleep 1.5; printf", 1));
+    assert_eq!(copy(&pool, Duration::from_secs(100), 1).unwrap(), (Copied::Needless, Vec::new()));
+    assert!(pool.idle.lock().unwrap().is_empty(), "it would go on being last");
+}
+
+#[test]
+fn a_copy_that_is_shorter_or_longer_than_it_says_is_none() {
+    for (length, octets, expected) in
+        [(3, &b"abc"[..], "whole"), (4, b"abc", "cut"), (1 << 40, b"abc", "too large")]
+    {
+        let mut answer = Vec::new();
+        protocol::write(&mut answer, &Copied::Copy { removed: Removed::default(), length }).unwrap();
+        answer.extend_from_slice(octets);
+        let script = saying(&answer).replace("exec cat > /dev/null", "exit 0");
+        match copy(&pool(&script), Duration::from_secs(5), 1) {
+            Ok((_, copy)) => assert_eq!((copy.as_slice(), expected), (octets, "whole")),
+            Err(error) => {
+                assert!(matches!(error, WorkerError::Died { .. }) && expected != "whole", "{error}");
+            }
+        }
+    }
 }

@@ -2,17 +2,15 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::finding::Place;
-use crate::action::extract::{ExtractError, extract, only_kind, text};
+use super::No;
 use crate::action::rewrite::{Entity, charset};
-use crate::content::Kind;
-use crate::content::detect::detect;
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::PartRecord;
-use crate::inspect::config::{PageCopy, Rewriting};
-
-/// Octets that are unpacked on the way to a copy.
-const MAX_UNPACKED: u64 = 256 << 20;
+use crate::inspect::config::Rewriting;
+use crate::inspect::inspector::Inspector;
+use crate::model::decision::MessageAction;
+use crate::worker::error::WorkerError;
+use crate::worker::protocol::Copied;
 
 /// What came of it.
 pub(super) enum Cleaned {
@@ -24,43 +22,47 @@ pub(super) enum Cleaned {
     Impossible(String),
 }
 
-/// Makes a safe copy of a part.
-pub(super) fn cleaned(
-    place: &Place,
+/// Has a safe copy of a part made. Whoever makes it may fail, and that says nothing of what is in the part.
+pub(super) async fn cleaned(
+    inspector: &Inspector,
+    content: Option<Vec<u8>>,
     own: Option<&PartRecord>,
     header: &[u8],
-    rewriting: &Rewriting,
-) -> Cleaned {
-    let Some(content) = &place.content else {
-        return Cleaned::Impossible("it is too large, or not to be had alone".to_owned());
+) -> Result<Cleaned, WorkerError> {
+    let Some(content) = content else {
+        return Ok(Cleaned::Impossible("it is too large, or not to be had alone".to_owned()));
     };
     let media_type = own.map_or("", |part| part.media_type.as_str());
-    let kind = only_kind(&detect(content), media_type);
-    if kind == Ok(Kind::Html) && rewriting.pages == PageCopy::Text {
-        return match text(content, charset(header).as_deref()) {
+    let (copied, octets) = inspector.copy(media_type, charset(header), content).await?;
+    let sha256 = || to_hex(&Sha256::digest(&octets));
+    Ok(match copied {
+        Copied::Needless => Cleaned::Needless,
+        Copied::Impossible(why) => Cleaned::Impossible(why),
+        Copied::Text { .. } => match std::str::from_utf8(&octets) {
             Ok(text) => {
                 let name = own.and_then(|part| part.names.first()).map_or("", String::as_str);
-                let sha256 = to_hex(&Sha256::digest(&text));
-                Cleaned::Copy {
-                    with: Entity::text(header, name, &text),
-                    how: "as plain text".to_owned(),
-                    sha256,
-                }
+                let with = Entity::text(header, name, text);
+                Cleaned::Copy { with, how: "as plain text".to_owned(), sha256: sha256() }
             }
-            Err(error) => Cleaned::Impossible(error.to_string()),
-        };
-    }
-    match kind.and_then(|kind| extract(kind, content, &rewriting.weeds, MAX_UNPACKED)) {
-        Ok(None) => Cleaned::Needless,
-        Ok(Some(copy)) => match Entity::copy(header, &copy.octets) {
-            Some(with) => {
-                let how = format!("without {}", copy.removed);
-                Cleaned::Copy { with, sha256: to_hex(&Sha256::digest(&copy.octets)), how }
-            }
+            Err(_) => Cleaned::Impossible("its text is none".to_owned()),
+        },
+        Copied::Copy { removed, .. } => match Entity::copy(header, &octets) {
+            Some(with) => Cleaned::Copy { with, how: format!("without {removed}"), sha256: sha256() },
             None => Cleaned::Impossible("its header section is not plain text".to_owned()),
         },
-        // Text and pictures have nothing in them that runs.
-        Err(ExtractError::Kind(kind)) if kind.is_passive() => Cleaned::Needless,
-        Err(error) => Cleaned::Impossible(error.to_string()),
-    }
+    })
+}
+
+/// What follows if nobody made it: what is configured, or another attempt where it is the gateway's own trouble.
+pub(super) fn not_copied(error: &WorkerError, rewriting: &Rewriting) -> No {
+    let why = match error {
+        WorkerError::Died { .. } => "a worker ended over the safe copy of a part",
+        WorkerError::TimedOut => "a safe copy of a part was not made in time",
+        WorkerError::Poisonous => "the safe copy of a part has ended workers before",
+        WorkerError::Start { .. } => "no worker can be started that makes safe copies",
+        WorkerError::Crowded => "too many safe copies that take long are being made",
+    };
+    let is_ours = matches!(error, WorkerError::Start { .. } | WorkerError::Crowded);
+    let action = if is_ours { MessageAction::Defer } else { rewriting.not_possible.clone() };
+    No::Impossible { why, action }
 }

@@ -1,5 +1,7 @@
 //! Safe copies in place of parts.
 
+use std::sync::Arc;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Scene, from_base64, mail};
@@ -7,7 +9,10 @@ use crate::content::fixture;
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::config::{PageCopy, Rewriting};
+use crate::model::decision::MessageAction;
 use crate::policy::part_action::PartAction;
+use crate::worker::pool::Pool;
+use crate::worker::protocol::{self, Unpacked};
 
 const PAGE: &str = "<html><body onload=\"x()\"><p>Caf\u{e9}</p><script>alert(1)</script></body></html>";
 const COPY: &str = "<html><body><p>Caf\u{e9}</p></body></html>";
@@ -114,4 +119,43 @@ async fn files_within_a_document_do_not_reach_the_next_hop() {
     let copy = second(&scene.got().1);
     assert!(copy.starts_with(b"%PDF-") && memchr::memmem::find(&copy, b"harmless").is_none());
     assert!(changes(&scene)[0].contains("without embedded file"), "{:?}", changes(&scene));
+}
+
+/// Workers that unpack, and end over what they are to copy.
+fn workers_that_cannot_copy() -> Arc<Pool> {
+    let mut answer = Vec::new();
+    protocol::write(&mut answer, &vec![Unpacked::default()]).unwrap();
+    let octal: Vec<String> = answer.iter().map(|octet| format!("\\{octet:03o}")).collect();
+    let octal = octal.concat();
+    // The first line ends within the part.
+    let script =
+        format!("read -r line; case $line in *Unpack*) printf '{octal}'; read -r line; exit 3; esac; exit 3");
+    Arc::new(Pool::new("/bin/sh".into(), vec!["-c".to_owned(), script]))
+}
+
+#[tokio::test]
+async fn a_part_that_ends_whoever_copies_it_follows_what_is_configured() {
+    for (action, code) in
+        [(MessageAction::Refuse, "554"), (MessageAction::Defer, "451"), (MessageAction::Quarantine, "250")]
+    {
+        let rewriting = Rewriting { not_possible: action, ..Rewriting::default() };
+        let change = |plan: &mut super::Plan| plan.workers = Some(workers_that_cannot_copy());
+        let mut scene = Scene::planned(PartAction::Clean, rewriting, change).await;
+        let message = mail("", format!("{PAGE}\n\n").as_bytes());
+        for why in [
+            "a worker ended over the safe copy of a part",
+            "a worker ended over the safe copy of a part",
+            "the safe copy of a part has ended workers before",
+        ] {
+            let reply = scene.client.mail(message.trim_end()).await;
+            assert!(reply.starts_with(code), "{reply}");
+            let last = scene.events().into_iter().rev().find_map(|event| match event {
+                SessionEvent::Note { what, detail, .. } if what == "not_rewritten" => detail,
+                _ => None,
+            });
+            assert_eq!(last.as_deref(), Some(why));
+        }
+        assert!(scene.hop.mail().is_empty());
+        assert_eq!(scene.kept().len(), if code == "250" { 3 } else { 0 });
+    }
 }

@@ -1,0 +1,27 @@
+//! Makes a safe copy, as a plain function; also called in this process, where there are no workers.
+
+use crate::action::extract::{ExtractError, extract, only_kind, text};
+use crate::content::Kind;
+use crate::content::detect::detect;
+use crate::worker::protocol::{Copied, Original, Pages};
+
+/// Makes a safe copy of a part: what came of it, and its octets.
+pub fn copy(original: &Original, octets: &[u8]) -> (Copied, Vec<u8>) {
+    let kind = only_kind(&detect(octets), &original.media_type);
+    if let (Ok(Kind::Html), Pages::Text { charset }) = (&kind, &original.pages) {
+        return match text(octets, charset.as_deref()) {
+            Ok(text) => (Copied::Text { length: text.len() as u64 }, text.into_bytes()),
+            Err(error) => (Copied::Impossible(error.to_string()), Vec::new()),
+        };
+    }
+    match kind.and_then(|kind| extract(kind, octets, &original.weeds, original.max_octets)) {
+        Ok(Some(copy)) => {
+            let length = copy.octets.len() as u64;
+            (Copied::Copy { removed: copy.removed, length }, copy.octets)
+        }
+        Ok(None) => (Copied::Needless, Vec::new()),
+        // Text and pictures have nothing in them that runs.
+        Err(ExtractError::Kind(kind)) if kind.is_passive() => (Copied::Needless, Vec::new()),
+        Err(error) => (Copied::Impossible(error.to_string()), Vec::new()),
+    }
+}
