@@ -3,6 +3,7 @@
 //! All of them need root, and some a mail server or an engine from Debian; where that is missing, the scenario is
 //! skipped and counted.
 
+mod blast_radius;
 mod chunking;
 mod clean_mail;
 mod daemon_is_killed;
@@ -13,6 +14,7 @@ mod eicar_is_refused;
 #[path = "../corpus/ends_of_data.rs"]
 mod ends_of_data;
 mod engine_down;
+mod engines_fail_under_load;
 mod exim;
 mod header_rules;
 mod malformed_input;

@@ -46,6 +46,16 @@ impl Daemon {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Sends a signal to it and everything that it started.
+    ///
+    /// # Panics
+    ///
+    /// When nothing of it is there any more.
+    pub fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        killpg(Pid::from_raw(id), signal).expect("the signal can be sent");
+    }
+
     /// Whether it is still there.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

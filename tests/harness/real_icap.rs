@@ -2,21 +2,20 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, open_folder};
-use crate::deadline::wait_for;
+use crate::deadline::{wait_for, wait_until};
 use crate::netns::NetNs;
 
 /// A running c-icap.
 #[derive(Debug)]
 pub struct RealIcap {
     // Ended before its folder goes.
-    #[expect(dead_code, reason = "held for its drop")]
     daemon: Daemon,
-    #[expect(dead_code, reason = "held for its drop")]
     folder: TempDir,
 }
 
@@ -32,16 +31,47 @@ impl RealIcap {
     pub fn start(namespace: &NetNs, clamd: &Path) -> Self {
         let folder = open_folder("postern-icap-");
         let path = folder.path();
-        let config = path.join("c-icap.conf");
-        fs::write(&config, configuration(path, clamd)).expect("the configuration can be written");
-        let arguments = ["-N", "-f", config.to_str().expect("a path in UTF-8")];
-        let mut daemon = Daemon::start(namespace, "c-icap", &arguments, &path.join("said"));
-        wait_for("c-icap", Duration::from_secs(30), || {
-            assert!(daemon.is_running(), "c-icap ended: {}", daemon.log());
-            namespace.enter(|| std::net::TcpStream::connect(("127.0.0.1", 1344)).is_ok()).then_some(())
-        });
-        Self { daemon, folder }
+        fs::write(path.join("c-icap.conf"), configuration(path, clamd))
+            .expect("the configuration can be written");
+        Self { daemon: run(namespace, path), folder }
     }
+
+    /// Kills it, and starts it again; gives when it was back.
+    ///
+    /// # Panics
+    ///
+    /// When it does not get ready.
+    pub fn kill_and_start(&mut self, namespace: &NetNs) -> Instant {
+        self.daemon.signal(Signal::SIGKILL);
+        wait_until("c-icap is gone", Duration::from_secs(10), || !listens(namespace));
+        // It was killed, and so left them there.
+        for left in ["ctl", "pid"] {
+            let _ = fs::remove_file(self.folder.path().join(left));
+        }
+        self.daemon = run(namespace, self.folder.path());
+        Instant::now()
+    }
+
+    /// Sends it, and all that it started, a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.daemon.signal(signal);
+    }
+}
+
+fn run(namespace: &NetNs, folder: &Path) -> Daemon {
+    let config = folder.join("c-icap.conf");
+    let arguments = ["-N", "-f", config.to_str().expect("a path in UTF-8")];
+    let mut daemon = Daemon::start(namespace, "c-icap", &arguments, &folder.join("said"));
+    wait_for("c-icap", Duration::from_secs(30), || {
+        let log = || fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+        assert!(daemon.is_running(), "c-icap ended: {}{}", daemon.log(), log());
+        listens(namespace).then_some(())
+    });
+    daemon
+}
+
+fn listens(namespace: &NetNs) -> bool {
+    namespace.enter(|| std::net::TcpStream::connect(("127.0.0.1", 1344)).is_ok())
 }
 
 fn configuration(folder: &Path, clamd: &Path) -> String {
