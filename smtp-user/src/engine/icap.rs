@@ -54,17 +54,21 @@ impl Icap {
         Self { service, idle: Mutex::default(), version: KnownVersion::default() }
     }
 
-    /// Asks about a message.
-    pub(super) async fn ask(&self, message: &dyn MessageOctets) -> Result<EngineOutcome, EngineError> {
+    /// Asks about a message, or a part of one.
+    pub(super) async fn ask(
+        &self,
+        message: &dyn MessageOctets,
+        is_part: bool,
+    ) -> Result<EngineOutcome, EngineError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(stream) = idle {
-            match self.ask_on(stream, true, message).await {
+            match self.ask_on(stream, true, message, is_part).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(Failure::Other(error)) => return Err(error),
                 Err(Failure::Stale(_)) => {}
             }
         }
-        match self.ask_on(self.connect().await?, false, message).await {
+        match self.ask_on(self.connect().await?, false, message, is_part).await {
             Ok(outcome) => Ok(outcome),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::Stale(error)) => Err(cut(&error)),
@@ -84,8 +88,9 @@ impl Icap {
         mut stream: TcpStream,
         used: bool,
         message: &dyn MessageOctets,
+        is_part: bool,
     ) -> Result<EngineOutcome, Failure> {
-        let question = respmod(&self.service.authority(), &self.service.path, message.len());
+        let question = respmod(&self.service.authority(), &self.service.path, message.len(), is_part);
         let (mut reader, mut writer) = stream.split();
         let mut answer = Answer::default();
         let (written, head) = {

@@ -49,8 +49,17 @@ impl Engine {
 
     /// Asks about a message.
     pub async fn scan(&self, message: &dyn MessageOctets) -> EngineReport {
+        self.look_at(message, false).await
+    }
+
+    /// Asks about a part of one, decoded.
+    pub async fn scan_part(&self, part: &dyn MessageOctets) -> EngineReport {
+        self.look_at(part, true).await
+    }
+
+    async fn look_at(&self, octets: &dyn MessageOctets, is_part: bool) -> EngineReport {
         let start = Instant::now();
-        let (outcome, version) = match timeout(self.config.deadline, self.question(message)).await {
+        let (outcome, version) = match timeout(self.config.deadline, self.question(octets, is_part)).await {
             Ok(Ok((outcome, version))) => (outcome, version),
             Ok(Err(error)) => (EngineOutcome::Error(error), self.known_version()),
             Err(_) => {
@@ -64,7 +73,8 @@ impl Engine {
 
     async fn question(
         &self,
-        message: &dyn MessageOctets,
+        octets: &dyn MessageOctets,
+        is_part: bool,
     ) -> Result<(EngineOutcome, Option<String>), EngineError> {
         let _slot = self.slots.take().await?;
         match self.breaker.pass(Instant::now()) {
@@ -72,7 +82,7 @@ impl Engine {
             Pass::Test if self.config.self_test => self.test().await?,
             Pass::Go | Pass::Test => {}
         }
-        let (outcome, version) = tokio::join!(self.ask(message), self.version());
+        let (outcome, version) = tokio::join!(self.ask(octets, is_part), self.version());
         match &outcome {
             Err(error) | Ok(EngineOutcome::Error(error)) => {
                 self.breaker.failed(Instant::now(), error, false);
@@ -84,7 +94,8 @@ impl Engine {
 
     /// Shows it the test string, which every engine with signatures knows.
     async fn test(&self) -> Result<(), EngineError> {
-        let outcome = timeout(TEST_WAIT, self.ask(&eicar())).await.unwrap_or(Err(EngineError::TimedOut));
+        let outcome =
+            timeout(TEST_WAIT, self.ask(&eicar(), false)).await.unwrap_or(Err(EngineError::TimedOut));
         let error = match outcome {
             Ok(EngineOutcome::Infected(_)) => {
                 self.breaker.succeeded(Instant::now());
@@ -97,10 +108,10 @@ impl Engine {
         Err(error)
     }
 
-    async fn ask(&self, message: &dyn MessageOctets) -> Result<EngineOutcome, EngineError> {
+    async fn ask(&self, octets: &dyn MessageOctets, is_part: bool) -> Result<EngineOutcome, EngineError> {
         match &self.speaker {
-            Speaker::Clamd(clamd) => clamd.ask(message).await,
-            Speaker::Icap(icap) => icap.ask(message).await,
+            Speaker::Clamd(clamd) => clamd.ask(octets).await,
+            Speaker::Icap(icap) => icap.ask(octets, is_part).await,
         }
     }
 

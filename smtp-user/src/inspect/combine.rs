@@ -19,10 +19,13 @@
 //! | `scan`, or no rule | none | none |
 //! | `allow` | pass, if something was found in it | what was found in the content of the part and what is in it; a defect of its form if the rule names that verdict |
 //! | `lock`, `strip` | rewrite | what was found in the content of the whole attachment; what engines found in the message: they are asked about what goes on |
-//! | `clean` | rewrite | none |
+//! | `clean` | rewrite | none; what was found in the content of the attachment if the rule names a verdict, a finding or an engine |
 //! | `quarantine` | quarantine | everything found in the part and what is in it |
 //! | `drop` | drop | the same |
 //! | `block` | block | the same |
+//!
+//! What an engine finds in a message is found in the parts that it finds it in alone, if it was asked about all of them and
+//! finds it in any ([`Located`]).
 //!
 //! Where several lines hold, the strictest action is taken: block, drop, refuse, quarantine, defer, rewrite, pass. Among
 //! those with that action the verdict is the one that stands first. So a finding counts whatever else failed, an engine
@@ -34,6 +37,7 @@ use std::time::Duration;
 use crate::content;
 use crate::engine::outcome::{EngineOutcome, EngineReport};
 use crate::inspect::config::{Actions, Rewriting};
+use crate::inspect::located::Located;
 use crate::inspect::ruled::found::{of_content, of_form};
 use crate::inspect::ruled::{Aspect, Ruled};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
@@ -59,7 +63,7 @@ pub struct FoundIn {
 }
 
 /// Everything that was seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Seen<'s> {
     /// What was found here.
     pub findings: &'s [Finding],
@@ -69,8 +73,17 @@ pub struct Seen<'s> {
     pub contents: &'s [(content::Finding, String)],
     /// What each engine said, and what follows if it could not be asked.
     pub engines: &'s [(EngineReport, MessageAction)],
+    /// In which parts engines found it.
+    pub located: &'s [Located],
     /// What rules on parts say.
     pub ruled: &'s [Ruled<'s>],
+}
+
+impl Seen<'_> {
+    /// Whether all that an engine found is in parts.
+    pub(super) fn is_located(&self, engine: &str) -> bool {
+        self.located.iter().any(|located| located.is_all && located.engine == engine)
+    }
 }
 
 /// A decision, and what a rule on parts has to do with it.
@@ -148,7 +161,20 @@ fn findings(seen: Seen<'_>, actions: &Actions) -> Vec<Decision> {
         let place = shorten(part, MAX_FILE_NAME);
         line(verdict, actions.of(verdict), format!("{} (part {place})", why_content(*finding)));
     }
+    for (part, outcome) in seen.located.iter().flat_map(|located| &located.found) {
+        if is_excused(&part.number, Aspect::Content) {
+            continue;
+        }
+        if let EngineOutcome::Infected(name) = outcome {
+            let finding = Finding { name: name.clone(), part: Some(part.clone()) };
+            line(MessageVerdict::Infected, actions.infected.clone(), why_infected(&finding));
+        } else {
+            let why = format!("{} (part {})", why_content(content::Finding::Encrypted), part.number);
+            line(MessageVerdict::Encrypted, actions.encrypted.clone(), why);
+        }
+    }
     for (report, when_down) in seen.engines {
+        let is_located = || seen.is_located(&report.engine);
         match &report.outcome {
             EngineOutcome::Clean => {}
             EngineOutcome::Error(_) => {
@@ -156,6 +182,7 @@ fn findings(seen: Seen<'_>, actions: &Actions) -> Vec<Decision> {
                 line(MessageVerdict::EngineError, when_down.clone(), why);
             }
             _ if is_rewritten => {}
+            EngineOutcome::Infected(_) | EngineOutcome::Encrypted(_) if is_located() => {}
             EngineOutcome::Infected(name) => {
                 let finding = Finding { name: name.clone(), part: None };
                 line(MessageVerdict::Infected, actions.infected.clone(), why_infected(&finding));

@@ -62,7 +62,7 @@ pub(super) async fn look(
         return Ok(all);
     }
     let max = usize::try_from(shared.contents.max_part).unwrap_or(usize::MAX);
-    let mut collector = Collector { wanted: wanted.iter().copied().collect(), max, ..Collector::default() };
+    let mut collector = Collector::new(wanted, max);
     let mut walker = Walker::new(shared.limits);
     let (mut offset, mut room) = (0, vec![0; PIECE]);
     let mut passwords: Option<Vec<String>> = None;
@@ -73,7 +73,7 @@ pub(super) async fn look(
         if count == 0 {
             walker.finish(&mut collector);
         }
-        for part in std::mem::take(&mut collector.done) {
+        for part in collector.take() {
             let part = Arc::new(part);
             let known = passwords.clone().unwrap_or_default();
             let mut looked = unpack_aside(shared, &part, known).await?;
@@ -366,22 +366,36 @@ impl PartSink for Texts {
 
 /// A part, decoded.
 #[derive(Debug)]
-struct Collected {
-    index: usize,
+pub(super) struct Collected {
+    /// Its place among the parts.
+    pub(super) index: usize,
     header: PartHeader,
-    readings: Vec<Vec<u8>>,
-    is_too_large: bool,
+    /// Its octets, in each way to read it; none if they are too many.
+    pub(super) readings: Vec<Vec<u8>>,
+    pub(super) is_too_large: bool,
 }
 
 /// Takes the octets of some parts.
 #[derive(Debug, Default)]
-struct Collector {
+pub(super) struct Collector {
     wanted: HashSet<usize>,
     max: usize,
     /// Parts that have begun.
     begun: usize,
     open: Option<Collected>,
     done: Vec<Collected>,
+}
+
+impl Collector {
+    /// For the parts at these places, of so many octets at most.
+    pub(super) fn new(wanted: &[usize], max: usize) -> Self {
+        Self { wanted: wanted.iter().copied().collect(), max, ..Self::default() }
+    }
+
+    /// Those that have ended since the last time.
+    pub(super) fn take(&mut self) -> Vec<Collected> {
+        std::mem::take(&mut self.done)
+    }
 }
 
 impl PartSink for Collector {

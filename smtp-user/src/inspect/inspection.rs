@@ -14,6 +14,7 @@ use crate::inspect::combine::{Combined, Finding, Seen, combine};
 use crate::inspect::contents;
 use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
+use crate::inspect::located::{Located, locate};
 use crate::inspect::memory::Memory;
 use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
@@ -100,6 +101,7 @@ impl Inspection {
             has_message_as_message,
             ..
         } = self.parts;
+        let located = if whole { locate(&self.shared, message, &parts, &engines).await } else { Vec::new() };
         let mut defects = self.walker.defects().to_vec();
         let second = if has_message_as_message {
             // The other reader is known to lose its way there.
@@ -133,15 +135,21 @@ impl Inspection {
             findings.push(Finding { name: EICAR_NAME.to_owned(), part: None });
         }
         let Shared { rules, actions, rewriting, .. } = self.shared.as_ref();
-        let seen =
-            Seen { findings: &findings, defects: &defects, contents: &within, engines: &engines, ruled: &[] };
+        let seen = Seen {
+            findings: &findings,
+            defects: &defects,
+            contents: &within,
+            engines: &engines,
+            located: &located,
+            ruled: &[],
+        };
         let ruled = ruled::ask(rules, &parts, seen, &self.replaced);
         let Combined { decision, rule, ban_for } =
             combine(Seen { ruled: &ruled, ..seen }, actions, rewriting);
         let rewrites = decision.action == MessageAction::Rewrite;
         let changes = if rewrites { ruled::changes(&ruled) } else { Vec::new() };
         add_structure(&mut parts, &defects);
-        add_engines(&mut parts, &engines);
+        add_engines(&mut parts, &engines, &located);
         ruled::enter(!rules.is_empty(), &ruled, &self.replaced, &mut parts);
         ruled::trim(&ruled, &mut parts, contents::MAX_RECORDS);
         Judgement {
@@ -185,13 +193,16 @@ fn one_reader_only(parts: &mut [PartRecord], why: &str) {
     }
 }
 
-/// Engines look at the message as a whole, and so at each part.
-fn add_engines(parts: &mut [PartRecord], engines: &[(EngineReport, MessageAction)]) {
+/// Engines look at the message as a whole, and so at each part; and at parts alone once they have found something.
+fn add_engines(parts: &mut [PartRecord], engines: &[(EngineReport, MessageAction)], located: &[Located]) {
     for part in parts {
         for (report, _) in engines {
-            let result = match &report.outcome {
-                EngineOutcome::Error(_) => skipped("engine error"),
-                outcome => ran(&format!("whole message: {}", outcome.name())),
+            let alone = located.iter().find(|located| located.engine == report.engine);
+            let alone = alone.and_then(|located| located.row(&part.part));
+            let result = match (&report.outcome, alone) {
+                (EngineOutcome::Error(_), _) => skipped("engine error"),
+                (_, Some(alone)) => ran(&alone),
+                (outcome, None) => ran(&format!("whole message: {}", outcome.name())),
             };
             part.stages.push((stage::engine(&report.engine), result));
         }

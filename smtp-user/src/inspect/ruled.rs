@@ -55,6 +55,8 @@ pub struct Change {
     pub media_type: String,
     /// What was found in it; empty if nothing was.
     pub found: String,
+    /// Whether something was found in it that counts no more because of this: then it may not stay as it is.
+    pub excuses: bool,
 }
 
 impl Change {
@@ -97,9 +99,12 @@ impl Ruled<'_> {
     /// that names it.
     pub fn excuses(&self, place: &str, aspect: Aspect) -> bool {
         match (self.rule.action, aspect) {
-            (PartAction::Scan | PartAction::Clean, _)
-            | (PartAction::Lock | PartAction::Strip, Aspect::Form(_)) => false,
-            (PartAction::Lock | PartAction::Strip, Aspect::Content) => leaf(place) == leaf(&self.part),
+            (PartAction::Scan, _)
+            | (PartAction::Lock | PartAction::Strip | PartAction::Clean, Aspect::Form(_)) => false,
+            (PartAction::Clean, Aspect::Content) if !self.rule.asks_for_findings() => false,
+            (PartAction::Lock | PartAction::Strip | PartAction::Clean, Aspect::Content) => {
+                leaf(place) == leaf(&self.part)
+            }
             (PartAction::Allow, Aspect::Form(verdict)) => {
                 is_within(place, &self.part) && self.rule.verdicts.contains(&verdict)
             }
@@ -131,11 +136,13 @@ pub fn ask<'r>(
     if rules.is_empty() {
         return Vec::new();
     }
-    let engines: Vec<&str> = seen
+    // Where nobody knows in which part it is, it may be in any.
+    let anywhere: Vec<&str> = seen
         .engines
         .iter()
         .filter(|(report, _)| matches!(report.outcome, EngineOutcome::Infected(_)))
         .map(|(report, _)| report.engine.as_str())
+        .filter(|engine| !seen.is_located(engine))
         .collect();
     let at = found(seen);
     let nothing = Found::default();
@@ -145,6 +152,7 @@ pub fn ask<'r>(
         if is_text_between(part) && found.verdicts.is_empty() {
             continue;
         }
+        let engines: Vec<&str> = anywhere.iter().chain(&found.engines).copied().collect();
         let facts = PartFacts {
             media_type: &part.media_type,
             kinds: &part.kinds,
@@ -202,10 +210,11 @@ pub fn changes(ruled: &[Ruled<'_>]) -> Vec<Change> {
             name: ruled.name.clone().unwrap_or_default(),
             media_type: ruled.media_type.clone(),
             found: ruled.found.first().cloned().unwrap_or_default(),
+            excuses: ruled.rule.asks_for_findings() && ruled.verdict != MessageVerdict::Clean,
         };
         match changes.iter_mut().find(|other| other.part == change.part) {
             Some(other) if other.by < change.by => *other = change,
-            Some(_) => {}
+            Some(other) => other.excuses |= change.excuses,
             None => changes.push(change),
         }
     }

@@ -33,7 +33,7 @@ pub struct PartRule {
     pub findings: Vec<PartPattern>,
     /// What the part, or something in it, has.
     pub traits: Vec<Trait>,
-    /// Names of the engines that found something in the message.
+    /// Names of the engines that found something in the part, or in the message if nobody knows where.
     pub engines: Vec<String>,
     /// Whether the part, or something in it, needs a key.
     pub encrypted: Option<bool>,
@@ -65,7 +65,7 @@ pub struct PartFacts<'p> {
     pub findings: &'p [&'p str],
     /// What it, or something in it, has.
     pub traits: &'p [Trait],
-    /// Names of the engines that found something in the message.
+    /// Names of the engines that found something in it, or in the message if nobody knows where.
     pub engines: &'p [&'p str],
     /// Whether it is something within an archive or a document.
     pub is_member: bool,
@@ -110,6 +110,13 @@ impl PartRule {
             && any(&self.engines, part.engines, |wanted, engine| wanted == engine)
             && self.encrypted.is_none_or(|wanted| wanted == is_encrypted)
             && self.archive_member.is_none_or(|wanted| wanted == part.is_member)
+    }
+
+    /// Whether it is about parts in which something was found.
+    pub fn asks_for_findings(&self) -> bool {
+        !self.engines.is_empty()
+            || !self.findings.is_empty()
+            || self.verdicts.iter().any(|verdict| *verdict != MessageVerdict::Clean)
     }
 
     /// Whether it asks nothing of a part.

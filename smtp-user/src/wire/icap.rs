@@ -28,12 +28,13 @@ pub fn options(authority: &str, service: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Asks about a message of this many octets, which follows in chunks (RFC 3507 §4.9).
-pub fn respmod(authority: &str, service: &str, octets: u64) -> Vec<u8> {
+/// Asks about a message, or a part of one, of this many octets, which follow in chunks (RFC 3507 §4.9).
+pub fn respmod(authority: &str, service: &str, octets: u64, is_part: bool) -> Vec<u8> {
     // Nothing of the message stands in here: no name, and so nothing that could end a line.
-    let request = "GET http://mail.invalid/message.eml HTTP/1.1\r\nHost: mail.invalid\r\n\r\n";
-    let response =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: message/rfc822\r\nContent-Length: {octets}\r\n\r\n");
+    let (name, kind) =
+        if is_part { ("part", "application/octet-stream") } else { ("message.eml", "message/rfc822") };
+    let request = format!("GET http://mail.invalid/{name} HTTP/1.1\r\nHost: mail.invalid\r\n\r\n");
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {octets}\r\n\r\n");
     format!(
         "RESPMOD icap://{authority}/{service} ICAP/1.0\r\nHost: {authority}\r\nUser-Agent: Postern\r\nAllow: 204\r\n\
          Encapsulated: req-hdr=0, res-hdr={}, res-body={}\r\n\r\n{request}{response}",
@@ -49,7 +50,9 @@ mod tests {
 
     #[test]
     fn requests_say_where_their_parts_begin() {
-        let request = String::from_utf8(respmod("av:1344", "avscan", 5)).unwrap();
+        let part = String::from_utf8(respmod("av:1344", "avscan", 5, true)).unwrap();
+        assert!(part.contains("Content-Type: application/octet-stream\r\n"), "{part}");
+        let request = String::from_utf8(respmod("av:1344", "avscan", 5, false)).unwrap();
         let (head, rest) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("RESPMOD icap://av:1344/avscan ICAP/1.0\r\nHost: av:1344\r\n"), "{head}");
         let at = |name: &str| -> usize {

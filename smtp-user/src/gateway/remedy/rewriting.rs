@@ -196,6 +196,11 @@ async fn edits(
         if change.by == Replacement::Copy {
             let copied = cleaned(means.inspector, place.content.take(), own, &header).await;
             match copied.map_err(|error| not_copied(&error, rewriting))? {
+                // What was found in it is still there.
+                Cleaned::Needless if change.excuses => {
+                    change.by = Replacement::Notice;
+                    why = Some("something was found in it, and there is nothing to take out".to_owned());
+                }
                 Cleaned::Needless => continue,
                 Cleaned::Copy { with, how, sha256 } => {
                     texts.push(format!("{}: {how}; the copy has SHA-256 {sha256}", change.text()));

@@ -27,7 +27,7 @@ fn decide(
     let findings: Vec<_> =
         names.iter().map(|name| Finding { name: (*name).to_owned(), part: None }).collect();
     let defects: Vec<_> = defects.iter().map(|defect| (*defect, "1".to_owned())).collect();
-    let seen = Seen { findings: &findings, defects: &defects, contents: &[], engines, ruled: &[] };
+    let seen = Seen { findings: &findings, defects: &defects, engines, ..Seen::default() };
     let decision = combine(seen, actions, &Rewriting::default()).decision;
     assert!(!decision.why.contains("secret-engine") && !decision.why.is_empty());
     (decision.verdict, decision.action, decision.why)
@@ -77,7 +77,7 @@ fn reasons_are_one_short_line() {
     let why = |name: &str, file: Option<&str>| {
         let part = Some(FoundIn { number: "2".into(), name: file.map(str::to_owned) });
         let findings = [Finding { name: name.to_owned(), part }];
-        let seen = Seen { findings: &findings, defects: &[], contents: &[], engines: &[], ruled: &[] };
+        let seen = Seen { findings: &findings, ..Seen::default() };
         combine(seen, &Actions::default(), &Rewriting::default()).decision.why
     };
     assert_eq!(

@@ -4,6 +4,7 @@ mod cached;
 mod clean_corpus;
 mod contents;
 mod linked;
+mod located;
 mod rules;
 
 use std::fmt::Write as _;

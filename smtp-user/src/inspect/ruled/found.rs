@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::content::{self, Trait};
+use crate::engine::outcome::EngineOutcome;
 use crate::inspect::combine::Seen;
 use crate::model::decision::MessageVerdict;
 use crate::wire::mime::defect::DefectKind;
@@ -13,6 +14,8 @@ pub(super) struct Found<'s> {
     pub(super) verdicts: Vec<MessageVerdict>,
     pub(super) findings: Vec<&'s str>,
     pub(super) traits: Vec<Trait>,
+    /// Engines that found something in it alone.
+    pub(super) engines: Vec<&'s str>,
 }
 
 /// Names of findings in a part that are remembered.
@@ -29,6 +32,21 @@ pub(super) fn found(seen: Seen<'_>) -> HashMap<&str, Found<'_>> {
                 add(&mut found.findings, finding.name.as_str());
             }
         });
+    }
+    for located in seen.located {
+        for (part, outcome) in &located.found {
+            each(&mut at, &part.number, |found| {
+                add(&mut found.engines, located.engine.as_str());
+                if let EngineOutcome::Infected(name) = outcome {
+                    add(&mut found.verdicts, MessageVerdict::Infected);
+                    if found.findings.len() < MAX_FINDINGS {
+                        add(&mut found.findings, name.as_str());
+                    }
+                } else {
+                    add(&mut found.verdicts, MessageVerdict::Encrypted);
+                }
+            });
+        }
     }
     for (defect, part) in seen.defects {
         let verdict = of_form(defect.kind());

@@ -57,7 +57,7 @@ impl Found {
             match self.places.iter_mut().find(|place| place.span.number == span.number) {
                 // What is to be taken out is not locked, and what is to be locked gets no copy.
                 Some(place) if place.change.by < change.by => place.change = change,
-                Some(_) => {}
+                Some(place) => place.change.excuses |= change.excuses,
                 None => self.places.push(Place { span, change, content }),
             }
         }

@@ -43,7 +43,14 @@ fn decide(
     let defects: Vec<_> = defects.iter().map(|defect| (*defect, "2".to_owned())).collect();
     let contents: Vec<_> =
         contents.iter().map(|part| (content::Finding::Encrypted, (*part).to_owned())).collect();
-    let seen = Seen { findings: &findings, defects: &defects, contents: &contents, engines, ruled: &ruled };
+    let seen = Seen {
+        findings: &findings,
+        defects: &defects,
+        contents: &contents,
+        engines,
+        ruled: &ruled,
+        ..Seen::default()
+    };
     combine(seen, &Actions::default(), &Rewriting::default())
 }
 
@@ -111,7 +118,7 @@ fn a_message_whose_form_may_pass_is_still_not_rewritten() {
     let strip = PartRule::new("strip", PartAction::Strip);
     let ruled = [ruled("2", &strip)];
     let defects = [(Defect::TwoContentTypes, "3".to_owned())];
-    let seen = Seen { findings: &[], defects: &defects, contents: &[], engines: &[], ruled: &ruled };
+    let seen = Seen { defects: &defects, ruled: &ruled, ..Seen::default() };
     let actions = Actions { ambiguous: Pass, ..Actions::default() };
     for action in [Refuse, Defer, Quarantine] {
         let rewriting = Rewriting { not_possible: action.clone(), ..Rewriting::default() };
@@ -128,7 +135,7 @@ fn a_form_is_allowed_only_by_a_rule_that_names_it() {
     {
         allow.verdicts = verdicts;
         let ruled = [ruled("2", &allow)];
-        let seen = Seen { findings: &[], defects: &defects, contents: &[], engines: &[], ruled: &ruled };
+        let seen = Seen { defects: &defects, ruled: &ruled, ..Seen::default() };
         assert_eq!(combine(seen, &Actions::default(), &Rewriting::default()).decision.action, expected);
     }
 }
