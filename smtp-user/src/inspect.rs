@@ -14,6 +14,7 @@ pub mod inspection;
 pub mod inspector;
 pub mod judgement;
 mod link_scan;
+pub mod located;
 mod memory;
 pub mod part_scan;
 pub mod ruled;

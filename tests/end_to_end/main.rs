@@ -17,6 +17,7 @@ mod engine_down;
 mod engines_fail_under_load;
 mod exim;
 mod header_rules;
+mod late_verdicts;
 mod malformed_input;
 mod mirrored_certificate;
 mod other_protocols;

@@ -27,5 +27,6 @@ pub mod program;
 pub mod real_clamd;
 pub mod real_icap;
 pub mod records;
+pub mod slow_icap;
 pub mod smtp_dialogue;
 pub mod topology;

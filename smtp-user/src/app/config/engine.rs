@@ -26,8 +26,9 @@ pub(crate) struct EngineTable {
 const KEYS: &[&str] =
     &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files", "self_test"];
 
-/// Shortest and longest time for an engine: clients give up after 10 minutes, RFC 5321 §4.5.3.2.6.
-const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(5)];
+/// Shortest and longest time for an engine. Where somebody waits for the verdict, that ends it before; where the message was
+/// taken over, a service may run what it is shown.
+const DEADLINE: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(30)];
 /// Most messages at an engine at a time, and most that wait.
 const MAX_CONCURRENCY: u64 = 1000;
 const MAX_QUEUE: u64 = 100_000;
