@@ -13,3 +13,5 @@ pub mod link_list;
 pub mod outcome;
 pub mod remote;
 pub mod slots;
+#[cfg(feature = "yara")]
+mod yara;

@@ -37,6 +37,11 @@ pub enum Protocol {
     },
     /// ICAP, RFC 3507.
     Icap(IcapService),
+    /// None: rules of YARA, in this process.
+    Yara {
+        /// Their files.
+        rules: Vec<PathBuf>,
+    },
 }
 
 /// An ICAP service.

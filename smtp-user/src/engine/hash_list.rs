@@ -115,11 +115,14 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
     rest.is_empty().then(|| pairs.iter().map(octet).collect()).flatten()
 }
 
+/// How a Postern is built that reads rules of YARA.
+pub const YARA_BUILD: &str = "cargo build --release --package smtp-user --features yara";
+
 /// What is wrong with a list.
 #[derive(Debug, thiserror::Error)]
 pub enum HashListError {
     /// Not there, not readable, or not text.
-    #[error("{}: the list cannot be read: {source}", path.display())]
+    #[error("{}: the file cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -127,7 +130,7 @@ pub enum HashListError {
         source: io::Error,
     },
     /// Hardly a list.
-    #[error("{}: the list is larger than {MAX_FILE} octets", path.display())]
+    #[error("{}: the file is larger than {MAX_FILE} octets", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -140,6 +143,19 @@ pub enum HashListError {
         /// The line.
         line: usize,
     },
+    /// A rule of YARA that is none.
+    #[error("{}:{line}: {text}", path.display())]
+    Rule {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// This program cannot read rules of YARA.
+    #[error("rules of YARA need a Postern that was built with them: {YARA_BUILD}")]
+    NoYara,
     /// Mistyped, or another format.
     #[error("{}:{line}: {problem}", path.display())]
     Line {

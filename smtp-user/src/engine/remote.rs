@@ -1,6 +1,8 @@
 //! An engine in another process: how many messages it gets at a time, how long it may take, whether it is at work at
 //! all. What is spoken with it is its protocol's business.
 
+#[cfg(feature = "yara")]
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::timeout;
@@ -9,9 +11,12 @@ use crate::engine::breaker::{Breaker, Pass, TEST_WAIT};
 use crate::engine::clamd::Clamd;
 use crate::engine::config::{Config, Protocol};
 use crate::engine::eicar::eicar;
+use crate::engine::hash_list::HashListError;
 use crate::engine::icap::Icap;
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::engine::slots::Slots;
+#[cfg(feature = "yara")]
+use crate::engine::yara::Yara;
 use crate::model::message_octets::MessageOctets;
 
 /// An engine in another process.
@@ -27,19 +32,34 @@ pub struct Engine {
 enum Speaker {
     Clamd(Clamd),
     Icap(Icap),
+    #[cfg(feature = "yara")]
+    Yara(Arc<Yara>),
 }
 
+/// The part of the deadline that a scan in this process has.
+#[cfg(feature = "yara")]
+const SCAN: f32 = 0.8;
+
 impl Engine {
-    /// Nobody is called yet.
-    pub fn new(config: Config) -> Self {
+    /// Nobody is called yet; what has to be read is.
+    pub fn load(config: Config) -> Result<Self, Vec<HashListError>> {
         let slots = Slots::new(config.concurrency, config.queue);
         let speaker = match &config.protocol {
             Protocol::Clamd { address, pass_files } => {
                 Speaker::Clamd(Clamd::new(address.clone(), *pass_files))
             }
             Protocol::Icap(service) => Speaker::Icap(Icap::new(service.clone())),
+            #[cfg(feature = "yara")]
+            Protocol::Yara { rules } => Speaker::Yara(Arc::new(Yara::load(rules)?)),
+            #[cfg(not(feature = "yara"))]
+            Protocol::Yara { .. } => return Err(vec![HashListError::NoYara]),
         };
-        Self { config, slots, breaker: Breaker::default(), speaker }
+        Ok(Self { config, slots, breaker: Breaker::default(), speaker })
+    }
+
+    /// Whether it makes nothing of a message as a whole: it does not know what encodes its parts.
+    pub const fn wants_parts(&self) -> bool {
+        matches!(self.config.protocol, Protocol::Yara { .. })
     }
 
     /// What it was made from.
@@ -112,6 +132,9 @@ impl Engine {
         match &self.speaker {
             Speaker::Clamd(clamd) => clamd.ask(octets).await,
             Speaker::Icap(icap) => icap.ask(octets, is_part).await,
+            // It ends by itself before it is given up.
+            #[cfg(feature = "yara")]
+            Speaker::Yara(yara) => yara.ask(octets, self.config.deadline.mul_f32(SCAN)).await,
         }
     }
 
@@ -124,6 +147,8 @@ impl Engine {
         match &self.speaker {
             Speaker::Clamd(clamd) => clamd.version().await,
             Speaker::Icap(icap) => icap.version().await,
+            #[cfg(feature = "yara")]
+            Speaker::Yara(yara) => Some(yara.version()),
         }
     }
 
@@ -131,6 +156,8 @@ impl Engine {
         match &self.speaker {
             Speaker::Clamd(clamd) => clamd.known_version(),
             Speaker::Icap(icap) => icap.known_version(),
+            #[cfg(feature = "yara")]
+            Speaker::Yara(yara) => Some(yara.version()),
         }
     }
 }

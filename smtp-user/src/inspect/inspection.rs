@@ -101,7 +101,9 @@ impl Inspection {
             has_message_as_message,
             ..
         } = self.parts;
-        let located = if whole { locate(&self.shared, message, &parts, &engines).await } else { Vec::new() };
+        let mut engines = engines;
+        let located =
+            if whole { locate(&self.shared, message, &parts, &mut engines).await } else { Vec::new() };
         let mut defects = self.walker.defects().to_vec();
         let second = if has_message_as_message {
             // The other reader is known to lose its way there.
@@ -109,7 +111,6 @@ impl Inspection {
         } else {
             second_reading(&self.shared, message, spans, &defects).await
         };
-        let mut engines = engines;
         let versions = cache::versions(engines.iter().map(|(report, _)| report));
         let memory = Memory::recall(&self.shared, &identities, versions.as_deref());
         memory.enter(&mut parts);

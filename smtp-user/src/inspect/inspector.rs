@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::ContentLimits;
+use crate::engine;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
 use crate::engine::link_list::LinkLists;
 use crate::engine::remote::Engine;
@@ -57,6 +58,7 @@ impl Inspector {
     fn build(config: Config, workers: Option<Arc<Pool>>) -> Result<Self, InspectorError> {
         let lists = HashLists::load(&config.hash_lists).map_err(|problems| InspectorError { problems })?;
         let links = LinkLists::load(&config.link_lists).map_err(|problems| InspectorError { problems })?;
+        let engines = load_engines(config.engines)?;
         let settings =
             format!("{:?} {:?} {}", config.contents, config.digests.or(lists.kinds()), config.executables);
         let shared = Shared {
@@ -70,7 +72,7 @@ impl Inspector {
             workers,
             lists: Arc::new(lists),
             executables: config.executables,
-            engines: config.engines.into_iter().map(Engine::new).collect(),
+            engines,
             actions: config.actions,
             rules: config.rules,
             rewriting: config.rewriting,
@@ -111,6 +113,18 @@ impl Inspector {
     pub fn begin_again(&self, replaced: Vec<String>) -> Inspection {
         Inspection::new(Arc::clone(&self.shared), replaced)
     }
+}
+
+/// With everything that is wrong with what any of them reads.
+fn load_engines(configs: Vec<engine::config::Config>) -> Result<Vec<Engine>, InspectorError> {
+    let (mut engines, mut all) = (Vec::new(), Vec::new());
+    for config in configs {
+        match Engine::load(config) {
+            Ok(engine) => engines.push(engine),
+            Err(problems) => all.extend(problems),
+        }
+    }
+    if all.is_empty() { Ok(engines) } else { Err(InspectorError { problems: all }) }
 }
 
 /// Parts that take long, for each processor: they wait for the others.

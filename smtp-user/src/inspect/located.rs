@@ -44,30 +44,42 @@ const TIME: Duration = Duration::from_secs(2);
 /// How long it may take in any case: the verdict waits for it.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Asks the engines that found something about the parts. `parts` are those of the message, without members.
+/// Asks the engines that found something about the parts, and those that make nothing of the whole; what the latter find
+/// is in their reports then, too. `parts` are those of the message, without members.
 pub(super) async fn locate(
     shared: &Arc<Shared>,
     message: &dyn MessageOctets,
     parts: &[PartRecord],
-    reports: &[(EngineReport, MessageAction)],
+    reports: &mut [(EngineReport, MessageAction)],
 ) -> Vec<Located> {
     let mut finders: Vec<(&Engine, Located)> = Vec::new();
-    let mut time = TIME;
-    for (engine, (report, _)) in shared.engines.iter().zip(reports) {
+    let (mut time, mut always) = (TIME, Duration::ZERO);
+    for (engine, (report, _)) in shared.engines.iter().zip(&*reports) {
         let took = Duration::from_micros(report.micros);
         // Who takes long over a message takes too long over each part.
-        if is_found(&report.outcome) && took <= MAX_TIME / 4 {
+        if is_found(&report.outcome) && took <= MAX_TIME / 4 && !engine.wants_parts() {
             time += 2 * took;
             finders.push((engine, Located { engine: report.engine.clone(), ..Located::default() }));
         }
     }
     let wanted: Vec<usize> =
         parts.iter().enumerate().filter(|(_, part)| part.octets > 0).map(|(index, _)| index).collect();
-    if finders.is_empty() || wanted.is_empty() || wanted.len() > MAX_PARTS {
+    if wanted.len() > MAX_PARTS {
+        finders.clear();
+    }
+    time = time.min(MAX_TIME);
+    for (engine, (report, _)) in shared.engines.iter().zip(&*reports) {
+        // Whatever it is that it could not be asked about, it has not seen the message.
+        if engine.wants_parts() && !matches!(report.outcome, EngineOutcome::Error(_)) {
+            always = always.max(engine.config().deadline);
+            finders.push((engine, Located { engine: report.engine.clone(), ..Located::default() }));
+        }
+    }
+    if finders.is_empty() || wanted.is_empty() {
         return Vec::new();
     }
     let asking = ask_all(shared, message, parts, &wanted, &mut finders);
-    let all = match tokio::time::timeout(time.min(MAX_TIME), asking).await {
+    let all = match tokio::time::timeout(time.max(always), asking).await {
         Ok(Ok(all)) => all,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a message cannot be read part by part");
@@ -75,9 +87,13 @@ pub(super) async fn locate(
         }
         Err(_) => false,
     };
-    let settle = |(_, mut located): (&Engine, Located)| {
+    let settle = |(engine, mut located): (&Engine, Located)| {
         let answered = located.said.values().all(|said| !matches!(said, EngineOutcome::Error(_)));
         located.is_all = all && answered && !located.found.is_empty();
+        if engine.wants_parts() {
+            let report = reports.iter_mut().map(|(report, _)| report).find(|it| it.engine == located.engine);
+            located.tell(report, all);
+        }
         located
     };
     finders.into_iter().map(settle).collect()
@@ -135,6 +151,18 @@ impl Located {
         let known = self.said.get(&part.part);
         if known.is_none_or(|known| *known == EngineOutcome::Clean) {
             self.said.insert(part.part.clone(), outcome);
+        }
+    }
+
+    /// Makes the report on the message of what was said of its parts.
+    fn tell(&self, report: Option<&mut EngineReport>, all: bool) {
+        let Some(report) = report.filter(|report| report.outcome == EngineOutcome::Clean) else { return };
+        let found = self.found.first().map(|(_, outcome)| outcome);
+        let other = self.said.values().find(|said| **said != EngineOutcome::Clean);
+        if let Some(outcome) = found.or(other) {
+            report.outcome = outcome.clone();
+        } else if !all {
+            report.outcome = EngineOutcome::LimitExceeded("not every part was looked at".to_owned());
         }
     }
 

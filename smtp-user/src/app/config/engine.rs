@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -13,6 +14,7 @@ use crate::app::config::duration::parse_duration;
 use crate::app::config::inspection::{ActionWord, flag};
 use crate::app::config::problem::ConfigProblem;
 use crate::engine::config::{Address, Config, IcapService, Protocol};
+use crate::policy::action::UnknownWord;
 use crate::policy::packet_rule::check_name;
 use crate::policy::toml_table::TableReader;
 
@@ -23,8 +25,18 @@ pub(crate) struct EngineTable {
     pub(crate) name_span: Range<usize>,
 }
 
-const KEYS: &[&str] =
-    &["name", "address", "deadline", "concurrency", "queue", "when_down", "pass_files", "self_test"];
+const KEYS: &[&str] = &[
+    "name",
+    "kind",
+    "address",
+    "rules",
+    "deadline",
+    "concurrency",
+    "queue",
+    "when_down",
+    "pass_files",
+    "self_test",
+];
 
 /// Shortest and longest time for an engine. Where somebody waits for the verdict, that ends it before; where the message was
 /// taken over, a service may run what it is shown.
@@ -39,10 +51,17 @@ const ICAP_PORT: u16 = 1344;
 pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> EngineTable {
     let mut reader = TableReader::new(table, span, "[[engine]]", KEYS);
     reader.require("name");
-    reader.require("address");
+    let is_yara = reader.word("kind").is_some_and(|Yara| true);
+    reader.require(if is_yara { "rules" } else { "address" });
+    for key in if is_yara { &["address", "pass_files", "self_test"][..] } else { &["rules"] } {
+        if let Some(span) = reader.span_of(key) {
+            notes.error(span, ConfigProblem::NotOfThisKind { key, is_yara });
+        }
+    }
     let name = reader
         .text("name")
         .and_then(|text| reader.parsed(&text, |name| check_name(name).map(|()| name.to_owned())));
+    let rules = if is_yara { rules(&mut reader, notes) } else { Vec::new() };
     let pass = flag(&mut reader, "pass_files").unwrap_or(true);
     let protocol = reader.text("address").and_then(|text| {
         let found = protocol(text.get_ref(), pass);
@@ -54,7 +73,10 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     });
     let protocol =
         protocol.unwrap_or(Protocol::Clamd { address: Address::Unix(PathBuf::new()), pass_files: pass });
+    let protocol = if is_yara { Protocol::Yara { rules } } else { protocol };
     let mut engine = Config::new(&name.unwrap_or_default(), protocol);
+    // Nobody has written a rule for the test file.
+    engine.self_test &= !is_yara;
     if let Some(text) = reader.text("deadline") {
         deadline(&text, &mut engine, notes);
     }
@@ -71,6 +93,41 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());
     notes.adopt(reader.finish());
     EngineTable { engine, name_span }
+}
+
+/// The kind that has no address.
+struct Yara;
+
+impl FromStr for Yara {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        if text == "yara" {
+            Ok(Self)
+        } else {
+            Err(UnknownWord::new(text, "a kind of engine without an address", &["yara"]))
+        }
+    }
+}
+
+/// Files of rules, where this program can read them.
+fn rules(reader: &mut TableReader<'_>, notes: &mut Notes) -> Vec<PathBuf> {
+    if !cfg!(feature = "yara") {
+        let span = reader.span_of("kind").unwrap_or_else(|| reader.span());
+        notes.error(span, ConfigProblem::NoYara);
+    }
+    let mut paths = Vec::new();
+    // That there are none is told already.
+    if reader.value("rules").is_some() {
+        for text in reader.texts("rules") {
+            if text.get_ref().is_empty() {
+                notes.error(text.span(), ConfigProblem::EmptyPath { key: "rules" });
+            } else {
+                paths.push(PathBuf::from(*text.get_ref()));
+            }
+        }
+    }
+    paths
 }
 
 fn deadline(text: &Spanned<&str>, engine: &mut Config, notes: &mut Notes) {

@@ -14,6 +14,7 @@ use crate::app::config::problem::ConfigProblem;
 use crate::app::config::rewriting;
 use crate::app::config::size::parse_size;
 use crate::content::ContentLimits;
+use crate::engine::config::Protocol;
 use crate::inspect;
 use crate::model::decision::MessageAction;
 use crate::policy::action::UnknownWord;
@@ -25,7 +26,15 @@ pub fn within(config: &inspect::Config, file: &Path) -> inspect::Config {
     let folder = file.parent().unwrap_or(Path::new(""));
     let hash_lists = config.hash_lists.iter().map(|path| folder.join(path)).collect();
     let link_lists = config.link_lists.iter().map(|path| folder.join(path)).collect();
-    inspect::Config { hash_lists, link_lists, ..config.clone() }
+    let mut within = inspect::Config { hash_lists, link_lists, ..config.clone() };
+    for engine in &mut within.engines {
+        if let Protocol::Yara { rules } = &mut engine.protocol {
+            for path in rules {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+    within
 }
 
 const KEYS: &[&str] = &[

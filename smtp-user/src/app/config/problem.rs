@@ -7,6 +7,7 @@ use crate::app::config::duration::{DurationError, format_duration};
 use crate::app::config::size::{SizeError, format_size};
 use crate::app::config::tls_files::TlsFileProblem;
 use crate::delivery::settings::NotAHost;
+use crate::engine::hash_list::YARA_BUILD;
 use crate::policy::lint::{Finding, FindingKind};
 use crate::policy::mistake::Problem;
 
@@ -111,6 +112,17 @@ pub enum ConfigProblem {
         key: &'static str,
         /// What was written.
         text: String,
+    },
+    /// This program was built without it.
+    #[error("`kind = \"yara\"` needs a Postern that was built with it: {YARA_BUILD}")]
+    NoYara,
+    /// What is in this process has no address, and what is elsewhere no files.
+    #[error("`{key}` says nothing of an engine {}", if *is_yara { "of kind `yara`" } else { "that has an address; `kind = \"yara\"` makes it one of rules" })]
+    NotOfThisKind {
+        /// The key.
+        key: &'static str,
+        /// Of which kind it is.
+        is_yara: bool,
     },
     /// No host that could be called.
     #[error(transparent)]

@@ -96,7 +96,7 @@ fn read_descriptor(stream: &UnixStream) -> Vec<u8> {
 fn engine(path: &Path, deadline: Duration) -> Engine {
     let config = Config::clamd("clamd", Address::Unix(path.to_owned()));
     // What it is shown first has tests of its own.
-    Engine::new(Config { deadline, self_test: false, ..config })
+    Engine::load(Config { deadline, self_test: false, ..config }).unwrap()
 }
 
 /// Long enough for anything that works.

@@ -97,7 +97,7 @@ async fn serve(mut stream: TcpStream, number: usize, way: Way, told: mpsc::Sende
 fn engine(port: u16, deadline: Duration) -> Engine {
     let service = IcapService { host: "127.0.0.1".to_owned(), port, path: "avscan".to_owned() };
     let config = Config::new("icap", Protocol::Icap(service));
-    Engine::new(Config { deadline, self_test: false, ..config })
+    Engine::load(Config { deadline, self_test: false, ..config }).unwrap()
 }
 
 async fn ask(way: Way, message: &[u8]) -> EngineOutcome {

@@ -50,7 +50,7 @@ impl Daemon {
 
     fn engine(&self) -> Engine {
         let config = Config::clamd("av", Address::Unix(self.folder.path().join("clamd")));
-        Engine::new(Config { deadline: Duration::from_secs(20), ..config })
+        Engine::load(Config { deadline: Duration::from_secs(20), ..config }).unwrap()
     }
 }
 
@@ -90,7 +90,7 @@ async fn an_engine_that_is_away_is_not_waited_for_again_and_again() {
     let listener = UnixListener::bind(&path).unwrap();
     let config = Config::clamd("av", Address::Unix(path));
     let deadline = Duration::from_millis(50);
-    let engine = Engine::new(Config { deadline, self_test: false, ..config });
+    let engine = Engine::load(Config { deadline, self_test: false, ..config }).unwrap();
     let mut micros = Vec::new();
     for _ in 0..5 {
         // It accepts, since the kernel does, and never answers.

@@ -89,6 +89,26 @@ fn mistakes_about_archives_have_their_lines() {
 }
 
 #[test]
+fn rules_of_yara_are_an_engine_without_an_address() {
+    let engine = |lines: &str| format!("[[engine]]\nname = \"rules\"\n{lines}");
+    if cfg!(not(feature = "yara")) {
+        let found = errors(&engine("kind = \"yara\"\nrules = [\"a.yar\"]\n"));
+        let [error] = &found[..] else { panic!("{found:#?}") };
+        assert!(error.starts_with("5:") && error.contains("--features yara"), "{error}");
+    }
+    for (lines, expected) in [
+        ("kind = \"yare\"\naddress = \"/run/clamd\"\n", "`yara`"),
+        ("address = \"/run/clamd\"\nrules = [\"a.yar\"]\n", "`rules` says nothing"),
+        ("kind = \"yara\"\nrules = [\"\"]\n", "`rules` takes the path of a file"),
+        ("kind = \"yara\"\naddress = \"/run/clamd\"\nrules = [\"a.yar\"]\n", "`address` says nothing"),
+        ("kind = \"yara\"\n", "`rules`"),
+    ] {
+        let found = errors(&engine(lines));
+        assert!(found.iter().any(|error| error.contains(expected)), "{lines}: {found:#?}");
+    }
+}
+
+#[test]
 fn mistakes_have_their_lines() {
     let text = "[inspection]\ndigests = [\"sha512\"]\nexecutables = \"on\"\nmax_header = \"1KiB\"\nactions = { infected = \"drop\" }\n\
                 [[engine]]\nname = \"a\"\naddress = \"clamd\"\ndeadline = \"1h\"\n\

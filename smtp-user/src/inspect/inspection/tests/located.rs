@@ -176,3 +176,30 @@ fn clean_mail_is_asked_about_once_and_many_parts_are_not_asked_about() {
     assert_eq!(judgement.decision.why, "Bad.Thing found in the message");
     assert_eq!(finder.scans.load(Ordering::Relaxed), 2);
 }
+
+#[cfg(feature = "yara")]
+#[test]
+fn rules_of_yara_see_parts_as_they_are_when_decoded() {
+    use crate::engine::config::Protocol;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules.yar");
+    std::fs::write(&path, "rule Known_Word { strings: $a = \"a known word\" condition: $a at 0 }").unwrap();
+    let engine = EngineConfig::new("rules", Protocol::Yara { rules: vec![path] });
+    let strip = PartRule { engines: vec!["rules".to_owned()], ..PartRule::new("found", PartAction::Strip) };
+    let config = || Config {
+        engines: vec![EngineConfig { self_test: false, ..engine.clone() }],
+        rules: vec![strip.clone()],
+        ..Config::default()
+    };
+    let judgement = judge_in(config(), &message("x", &["harmless", "a known word and more"]), 4096);
+    assert_eq!(judgement.decision.why, "Known_Word found in 1.bin (part 3)");
+    assert_eq!(judgement.changes.iter().map(|change| change.part.as_str()).collect::<Vec<_>>(), ["3"]);
+    assert_eq!(row(&judgement.parts[2], "engine:rules"), "ran(infected: Known_Word)");
+    assert_eq!(row(&judgement.parts[1], "engine:rules"), "ran(clean)");
+    let judgement = judge_in(config(), &message("x", &["harmless", "no known word"]), 4096);
+    assert_eq!(judgement.decision.action, MessageAction::Pass);
+    let mut few = config();
+    few.contents.max_part = 10;
+    let judgement = judge_in(few, &message("x", &["more than ten octets"]), 4096);
+    assert_eq!(judgement.decision.verdict, MessageVerdict::LimitExceeded, "{judgement:?}");
+}
