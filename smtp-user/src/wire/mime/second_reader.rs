@@ -5,7 +5,9 @@
 //! somebody made for that, and be driven deep: whoever calls it sees to that ([`may_nest`]).
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use mail_parser::{Encoding, Message, MessageParser, MimeHeaders as _, PartType};
 use serde::{Deserialize, Serialize};
 
@@ -25,17 +27,14 @@ const LINE_END: u64 = 2;
 
 /// Whether a message has in it what messages within each other are made of, so that reading it may go deep.
 pub fn may_nest(octets: &[u8]) -> bool {
-    ["rfc822", "global", "digest"].iter().any(|word| contains(octets, word.as_bytes()))
+    // Without the search, which cannot fail to be made of three words, everything may.
+    NESTING.as_ref().is_none_or(|words| words.is_match(octets))
 }
 
-/// Looks for a word in lower case, however it is written.
-fn contains(octets: &[u8], word: &[u8]) -> bool {
-    let Some((&first, rest)) = word.split_first() else { return true };
-    memchr::memchr2_iter(first, first.to_ascii_uppercase(), octets).any(|at| {
-        let end = at + 1 + rest.len();
-        octets.get(at + 1..end).is_some_and(|found| found.eq_ignore_ascii_case(rest))
-    })
-}
+/// Words in the types of messages and of what holds them, however they are written.
+static NESTING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder().ascii_case_insensitive(true).build(["rfc822", "global", "digest"]).ok()
+});
 
 /// The body parts that the other reader sees, in the order of the message; `None` if it is no message to it. Those within
 /// something encoded have no place in the message, and are not told.
