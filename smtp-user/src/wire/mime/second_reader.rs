@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use mail_parser::{Encoding, Message, MessageParser, MimeHeaders as _, PartType};
+use mail_parser::{Encoding, HeaderName, Message, MessageParser, MimeHeaders as _, PartType};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::mime::defect::Defect;
@@ -27,19 +27,38 @@ const LINE_END: u64 = 2;
 
 /// Whether a message has in it what messages within each other are made of, so that reading it may go deep.
 pub fn may_nest(octets: &[u8]) -> bool {
-    // Without the search, which cannot fail to be made of three words, everything may.
-    NESTING.as_ref().is_none_or(|words| words.is_match(octets))
+    has(&NESTING, octets)
 }
 
-/// Words in the types of messages and of what holds them, however they are written.
-static NESTING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder().ascii_case_insensitive(true).build(["rfc822", "global", "digest"]).ok()
-});
+/// Words that are looked for however they are written.
+type Words = LazyLock<Option<AhoCorasick>>;
+
+/// Words in the types of messages and of what holds them.
+static NESTING: Words = LazyLock::new(|| words(&["rfc822", "global", "digest"]));
+/// What else an encoding may hide from a reader that does not decode it: line ends that quoted-printable takes away.
+static DECODED: Words = LazyLock::new(|| words(&["rfc822", "global", "digest", "quoted-printable"]));
+
+fn words(words: &[&str]) -> Option<AhoCorasick> {
+    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+}
+
+/// Without the search, which cannot fail to be made of a few words, there may be anything.
+fn has(words: &Words, octets: &[u8]) -> bool {
+    words.as_ref().is_none_or(|words| words.is_match(octets))
+}
+
+/// Reads to the last.
+static DECODING: LazyLock<MessageParser> =
+    LazyLock::new(|| MessageParser::new().with_mime_headers().default_header_raw());
+/// Leaves every encoding as it is. It looks for delimiters in base64 all the same, and anywhere in a line.
+static PLAIN: LazyLock<MessageParser> =
+    LazyLock::new(|| DECODING.clone().ignore_header(HeaderName::ContentTransferEncoding));
 
 /// The body parts that the other reader sees, in the order of the message; `None` if it is no message to it. Those within
 /// something encoded have no place in the message, and are not told.
 pub fn read(octets: &[u8]) -> Option<Vec<SeenPart>> {
-    let message = MessageParser::new().with_mime_headers().default_header_raw().parse(octets)?;
+    let parser = if has(&DECODED, octets) { &DECODING } else { &PLAIN };
+    let message = parser.parse(octets)?;
     let mut seen = Vec::new();
     collect(&message, &mut seen);
     seen.sort_unstable_by_key(|part| (part.body.start, part.body.end));
