@@ -113,8 +113,7 @@ impl StoreAndForward {
 
     /// Other settings from now on.
     pub fn set_up(&self, config: &Config, rules: &PacketRules) -> anyhow::Result<()> {
-        let wanted = configuration(config, rules)?;
-        self.supervisor.change(|configuration| *configuration = wanted);
+        self.supervisor.set_up(configuration(config, rules)?);
         self.intake.set_limit(Some(config.spool.spool_limit));
         let _ = self.limit_period.send(config.spool.spool_limit_scan_period);
         Ok(())
@@ -222,3 +221,6 @@ pub(super) async fn look_after(spool: Intake) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

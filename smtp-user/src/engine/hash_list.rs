@@ -19,6 +19,7 @@ pub struct HashLists {
     sha256: HashMap<[u8; 32], Box<str>>,
     sha1: HashMap<[u8; 20], Box<str>>,
     md5: HashMap<[u8; 16], Box<str>>,
+    version: Option<String>,
 }
 
 /// Octets of a list at most; ten million digests are not a list but a database.
@@ -32,13 +33,23 @@ impl HashLists {
     /// Reads lists; everything that is wrong with any of them is told.
     pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<HashListError>> {
         let (mut lists, mut problems) = (Self::default(), Vec::new());
+        let mut version = ListVersion::default();
         for path in paths {
             match read(path) {
-                Ok(text) => lists.add(path, &text, &mut problems),
+                Ok(text) => {
+                    version.add(&text);
+                    lists.add(path, &text, &mut problems);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
+        lists.version = version.text();
         if problems.is_empty() { Ok(lists) } else { Err(problems) }
+    }
+
+    /// What tells these lists from others; none if there are none.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Digests there are.
@@ -95,6 +106,25 @@ impl HashLists {
             return Err(LineProblem::Length { digits: digits.len() });
         }
         Ok(())
+    }
+}
+
+/// What tells lists from others: a digest of all their texts.
+#[derive(Debug, Default)]
+pub(super) struct ListVersion(Option<Sha256>);
+
+impl ListVersion {
+    pub(super) fn add(&mut self, text: &str) {
+        let digest = self.0.get_or_insert_default();
+        // With its length, so that no two lists are taken for two others.
+        digest.update(text.len().to_be_bytes());
+        digest.update(text);
+    }
+
+    /// Sixteen digits; none without a list.
+    pub(super) fn text(self) -> Option<String> {
+        let digest = self.0?.finalize();
+        digest.first_chunk::<8>().map(|first| to_hex(first))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::content::links::Link;
-use crate::engine::hash_list::HashListError;
+use crate::engine::hash_list::{HashListError, ListVersion};
 
 /// Lists of links that follow their files. Cheap to ask.
 #[derive(Debug, Default)]
@@ -33,6 +33,7 @@ struct State {
 pub struct Lists {
     domains: HashMap<String, Box<str>>,
     addresses: HashMap<String, Box<str>>,
+    version: Option<String>,
 }
 
 /// How often files are looked at.
@@ -88,13 +89,23 @@ fn looks(paths: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
 impl Lists {
     fn read(paths: &[PathBuf]) -> Result<Self, Vec<HashListError>> {
         let (mut lists, mut problems) = (Self::default(), Vec::new());
+        let mut version = ListVersion::default();
         for path in paths {
             match text(path) {
-                Ok(text) => lists.add(path, &text, &mut problems),
+                Ok(text) => {
+                    version.add(&text);
+                    lists.add(path, &text, &mut problems);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
+        lists.version = version.text();
         if problems.is_empty() { Ok(lists) } else { Err(problems) }
+    }
+
+    /// What tells these lists from others; none if there are none.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Whether there is nothing in them.
@@ -188,9 +199,16 @@ mod tests {
         assert_eq!(found(&lists, 0, "http://evil.example").as_deref(), Some("Phish.A"), "not yet");
         assert_eq!(found(&lists, 2, "http://evil.example"), None);
         assert_eq!(found(&lists, 2, "http://other.example").as_deref(), Some("Listed-Link"));
+        let version =
+            |later| lists.at(Instant::now() + Duration::from_secs(later)).version().map(str::to_owned);
+        let before = version(2);
         // What cannot be read leaves things as they are.
         std::fs::write(&path, "!!\nthird.example\n").unwrap();
         assert_eq!(found(&lists, 4, "http://other.example").as_deref(), Some("Listed-Link"));
+        assert_eq!((version(4), before.as_ref().map(String::len)), (before.clone(), Some(16)));
+        std::fs::write(&path, "other.example\nfourth.example\n").unwrap();
+        assert_ne!(version(5), before);
+        assert_eq!(LinkLists::load(&[]).unwrap().now().version(), None);
         std::fs::remove_file(&path).unwrap();
         assert_eq!(found(&lists, 6, "http://other.example").as_deref(), Some("Listed-Link"));
     }

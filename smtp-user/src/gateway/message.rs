@@ -165,6 +165,7 @@ impl Message {
             changes: Vec::new(),
             parts: Vec::new(),
             engines: Vec::new(),
+            lists: Vec::new(),
             sha256: String::new(),
             octets: self.held.len(),
         }

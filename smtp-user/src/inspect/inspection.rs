@@ -40,6 +40,8 @@ pub struct Inspection {
     replaced: Vec<String>,
     /// Its name, if it has one.
     name: Option<MessageId>,
+    /// Lists when it began: those that it is looked up in are as new, or newer.
+    lists: Vec<(String, String)>,
 }
 
 /// Octets looked at in one go, so that they stay in the processor's cache.
@@ -54,8 +56,10 @@ impl Inspection {
             shared.digests,
             shared.executables,
         );
+        let lists = shared.list_versions();
         Self {
             shared,
+            lists,
             octets: 0,
             sha256: Sha256::new(),
             raw: EicarMatcher::default(),
@@ -160,6 +164,7 @@ impl Inspection {
             changes,
             parts,
             engines: engines.iter().map(|(report, _)| report.event()).collect(),
+            lists: self.lists,
             sha256: to_hex(&self.sha256.finalize()),
             octets: self.octets,
         }

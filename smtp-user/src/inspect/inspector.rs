@@ -44,6 +44,16 @@ pub(crate) struct Shared {
     pub(crate) rewriting: Rewriting,
 }
 
+impl Shared {
+    /// The lists there are now, and what tells them from those that there were.
+    pub(crate) fn list_versions(&self) -> Vec<(String, String)> {
+        let links = self.links.now();
+        let lists = [("hash_lists", self.lists.version()), ("link_lists", links.version())];
+        let version = |(name, version): (&str, Option<&str>)| Some((name.to_owned(), version?.to_owned()));
+        lists.into_iter().filter_map(version).collect()
+    }
+}
+
 impl Inspector {
     /// Reads the lists; what is wrong with them is told file by file and line by line. Unpacks in this process.
     pub fn new(config: Config) -> Result<Self, InspectorError> {
@@ -84,9 +94,10 @@ impl Inspector {
         &self.shared
     }
 
-    /// Every engine's name, and what it says it is now, signatures included.
+    /// Every engine's name, and what it says it is now, signatures included; lists are one, too.
     pub async fn engines(&self) -> Vec<(String, Option<String>)> {
-        let mut engines = Vec::with_capacity(self.shared.engines.len());
+        let lists = self.shared.list_versions().into_iter();
+        let mut engines: Vec<_> = lists.map(|(name, version)| (name, Some(version))).collect();
         for engine in &self.shared.engines {
             engines.push(engine.current().await);
         }

@@ -22,6 +22,8 @@ pub struct Judgement {
     pub parts: Vec<PartRecord>,
     /// What each engine said: [`SessionEvent::Engine`] only.
     pub engines: Vec<SessionEvent>,
+    /// The lists that were looked into, and what tells them from others.
+    pub lists: Vec<(String, String)>,
     /// Of the message as received, hexadecimal.
     pub sha256: String,
     /// Octets of the message as received.
@@ -41,7 +43,7 @@ impl Judgement {
             decision: self.decision.clone(),
             at: unix_micros,
             in_dialogue,
-            engines: engines.collect(),
+            engines: engines.chain(self.lists.iter().cloned()).collect(),
             by_hand: false,
         }
     }

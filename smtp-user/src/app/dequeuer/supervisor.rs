@@ -83,7 +83,12 @@ impl Supervisor {
         timeout(patience, at_work.wait_for(Option::is_some)).await.is_ok_and(|found| found.is_ok())
     }
 
-    /// Has the dequeuer work by another configuration.
+    /// Has the dequeuer work by a configuration, also if it is the same: files that it names may be others.
+    pub fn set_up(&self, configuration: Configuration) {
+        self.wanted.send_replace(configuration);
+    }
+
+    /// Has it work by another one, if it is.
     pub fn change(&self, change: impl FnOnce(&mut Configuration)) {
         self.wanted.send_if_modified(|wanted| {
             let before = wanted.clone();

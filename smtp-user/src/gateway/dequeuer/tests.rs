@@ -14,6 +14,7 @@ use super::faulty_disk::FaultyDisk;
 use super::orders::Order;
 use super::setup::{DequeuerSetup, Outlet};
 use crate::audit;
+use crate::audit::reader::Reader;
 use crate::audit::recorder::{Recorder, Writing};
 use crate::delivery::fixture::{NOW, OCTETS, message};
 use crate::delivery::route::Router;
@@ -22,11 +23,13 @@ use crate::delivery::session::script::{At, Script, Scripted, Turn};
 use crate::delivery::settings::{ReportDetail, Routing, Settings};
 use crate::dns::Dns;
 use crate::dns::fixture::Zone;
+use crate::event::session_event::SessionEvent;
 use crate::inspect;
 use crate::inspect::inspector::Inspector;
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::server_tls::ServerTls;
+use crate::model::tracking::Tracking;
 use crate::policy::packet_rules::PacketRules;
 use crate::spool::config::Config;
 use crate::spool::file_system::FileSystem;
@@ -139,6 +142,18 @@ impl Plan {
         let dequeuer = Dequeuer::start(spool.clone(), found, setup, recorder, Arc::clone(&clock) as _);
         Rig { spool, dequeuer, clock, _writing: writing, folder }
     }
+}
+
+/// Every `dequeued` of the records: outcome, why, and what is made of it.
+fn dequeued(rig: &Rig) -> Vec<(String, String, Tracking)> {
+    let mut reader = Reader::open(&rig.folder.path().join(audit::config::FOLDER), 0).unwrap();
+    let mut all = Vec::new();
+    while let Some(raw) = reader.next_record().unwrap() {
+        if let SessionEvent::Dequeued { outcome, why, track, .. } = raw.parse().unwrap().event {
+            all.push((outcome, why, track));
+        }
+    }
+    all
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {

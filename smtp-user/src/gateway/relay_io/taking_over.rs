@@ -136,6 +136,7 @@ fn judged_later(octets: u64) -> Judgement {
         changes: Vec::new(),
         parts: Vec::new(),
         engines: Vec::new(),
+        lists: Vec::new(),
         sha256: String::new(),
         octets,
     }

@@ -10,7 +10,7 @@
 //! | `abandon_time` | `expiry_gives_one_report_and_none_for_a_null_sender` |
 //! | `rundir` | `spool::tests::bad_folders` |
 //! | `spool_limit` | `spool::tests::limits::the_limit_is_exact` and `..._is_another_from_now_on`; scenario `store_and_forward` (452) |
-//! | `spool_limit_scan_period` | only when the limit is said to be reached, and no longer to be; the limit is exact without it |
+//! | `spool_limit_scan_period` | `app::store_and_forward::tests` (when the limit is said to be reached, and no longer to be; it is exact without it) |
 //! | `detailed_smtp_err_mail`, `detailed_av_err_mail`, `detailed_rb_err_mail` | `delivery::dsn::tests` |
 //! | `max_conns` | `no_more_connections_than_allowed` |
 //! | `max_conns_per_site` | `each_site_has_its_own_bound` |
@@ -25,11 +25,8 @@
 //! | `exception_tracking` (of a resource) | `failed_attempts_are_tracked_as_the_resource_says`; `audit::log` |
 
 use super::*;
-use crate::audit::reader::Reader;
 use crate::engine::config::Address;
-use crate::event::session_event::SessionEvent;
 use crate::model::queued_message::Hold;
-use crate::model::tracking::Tracking;
 use crate::policy::action::Action;
 use crate::policy::packet_rule::PacketRule;
 
@@ -127,18 +124,6 @@ fn no_mail_to(address: SocketAddr) -> PacketRules {
     rule.to = vec!["127.0.0.0/8".parse().unwrap()];
     rule.service = vec![format!("tcp/{}", address.port()).parse().unwrap()];
     PacketRules::with_ids_of(vec![rule], &PacketRules::default()).unwrap()
-}
-
-/// Every `dequeued` of the records: outcome, why, and what is made of it.
-fn dequeued(rig: &Rig) -> Vec<(String, String, Tracking)> {
-    let mut reader = Reader::open(&rig.folder.path().join(audit::config::FOLDER), 0).unwrap();
-    let mut all = Vec::new();
-    while let Some(raw) = reader.next_record().unwrap() {
-        if let SessionEvent::Dequeued { outcome, why, track, .. } = raw.parse().unwrap().event {
-            all.push((outcome, why, track));
-        }
-    }
-    all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

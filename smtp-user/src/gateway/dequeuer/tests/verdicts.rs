@@ -70,6 +70,35 @@ async fn new_signatures_have_a_message_judged_again_before_it_is_delivered() {
     assert_eq!(server.mail().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_list_has_a_message_judged_again_and_the_same_list_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hashes, links) = (folder.path().join("hashes"), folder.path().join("links"));
+    std::fs::write(&hashes, format!("{} Test\n", "0".repeat(64))).unwrap();
+    std::fs::write(&links, "evil.example\n").unwrap();
+    let inspection =
+        inspect::Config { hash_lists: vec![hashes], link_lists: vec![links], ..inspect::Config::default() };
+    let now = Inspector::new(inspection.clone()).unwrap().engines().await;
+    let same: Vec<_> = now.into_iter().map(|(name, version)| (name, version.unwrap())).collect();
+    for (of, expected) in [("", None), ("hash_lists", Some("hash_lists")), ("link_lists", Some("link_lists"))]
+    {
+        let server = healthy().await;
+        let mut message = to(server.address, 1, &["x@y.example"]);
+        message.attempts = 1;
+        let other = |(name, version): &(String, String)| {
+            (name.clone(), if name == of { "0123456789abcdef".to_owned() } else { version.clone() })
+        };
+        message.judgement.as_mut().unwrap().engines = same.iter().map(other).collect();
+        let plan = Plan { messages: vec![message], inspection: inspection.clone(), ..Plan::default() };
+        let rig = plan.start().await;
+        until("it is delivered", || rig.is_empty()).await;
+        assert_eq!(server.mail().len(), 1);
+        let all = dequeued(&rig);
+        let again = all.iter().find(|(outcome, ..)| outcome == "unjudged").map(|(_, why, _)| why.as_str());
+        assert_eq!(again.and_then(|why| why.split(' ').next()), expected, "{all:?}");
+    }
+}
+
 #[test]
 fn a_verdict_holds_until_an_engine_has_changed() {
     let mut kept = message(1, &["x@y.example"]).judgement.unwrap();
