@@ -17,7 +17,7 @@ use crate::engine::outcome::{EngineError, EngineOutcome};
 use crate::model::message_octets::MessageOctets;
 
 /// YARA rules that follow their files.
-pub struct Yara {
+pub(super) struct Yara {
     paths: Vec<PathBuf>,
     state: Mutex<State>,
 }
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Yara {
 
 impl Yara {
     /// Compiles rules; everything that is wrong with any of the files is told.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, Vec<HashListError>> {
+    pub(super) fn load(paths: &[PathBuf]) -> Result<Self, Vec<HashListError>> {
         let seen = looks(paths);
         let compiled = Arc::new(Compiled::read(paths)?);
         Ok(Self {
