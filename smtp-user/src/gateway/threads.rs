@@ -7,7 +7,6 @@
 
 use std::io;
 use std::num::NonZero;
-use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -21,7 +20,6 @@ struct Thread {
     runtime: Handle,
     /// Closed to end it.
     _end: oneshot::Sender<()>,
-    _thread: JoinHandle<()>,
 }
 
 /// Threads of one runtime for work that blocks: files and what is computed for long.
@@ -49,6 +47,6 @@ fn start(index: usize) -> io::Result<Thread> {
         let _ = runtime.block_on(ended);
         runtime.shutdown_background();
     };
-    let thread = std::thread::Builder::new().name(format!("sessions-{index}")).spawn(work)?;
-    Ok(Thread { runtime: handle, _end: end, _thread: thread })
+    std::thread::Builder::new().name(format!("sessions-{index}")).spawn(work)?;
+    Ok(Thread { runtime: handle, _end: end })
 }
