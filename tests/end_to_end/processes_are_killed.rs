@@ -203,8 +203,10 @@ fn rules_that_are_loaded_hold_for_the_gateways_own_deliveries_if_they_are_to() {
         let text = config.text();
         let rules =
             &text[text.find("[[rule]]").expect("rules")..text.find("[[resource]]").expect("resources")];
+        // Of the originators' side, so that the kernel program does not cut what is being delivered meanwhile.
         gateway.load_rules(&format!(
-            "[[rule]]\nname = \"nothing there\"\nservice = [\"tcp/2525\"]\naction = \"drop\"\n\n{rules}"
+            "[[rule]]\nname = \"nothing there\"\nservice = [\"tcp/2525\"]\ninterface = \"pgw0\"\n\
+             action = \"drop\"\n\n{rules}"
         ));
         let folder = config.folder().join("records");
         // The daemon looks a few times a second whether somebody has changed the rules.
