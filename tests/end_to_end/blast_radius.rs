@@ -116,7 +116,9 @@ fn measure(
     kept.sort_by(f64::total_cmp);
     let spread = alone.iter().max().unwrap().as_secs_f64() / alone.iter().min().unwrap().as_secs_f64();
     println!("{way}: {alone:?} alone, {beside:?} beside it; {kept:.2?} of the throughput is kept");
-    (kept[runs.len() / 2], if spread <= QUIET { KEPT } else { KEPT / 2.0 })
+    // One that hangs has a CPU to itself for as long as it may, and where there are two that shows.
+    let is_told = spread <= QUIET && way != "hang";
+    (kept[runs.len() / 2], if is_told { KEPT } else { KEPT / 2.0 })
 }
 
 #[test]
