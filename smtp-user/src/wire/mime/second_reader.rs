@@ -7,7 +7,6 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
 use mail_parser::{Encoding, HeaderName, Message, MessageParser, MimeHeaders as _, PartType};
 use serde::{Deserialize, Serialize};
 
@@ -27,24 +26,62 @@ const LINE_END: u64 = 2;
 
 /// Whether a message has in it what messages within each other are made of, so that reading it may go deep.
 pub fn may_nest(octets: &[u8]) -> bool {
-    has(&NESTING, octets)
+    has_field(octets, |field, line| field == Field::Type && has_any(line, &NESTING))
 }
 
-/// Words that are looked for however they are written.
-type Words = LazyLock<Option<AhoCorasick>>;
+/// Whether an encoding may hide from a reader that does not decode it what it shows to one that does: messages, and the line
+/// ends that quoted-printable takes away.
+fn wants_decoding(octets: &[u8]) -> bool {
+    has_field(octets, |field, line| match field {
+        Field::Type => has_any(line, &NESTING),
+        Field::Encoding => has_any(line, &["quoted-printable"]),
+    })
+}
 
 /// Words in the types of messages and of what holds them.
-static NESTING: Words = LazyLock::new(|| words(&["rfc822", "global", "digest"]));
-/// What else an encoding may hide from a reader that does not decode it: line ends that quoted-printable takes away.
-static DECODED: Words = LazyLock::new(|| words(&["rfc822", "global", "digest", "quoted-printable"]));
+const NESTING: [&str; 3] = ["rfc822", "global", "digest"];
 
-fn words(words: &[&str]) -> Option<AhoCorasick> {
-    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+/// Fields that are asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Type,
+    Encoding,
 }
 
-/// Without the search, which cannot fail to be made of a few words, there may be anything.
-fn has(words: &Words, octets: &[u8]) -> bool {
-    words.as_ref().is_none_or(|words| words.is_match(octets))
+/// Whether any line says this that begins like one of the fields, wherever it stands, or that goes on with such a line. Each is
+/// looked at once.
+fn has_field(octets: &[u8], says: impl Fn(Field, &[u8]) -> bool) -> bool {
+    let (mut start, mut field) = (0, None);
+    let ends = memchr::memchr_iter(b'\n', octets).chain(std::iter::once(octets.len()));
+    for end in ends {
+        let line = octets.get(start..end).unwrap_or_default();
+        start = end + 1;
+        let text = line.trim_ascii_start();
+        field = match text.get(..b"content-".len()) {
+            Some(name) if name.eq_ignore_ascii_case(b"content-") => field_of(text),
+            // It goes on.
+            _ if line.len() > text.len() => field,
+            _ => None,
+        };
+        if field.is_some_and(|field| says(field, text)) {
+            return true;
+        }
+    }
+    false
+}
+
+fn field_of(line: &[u8]) -> Option<Field> {
+    [("content-type", Field::Type), ("content-transfer-encoding", Field::Encoding)].into_iter().find_map(
+        |(name, field)| {
+            let is_it = line.get(..name.len())?.eq_ignore_ascii_case(name.as_bytes());
+            is_it.then_some(field)
+        },
+    )
+}
+
+/// Whether any of these words in lower case is there, however it is written.
+fn has_any(line: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| line.windows(word.len()).any(|it| it.eq_ignore_ascii_case(word.as_bytes())))
 }
 
 /// Reads to the last.
@@ -57,7 +94,7 @@ static PLAIN: LazyLock<MessageParser> =
 /// The body parts that the other reader sees, in the order of the message; `None` if it is no message to it. Those within
 /// something encoded have no place in the message, and are not told.
 pub fn read(octets: &[u8]) -> Option<Vec<SeenPart>> {
-    let parser = if has(&DECODED, octets) { &DECODING } else { &PLAIN };
+    let parser = if wants_decoding(octets) { &DECODING } else { &PLAIN };
     let message = parser.parse(octets)?;
     let mut seen = Vec::new();
     collect(&message, &mut seen);

@@ -68,7 +68,9 @@ fn a_boundary_that_begins_another_one_is_a_difference() {
 #[test]
 fn messages_within_messages_are_expected_only_where_they_are_named() {
     assert!(may_nest(b"Content-Type: Message/RFC822"));
-    assert!(may_nest(b"multipart/Digest"));
+    assert!(may_nest(b"Subject: x\r\nCONTENT-TYPE:\r\n\tmultipart/Digest; x\r\n"));
+    assert!(may_nest(b"text\r\n\r\n--b\n \t\rcontent-type : message/global"));
+    assert!(!may_nest(b"Content-Type: text/plain\r\nSubject: digest of rfc822\r\n\r\nglobal"));
     assert!(!may_nest(b"Content-Type: text/plain"));
     assert!(!may_nest(b"rfc82"));
 }
