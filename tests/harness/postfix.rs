@@ -3,7 +3,8 @@
 use std::fs;
 use std::net::IpAddr;
 
-use nix::unistd::User;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User};
 use tempfile::TempDir;
 
 use crate::certificate::Certificate;
@@ -21,6 +22,16 @@ pub struct Postfix {
 
 /// Port on which it takes mail to be sent on, on loopback.
 pub const SUBMISSION: u16 = 2525;
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        // Its master has a process group of its own, which the daemon's end does not reach.
+        let pid = fs::read_to_string(self.folder.path().join("spool/pid/master.pid")).unwrap_or_default();
+        if let Ok(pid) = pid.trim().parse() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+}
 
 impl Postfix {
     /// A server for `server.test` on an address, with STARTTLS, that keeps every message in a file.
