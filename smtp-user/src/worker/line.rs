@@ -4,41 +4,57 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::worker::lane::SOON;
-
 /// The line to a worker, for one task.
 pub(super) struct Line<'l> {
     stream: &'l UnixStream,
-    end: Instant,
-    /// When it is slow, as long as nobody was told.
-    slow: Option<Instant>,
-    /// Hears that it is slow, and says whether to go on.
-    slowed: &'l mut dyn FnMut() -> bool,
+    start: Instant,
+    time: Duration,
+    /// The times, from the start, of which somebody still has to be told, in their order.
+    marks: &'l [(Duration, Mark)],
+    /// Hears that one of them has passed, and says whether to go on.
+    passed: &'l mut dyn FnMut(Mark) -> bool,
+}
+
+/// What changes when a task takes longer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mark {
+    /// Others come first from now on.
+    Behind,
+    /// Its place is among those that take long.
+    Slow,
+    /// Its deadline has passed.
+    Last,
 }
 
 impl<'l> Line<'l> {
     /// For a task that begins now.
-    pub(super) fn new(stream: &'l UnixStream, time: Duration, slowed: &'l mut dyn FnMut() -> bool) -> Self {
-        let now = Instant::now();
-        Self { stream, end: now + time, slow: Some(now + SOON), slowed }
+    pub(super) fn new(
+        stream: &'l UnixStream,
+        time: Duration,
+        marks: &'l [(Duration, Mark)],
+        passed: &'l mut dyn FnMut(Mark) -> bool,
+    ) -> Self {
+        Self { stream, start: Instant::now(), time, marks, passed }
     }
 
     /// Tries something again and again, each time with the time that is left until somebody has to be told.
     fn repeat<T>(&mut self, mut once: impl FnMut(&UnixStream, Duration) -> io::Result<T>) -> io::Result<T> {
         loop {
-            let now = Instant::now();
-            if now >= self.end {
+            let gone = self.start.elapsed();
+            if gone >= self.time {
                 return Err(ErrorKind::TimedOut.into());
             }
-            if self.slow.is_some_and(|slow| now >= slow) {
-                self.slow = None;
-                if !(self.slowed)() {
+            while let Some(((at, mark), others)) = self.marks.split_first()
+                && gone >= *at
+            {
+                self.marks = others;
+                if !(self.passed)(*mark) {
                     return Err(ErrorKind::ResourceBusy.into());
                 }
             }
-            let until = self.slow.map_or(self.end, |slow| slow.min(self.end));
+            let until = self.marks.first().map_or(self.time, |(at, _)| self.time.min(*at));
             // No time at all would mean for ever.
-            match once(self.stream, until.saturating_duration_since(now).max(Duration::from_millis(1))) {
+            match once(self.stream, until.saturating_sub(gone).max(Duration::from_millis(1))) {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 done => return done,
             }

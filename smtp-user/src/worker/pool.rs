@@ -15,8 +15,8 @@ use rustix::process::{Pid, setpriority_process};
 use sha2::{Digest as _, Sha256};
 
 use crate::worker::error::WorkerError;
-use crate::worker::lane::Lane;
-use crate::worker::line::Line;
+use crate::worker::lane::{Lane, SOON};
+use crate::worker::line::{Line, Mark};
 use crate::worker::poison::PoisonList;
 use crate::worker::protocol::{self, Copied, Original, Question, Task, Unpacked};
 
@@ -37,8 +37,12 @@ const MAX_IDLE: usize = 8;
 const MAX_QUESTIONS: u32 = 1000;
 /// How long a worker has beyond the deadline that it knows itself, which is looked at between two blocks.
 const GRACE: Duration = Duration::from_secs(5);
-/// What a worker is to the scheduler that takes long (`nice`): a tenth of what the others are.
+/// How long a worker is to the scheduler what the daemon is: nearly all parts are done by then.
+const AT_ONCE: Duration = Duration::from_millis(50);
+/// What it is from then on (`nice`): a tenth of what the others are.
 const BEHIND: i32 = 10;
+/// What it is after its deadline: it has what the others leave, to say that it could not.
+const LAST: i32 = 19;
 
 /// A worker.
 #[derive(Debug)]
@@ -46,15 +50,17 @@ struct Worker {
     child: Child,
     stream: UnixStream,
     questions: u32,
-    /// It has been told to leave the time to others.
-    is_slow: bool,
+    /// It leaves the time to others, and cannot be told to go on as before.
+    is_behind: bool,
 }
 
-/// Something for a worker to do, and how long it may take, whatever it thinks itself.
+/// Something for a worker to do.
 struct Job<'j> {
     task: &'j Task,
     octets: &'j [Vec<u8>],
-    time: Duration,
+    deadline: Duration,
+    /// How long it has beyond that, whatever it thinks itself.
+    grace: Duration,
 }
 
 /// Reads an answer.
@@ -78,9 +84,9 @@ impl Pool {
         readings: &[Vec<u8>],
         lane: &mut Lane,
     ) -> Result<Vec<Unpacked>, WorkerError> {
-        let time = question.limits.deadline + GRACE;
-        let task = Task::Unpack(question.clone());
-        self.give(&Job { task: &task, octets: readings, time }, lane, |line| protocol::read(line))
+        let (deadline, task) = (question.limits.deadline, Task::Unpack(question.clone()));
+        let job = Job { task: &task, octets: readings, deadline, grace: GRACE };
+        self.give(&job, lane, |line| protocol::read(line))
     }
 
     /// Has a safe copy of a part made. It does not look at the clock while it is at it, so it has this time and no more.
@@ -92,7 +98,8 @@ impl Pool {
         lane: &mut Lane,
     ) -> Result<(Copied, Vec<u8>), WorkerError> {
         let task = Task::Copy(original.clone());
-        self.give(&Job { task: &task, octets: &[octets], time }, lane, |line| protocol::read_copy(line))
+        let job = Job { task: &task, octets: &[octets], deadline: time, grace: Duration::ZERO };
+        self.give(&job, lane, |line| protocol::read_copy(line))
     }
 
     fn give<T>(&self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> Result<T, WorkerError> {
@@ -133,7 +140,7 @@ impl Pool {
                 .stdout(output)
                 .stderr(Stdio::null())
                 .spawn()?;
-            Ok(Worker { child, stream, questions: 0, is_slow: false })
+            Ok(Worker { child, stream, questions: 0, is_behind: false })
         };
         start().map_err(|source| WorkerError::Start { source })
     }
@@ -178,20 +185,26 @@ impl Job<'_> {
 impl Worker {
     fn ask<T>(&mut self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> io::Result<T> {
         self.questions += 1;
-        let (child, is_slow) = (&self.child, &mut self.is_slow);
-        let mut slowed = || {
-            *is_slow = true;
-            let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-            // Without the right to do so it takes more from the others, and no more than its deadline.
-            let _ = id.map(|id| setpriority_process(Some(id), BEHIND));
-            lane.slow_down()
+        let (child, is_behind) = (&self.child, &mut self.is_behind);
+        let mut passed = |mark| {
+            match mark {
+                Mark::Behind => *is_behind = be_nice(child, BEHIND),
+                Mark::Slow => return lane.slow_down(),
+                Mark::Last => *is_behind = be_nice(child, LAST),
+            }
+            true
         };
-        let mut line = Line::new(&self.stream, job.time, &mut slowed);
+        let mut marks = [(AT_ONCE, Mark::Behind), (SOON, Mark::Slow), (job.deadline, Mark::Last)];
+        marks.sort_by_key(|(at, _)| *at);
+        let mut line = Line::new(&self.stream, job.deadline + job.grace, &marks, &mut passed);
         protocol::write(&mut line, job.task)?;
         for octets in job.octets {
             line.write_all(octets)?;
         }
-        read(&mut line)
+        let answer = read(&mut line)?;
+        // Without the right to take that back, it ends with its task.
+        *is_behind = *is_behind && !be_nice(child, 0);
+        Ok(answer)
     }
 
     /// Whether it still runs.
@@ -201,7 +214,7 @@ impl Worker {
 
     /// Whether it may have another task.
     const fn is_as_new(&self) -> bool {
-        self.questions < MAX_QUESTIONS && !self.is_slow
+        self.questions < MAX_QUESTIONS && !self.is_behind
     }
 
     /// How it ended, or that it was made to.
@@ -225,6 +238,13 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Says what a worker is to the scheduler; gives whether it is that now. Where it is not, it takes more from the others, and no
+/// more than its deadline.
+fn be_nice(child: &Child, nice: i32) -> bool {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    id.is_some_and(|id| setpriority_process(Some(id), nice).is_ok())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -149,12 +149,18 @@ fn what_takes_long_is_ended_where_there_is_no_room_for_it_and_is_not_blamed() {
 }
 
 #[test]
-fn what_takes_long_goes_on_behind_the_others_and_its_worker_ends_with_it() {
+fn what_takes_long_goes_on_behind_the_others_and_its_worker_does_not_stay_there() {
     let mut answer = Vec::new();
     protocol::write(&mut answer, &Copied::Needless).unwrap();
     let pool = pool(&saying(&answer).replacen("printf", "sleep 1.5; printf", 1));
     assert_eq!(copy(&pool, Duration::from_secs(100), 1).unwrap(), (Copied::Needless, Vec::new()));
-    assert!(pool.idle.lock().unwrap().is_empty(), "it would go on being last");
+    let kept = pool.idle.lock().unwrap();
+    let nice = kept.iter().map(|worker| {
+        let id = i32::try_from(worker.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::getpriority_process(id).unwrap()
+    });
+    assert!(nice.clone().all(|nice| nice == 0), "it would go on being last: {:?}", nice.collect::<Vec<_>>());
+    assert_eq!(kept.len(), usize::from(rustix::process::geteuid().is_root()), "kept where it can be told so");
 }
 
 #[test]
