@@ -25,6 +25,8 @@ const BETWEEN: Duration = Duration::from_millis(20);
 const CROWD: usize = 20;
 /// How long an engine is in trouble.
 const TROUBLE: Duration = Duration::from_secs(3);
+/// How long mail may take to go through, or to be put off.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long all may take to be as before.
 const BACK: Duration = Duration::from_secs(5);
 
@@ -69,8 +71,8 @@ fn send(client: &NetNs, server: SocketAddr, originator: usize, stop: &AtomicBool
     connection.say("QUIT").expect(221);
 }
 
-/// Sends mail while there is trouble, which says when it was over.
-fn during(scene: &Scene<'_>, what: &str, trouble: impl FnOnce() -> Instant) {
+/// Sends mail while there is trouble, which says when it was over; it can wait until some mail was put off.
+fn during(scene: &Scene<'_>, what: &str, trouble: impl FnOnce(&dyn Fn()) -> Instant) {
     let (client, server) = (&scene.topology.client, scene.next_hop.address());
     let (stop, sent) = (AtomicBool::new(false), Mutex::new(Sent::default()));
     let over = std::thread::scope(|scope| {
@@ -78,25 +80,24 @@ fn during(scene: &Scene<'_>, what: &str, trouble: impl FnOnce() -> Instant) {
             let (stop, sent) = (&stop, &sent);
             scope.spawn(move || send(client, server, originator, stop, sent));
         }
-        // Mail flows before.
-        let enough = |least: usize| {
-            let end = Instant::now() + Duration::from_secs(20);
-            while sent.lock().expect("nobody panics with it").accepted.len() < least {
+        let until = |what_for: &str, is_so: &dyn Fn(&Sent) -> bool| {
+            let end = Instant::now() + PATIENCE;
+            while !is_so(&sent.lock().expect("nobody panics with it")) {
                 if Instant::now() > end {
                     stop.store(true, Ordering::Relaxed);
-                    panic!("{what}: no mail goes through");
+                    panic!("{what}: {what_for}");
                 }
                 std::thread::park_timeout(Duration::from_millis(10));
             }
         };
-        enough(10);
-        let over = trouble();
+        until("no mail goes through before", &|sent| sent.accepted.len() >= 10);
+        let over = trouble(&|| until("nobody notices", &|sent| !sent.put_off.is_empty()));
         while over.elapsed() < BACK {
             std::thread::park_timeout(Duration::from_millis(10));
         }
         // All is as before for a while.
         let now = sent.lock().expect("nobody panics with it").accepted.len();
-        enough(now + 20);
+        until("no mail goes through after", &|sent| sent.accepted.len() >= now + 20);
         stop.store(true, Ordering::Relaxed);
         over
     });
@@ -109,7 +110,6 @@ fn during(scene: &Scene<'_>, what: &str, trouble: impl FnOnce() -> Instant) {
         sent.put_off.len(),
         sent.put_off.iter().max().map(|at| at.saturating_duration_since(over))
     );
-    assert!(!sent.put_off.is_empty(), "{what}: nobody noticed");
     assert_eq!(late, 0, "{what}: mail is put off after {BACK:?}");
     assert!(sent.caught > 0);
     let mut deliveries = scene.next_hop.wait_for_deliveries(sent.accepted.len());
@@ -139,14 +139,15 @@ fn clamd_is_killed_stopped_and_overrun() {
         clamd.socket().display()
     );
     play(&MailConfig::plain().with_tables(&engine), Script::plain(), |scene| {
-        during(scene, "clamd killed", || clamd.kill_and_start(&namespace));
-        during(scene, "clamd stopped", || {
+        during(scene, "clamd killed", |missed| clamd.kill_and_start(&namespace, missed));
+        during(scene, "clamd stopped", |missed| {
             clamd.signal(Signal::SIGSTOP);
             wait(TROUBLE);
+            missed();
             clamd.signal(Signal::SIGCONT);
             Instant::now()
         });
-        during(scene, "clamd overrun", || {
+        during(scene, "clamd overrun", |missed| {
             // More at a time than it takes, and than may wait for it.
             let (client, server) = (&scene.topology.client, scene.next_hop.address());
             let end = Instant::now() + TROUBLE;
@@ -161,6 +162,7 @@ fn clamd_is_killed_stopped_and_overrun() {
                     });
                 }
             });
+            missed();
             Instant::now()
         });
         scene.expect_clean_wire();
@@ -177,10 +179,11 @@ fn c_icap_is_killed_and_stopped() {
     play(&MailConfig::plain().with_tables(&engine), Script::plain(), |scene| {
         let gateway = &scene.topology.gateway;
         let mut icap = RealIcap::start(gateway, &clamd.socket());
-        during(scene, "c-icap killed", || icap.kill_and_start(gateway));
-        during(scene, "c-icap stopped", || {
+        during(scene, "c-icap killed", |missed| icap.kill_and_start(gateway, missed));
+        during(scene, "c-icap stopped", |missed| {
             icap.signal(Signal::SIGSTOP);
             wait(TROUBLE);
+            missed();
             icap.signal(Signal::SIGCONT);
             Instant::now()
         });

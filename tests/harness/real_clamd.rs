@@ -52,16 +52,17 @@ impl RealClamd {
         Self { daemon: run(namespace, path), folder }
     }
 
-    /// Kills it, and starts it again; gives when it was back.
+    /// Kills it, and starts it again once it was missed; gives when it was back.
     ///
     /// # Panics
     ///
     /// When it does not get ready.
-    pub fn kill_and_start(&mut self, namespace: &NetNs) -> Instant {
+    pub fn kill_and_start(&mut self, namespace: &NetNs, missed: impl FnOnce()) -> Instant {
         self.daemon.signal(Signal::SIGKILL);
         wait_until("clamd is gone", Duration::from_secs(10), || UnixStream::connect(self.socket()).is_err());
         // It was killed, and so left it there.
         let _ = fs::remove_file(self.socket());
+        missed();
         self.daemon = run(namespace, self.folder.path());
         Instant::now()
     }

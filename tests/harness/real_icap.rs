@@ -36,18 +36,19 @@ impl RealIcap {
         Self { daemon: run(namespace, path), folder }
     }
 
-    /// Kills it, and starts it again; gives when it was back.
+    /// Kills it, and starts it again once it was missed; gives when it was back.
     ///
     /// # Panics
     ///
     /// When it does not get ready.
-    pub fn kill_and_start(&mut self, namespace: &NetNs) -> Instant {
+    pub fn kill_and_start(&mut self, namespace: &NetNs, missed: impl FnOnce()) -> Instant {
         self.daemon.signal(Signal::SIGKILL);
         wait_until("c-icap is gone", Duration::from_secs(10), || !listens(namespace));
         // It was killed, and so left them there.
         for left in ["ctl", "pid"] {
             let _ = fs::remove_file(self.folder.path().join(left));
         }
+        missed();
         self.daemon = run(namespace, self.folder.path());
         Instant::now()
     }
