@@ -9,12 +9,12 @@ use harness::deadline::{SOON, wait_until};
 use harness::gateway::Gateway;
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
-use harness::next_hop::{NextHop, Script};
+use harness::next_hop::{Fault, NextHop, Script, Step};
 use harness::originator::Originator;
 use harness::records;
 use harness::requires_root;
 use harness::topology::{Family, Topology};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 
 use crate::spool_is_killed::{arrived, send};
 
@@ -88,6 +88,75 @@ fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
         let delivered =
             records::of_event(&all, "dequeued").into_iter().filter(|record| record["outcome"] == "delivered");
         assert!(delivered.count() >= accepted.len(), "some deliveries have no record");
+    });
+}
+
+#[test]
+fn a_dequeuer_that_hangs_is_replaced_within_five_seconds() {
+    requires_root!();
+    play(&MailConfig::spooling(""), Script::plain(), |scene| {
+        let gateway = &scene.gateway;
+        let mut originator = scene.greeted();
+        originator.mail(&mail::note("before")).expect(250);
+        scene.next_hop.wait_for_deliveries(1);
+        let hanging = gateway.dequeuers();
+        assert_eq!(hanging.len(), 1);
+        kill(hanging[0], Signal::SIGSTOP).expect("the dequeuer can be stopped");
+        let stopped = Instant::now();
+        // Nobody who brings mail notices anything.
+        for number in 0..3 {
+            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
+        }
+        wait_until("another one delivers", PATIENCE, || scene.next_hop.deliveries().len() == 4);
+        assert!(stopped.elapsed() < AGAIN, "it took {:?}", stopped.elapsed());
+        println!("delivered again after {:?}", stopped.elapsed());
+        assert_eq!(gateway.dequeuers().len(), 1);
+        assert_ne!(gateway.dequeuers(), hanging);
+        gateway.wait_for_line(|line| line.contains("the dequeuer says nothing, and is killed"));
+    });
+}
+
+#[test]
+fn a_signal_to_both_processes_starts_no_dequeuer() {
+    requires_root!();
+    alone(&MailConfig::spooling(""), |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        originator.envelope("a@client.test", "b@server.test");
+        originator.say("DATA").expect(354);
+        // As a service manager does at the end; the daemon waits for the session then.
+        for dequeuer in gateway.dequeuers() {
+            kill(dequeuer, Signal::SIGTERM).expect("the dequeuer can be signalled");
+        }
+        gateway.signal(Signal::SIGTERM);
+        wait_until("the dequeuer ends", SOON, || gateway.dequeuers().is_empty());
+        let until = Instant::now() + Duration::from_secs(1);
+        wait_until("there would be another one", SOON, || {
+            assert_eq!(gateway.dequeuers(), [], "there is another one");
+            Instant::now() >= until
+        });
+        originator.send(&mail::stuffed(&mail::note("last")));
+        originator.reply().expect(250);
+        gateway.forget_killed();
+        assert_eq!(gateway.dequeuers(), []);
+    });
+}
+
+#[test]
+fn stopping_waits_as_long_as_deliveries_may_take() {
+    requires_root!();
+    let silent = Script::plain().at_step(Step::EndOfData, Fault::Hang);
+    play(&MailConfig::spooling(""), silent, |scene| {
+        scene.greeted().mail(&mail::note("in flight")).expect(250);
+        wait_until("the message is on its way", SOON, || {
+            scene.next_hop.connections().iter().any(|heard| heard.count("DATA") > 0)
+        });
+        let begun = Instant::now();
+        scene.gateway.stop();
+        // Ten seconds are given; then it is tried again another time.
+        assert!(begun.elapsed() > Duration::from_secs(8), "it took {:?} only", begun.elapsed());
+        assert_eq!(scene.gateway.dequeuers(), []);
+        let left = std::fs::read_dir(scene.config.folder().join("spool/body")).expect("bodies").count();
+        assert_eq!(left, 1);
     });
 }
 

@@ -154,6 +154,9 @@ impl Inspector {
 
     /// Lets sessions in flight end, and writes the last records.
     pub async fn stop(self) -> anyhow::Result<()> {
+        if let Some(store) = &self.store {
+            store.expect_end();
+        }
         self.service.stop().await;
         self.keeper.stop();
         if let Some(store) = self.store {

@@ -124,6 +124,11 @@ impl StoreAndForward {
         &self.intake
     }
 
+    /// The daemon is about to end: a dequeuer that ends, too, is not started again.
+    pub fn expect_end(&self) {
+        self.supervisor.expect_end();
+    }
+
     /// Ends what is in flight; the rest is in the spool.
     pub async fn stop(self) {
         for task in &self.tasks {

@@ -24,16 +24,18 @@ pub struct StopArgs {
     /// Folder of the pinned maps.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR, env = "POSTERN_PIN_DIR")]
     pub pin_dir: PathBuf,
+    /// How long a daemon may take to end: its sessions have `inspector.drain`, and deliveries ten seconds then.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// How long a daemon may take to end.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a dequeuer may take, which waits for what is in flight.
+/// How long a dequeuer without a daemon may take: ten seconds for deliveries in flight, and some for its last records.
 const DRAIN: Duration = Duration::from_secs(15);
+/// After so long it is said what is waited for.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Stops the gateway.
 pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
@@ -55,13 +57,7 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
             Ok(()) | Err(Errno::ESRCH) => {}
             refused => refused.with_context(|| format!("cannot signal the daemon (process {pid})"))?,
         }
-        let deadline = Instant::now() + PATIENCE;
-        while pins.dir().exists() && kill(pid, None).is_ok() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        if pins.dir().exists() && kill(pid, None).is_ok() {
-            bail!("the daemon (process {pid}) did not end within {} s", PATIENCE.as_secs());
-        }
+        wait_for_end(pid, &pins, Duration::from_secs(args.wait))?;
     }
     stop_dequeuers(args)?;
     // No daemon, or one that ended without doing it.
@@ -72,6 +68,27 @@ pub fn run(args: &StopArgs) -> anyhow::Result<ProcessCode> {
         println!("stopped");
     }
     Ok(ExitCode::Ok.into())
+}
+
+/// Waits for what the daemon waits for: sessions and deliveries in flight.
+fn wait_for_end(pid: Pid, pins: &Pins, patience: Duration) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut is_said = false;
+    while pins.dir().exists() && kill(pid, None).is_ok() {
+        if begun.elapsed() >= patience {
+            let waited = patience.as_secs();
+            bail!(
+                "the daemon (process {pid}) did not end within {waited} s; it goes on ending, and stopping it once \
+                 more cuts what it waits for"
+            );
+        }
+        if !is_said && begun.elapsed() >= SOON {
+            is_said = true;
+            eprintln!("waiting until sessions and deliveries in flight have ended");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// Ends a dequeuer whose daemon is gone. A daemon ends its own.

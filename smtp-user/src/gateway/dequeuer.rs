@@ -13,6 +13,7 @@ pub mod setup;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     /// Whoever changes a message holds the one that its name falls to.
     changing: [tokio::sync::Mutex<()>; CHANGING],
     began: Instant,
+    /// When the loop that gives out all work last came round, by [`Shared::now`].
+    came_round: AtomicU64,
 }
 
 const CHANGING: usize = 64;
@@ -66,8 +69,10 @@ const CHANGING: usize = 64;
 const JUDGED_AT_A_TIME: usize = 8;
 /// How long attempts in flight may go on when the daemon stops. What is cut is tried again.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long nothing is done at most, so that what was missed is found.
-const LONGEST_SLEEP: u64 = 3_600_000;
+/// How long nothing is done at most: coming round says that it still goes on.
+const LONGEST_SLEEP: u64 = 1_000;
+/// It hangs that has not come round for so long; a slow disk alone is no reason.
+const STUCK: u64 = 30_000;
 
 impl Dequeuer {
     /// Starts with what was found in the spool; inside a runtime.
@@ -90,6 +95,7 @@ impl Dequeuer {
             wake: Notify::new(),
             changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             began: Instant::now(),
+            came_round: AtomicU64::new(0),
         });
         for (place, message) in found {
             shared.plan(place, &message);
@@ -109,6 +115,12 @@ impl Dequeuer {
     /// For whoever is given orders by an operator.
     pub fn orders(&self) -> Orders {
         Orders::new(Arc::clone(&self.shared))
+    }
+
+    /// Whether what gives out all work has come round lately.
+    pub fn comes_round(&self) -> bool {
+        let last = self.shared.came_round.load(Ordering::Acquire);
+        self.task.is_finished() || self.shared.now().saturating_sub(last) < STUCK
     }
 
     /// Begins nothing new, and waits a moment for what is in flight.
@@ -235,6 +247,7 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut suspects = HashSet::new();
     let mut next_scan = Instant::now();
     loop {
+        shared.came_round.store(shared.now(), Ordering::Release);
         while let Some(job) = next_job(&shared) {
             tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
         }

@@ -14,6 +14,8 @@ use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::{KNOWN, Place, Places, Side, Unfinished, id_of};
 
+mod at_once;
+
 /// What was found at the start.
 #[derive(Debug, Default)]
 pub struct Recovered {
@@ -117,6 +119,35 @@ pub(crate) fn recover_intake(file_system: &dyn FileSystem, places: &Places) -> R
     Ok(count)
 }
 
+/// Whose a file is.
+enum Whose {
+    Ours,
+    /// It is gone: the other process had no more use for it.
+    Nobodys,
+    /// Somebody else's, for this reason.
+    Foreign(String),
+}
+
+fn whose(file_system: &dyn FileSystem, owner: u32, path: &Path) -> Result<Whose> {
+    let found = match file_system.look(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Whose::Nobodys),
+        found => found.map_err(|error| SpoolError::of(path, error))?,
+    };
+    Ok(match found.kind {
+        FoundKind::File if found.owner == owner => Whose::Ours,
+        FoundKind::File => Whose::Foreign(format!("it belongs to user {}", found.owner)),
+        FoundKind::Folder => Whose::Foreign("it is a folder".to_owned()),
+        FoundKind::Other => Whose::Foreign("it is no ordinary file".to_owned()),
+    })
+}
+
+/// What a name among the control files turned out to be.
+enum Control {
+    Foreign(String),
+    Gone,
+    Read(MessageId, Box<Result<QueuedMessage>>),
+}
+
 struct Recovery<'f> {
     file_system: &'f dyn FileSystem,
     places: &'f Places,
@@ -137,19 +168,14 @@ impl Recovery<'_> {
 
     /// Whether a file is one that the spool made; if not, takes note of it.
     fn is_ours(&mut self, path: &Path) -> Result<bool> {
-        let found = match self.file_system.look(path) {
-            // The other process had no more use for it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            found => found.map_err(|error| SpoolError::of(path, error))?,
-        };
-        let why = match found.kind {
-            FoundKind::File if found.owner == self.owner => return Ok(true),
-            FoundKind::File => format!("it belongs to user {}", found.owner),
-            FoundKind::Folder => "it is a folder".to_owned(),
-            FoundKind::Other => "it is no ordinary file".to_owned(),
-        };
-        self.foreign(path.to_owned(), &why);
-        Ok(false)
+        match whose(self.file_system, self.owner, path)? {
+            Whose::Ours => Ok(true),
+            Whose::Nobodys => Ok(false),
+            Whose::Foreign(why) => {
+                self.foreign(path.to_owned(), &why);
+                Ok(false)
+            }
+        }
     }
 
     fn root(&mut self) -> Result<()> {
@@ -191,16 +217,32 @@ impl Recovery<'_> {
         let mut damaged = Vec::new();
         for place in Place::ALL {
             let folder = self.places.folder(place);
-            for name in self.list(&folder)? {
-                let path = folder.join(&name);
-                let Some(id) = id_of(&name) else {
-                    self.foreign(path, "it has no name that the spool gives");
-                    continue;
+            let names = self.list(&folder)?;
+            let (file_system, places, owner) = (self.file_system, self.places, self.owner);
+            let read = |name: &String| -> Control {
+                let Some(id) = id_of(name) else {
+                    return Control::Foreign("it has no name that the spool gives".to_owned());
                 };
-                if !self.is_ours(&path)? {
-                    continue;
+                match whose(file_system, owner, &places.control(place, id)) {
+                    Ok(Whose::Ours) => {
+                        Control::Read(id, Box::new(read_control(file_system, places, place, id)))
+                    }
+                    Ok(Whose::Nobodys) => Control::Gone,
+                    Ok(Whose::Foreign(why)) => Control::Foreign(why),
+                    Err(error) => Control::Read(id, Box::new(Err(error))),
                 }
-                let message = match read_control(self.file_system, self.places, place, id) {
+            };
+            for (name, control) in names.iter().zip(at_once::map(&names, read)) {
+                let path = folder.join(name);
+                let (id, message) = match control {
+                    Control::Foreign(why) => {
+                        self.foreign(path, &why);
+                        continue;
+                    }
+                    Control::Gone => continue,
+                    Control::Read(id, message) => (id, *message),
+                };
+                let message = match message {
                     Ok(message) => message,
                     // A receiver could not sync it, and took it back.
                     Err(SpoolError::NotFound { .. }) => continue,
@@ -269,6 +311,7 @@ impl Recovery<'_> {
         }
         let mut messages: Vec<_> = newest.into_values().collect();
         messages.sort_unstable_by_key(|(_, message)| message.id);
+        let mut waiting = Vec::with_capacity(messages.len());
         for (place, message) in messages {
             if message.is_finished() {
                 // The daemon ended between the last word about it and its removal.
@@ -276,7 +319,11 @@ impl Recovery<'_> {
                 let _ = self.file_system.remove(&self.places.body(message.id));
                 continue;
             }
-            match self.wrong_with_body(&message)? {
+            waiting.push((place, message));
+        }
+        let wrong = at_once::map(&waiting, |(_, message)| self.wrong_with_body(message));
+        for ((place, message), wrong) in waiting.into_iter().zip(wrong) {
+            match wrong? {
                 Some(why) => self.set_aside(place, message.id, why)?,
                 None => self.recovered.messages.push((place, message)),
             }

@@ -261,7 +261,7 @@ impl Station {
         let before = self.sink.messages();
         let folder = self.folder.clone();
         let load = self.load(1, 1, &Arc::new(super::message::of_size(1024)));
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + OPEN;
         loop {
             interrupt::check()?;
             let Err(error) = load.run(&self.lane.client, Duration::from_millis(1)) else {
@@ -325,6 +325,8 @@ pub(crate) fn run_legs(
     })
 }
 
+/// Longest time until mail gets through: a start with a full spool, beside other work.
+const OPEN: Duration = Duration::from_mins(2);
 /// How long after the last message is waited for what is done about it.
 const SETTLING: Duration = Duration::from_millis(300);
 

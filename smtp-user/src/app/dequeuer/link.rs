@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -12,7 +13,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use crate::model::session_id::MessageId;
 
 /// Raised with each change of what is said here.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// How often the dequeuer says how far it is, also when nothing has changed: whoever hears nothing knows that it hangs.
+pub const BEAT: Duration = Duration::from_millis(500);
 
 /// What the daemon says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +57,7 @@ pub enum Say {
         /// Its process.
         pid: i32,
     },
-    /// How far it is.
+    /// How far it is. Said whenever that changes, and with every [`BEAT`].
     Status {
         /// How many of the messages that were told are in its care, or were found to be gone. Counted from the hello.
         taken: u64,

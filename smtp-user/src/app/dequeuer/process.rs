@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::link::{self, Configuration, Program, Say, Tell};
@@ -76,6 +77,9 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     let (orders, mut ordered) = mpsc::channel(WAITING);
     let mut work: Option<Work> = None;
     let disk = tokio::spawn(store_and_forward::look_after(spool.intake()));
+    let comes_round = Arc::new(AtomicBool::new(true));
+    let mut look = tokio::time::interval(link::BEAT);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -83,7 +87,12 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
             accepted = listener.accept() => {
                 let (stream, _) = accepted.context("waiting for a daemon")?;
                 // There is one receiver at a time; the one before is gone, or its task is about to notice.
-                drop(tokio::spawn(converse(stream, spool.clone(), orders.clone())));
+                let said = Progress { comes_round: Arc::clone(&comes_round), taken: Arc::default() };
+                drop(tokio::spawn(converse(stream, spool.clone(), orders.clone(), said)));
+            }
+            _ = look.tick() => {
+                let is_well = work.as_ref().is_none_or(|work| work.dequeuer.comes_round());
+                comes_round.store(is_well, Ordering::Release);
             }
             Some(order) = ordered.recv() => match (order, &work) {
                 (Tell::Stop, _) => break,
@@ -176,12 +185,20 @@ fn setup(configuration: Configuration) -> anyhow::Result<(Config, DequeuerSetup)
     Ok((config, setup))
 }
 
+/// How far it is.
+#[derive(Clone, Debug)]
+struct Progress {
+    /// Whether what sees to the messages has come round lately.
+    comes_round: Arc<AtomicBool>,
+    /// Messages that this daemon has told of and that are in care now.
+    taken: Arc<AtomicU64>,
+}
+
 /// Talks with a daemon until it is gone, and finds then what it has said nothing of.
-async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>) {
+async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>, progress: Progress) {
     let (read, write) = stream.into_split();
-    let taken = Arc::new(AtomicU64::new(0));
-    let telling = tokio::spawn(tell_status(write, spool.clone(), Arc::clone(&taken)));
-    if let Err(error) = listen(read, &spool, &orders, &taken).await {
+    let telling = tokio::spawn(tell_status(write, spool.clone(), progress.clone()));
+    if let Err(error) = listen(read, &spool, &orders, &progress.taken).await {
         warn!(%error, "what the daemon says cannot be understood");
     }
     telling.abort();
@@ -245,18 +262,21 @@ async fn take_note(spool: &Spool, ids: Vec<MessageId>) {
     }
 }
 
-/// Says who this is, and then how far it is whenever that changes.
-async fn tell_status(mut write: OwnedWriteHalf, spool: Spool, taken: Arc<AtomicU64>) {
+/// Says who this is, and then how far it is: whenever that changes, and again and again while it goes on at all.
+async fn tell_status(mut write: OwnedWriteHalf, spool: Spool, progress: Progress) {
     let telling = async {
         let pid = std::process::id().cast_signed();
         link::write(&mut write, &Say::Hello { version: link::VERSION, program: Program::this()?, pid })
             .await?;
         loop {
             // In this order: what is taken meanwhile counts twice for a moment, and never not at all.
-            let taken = taken.load(Ordering::Acquire);
-            link::write(&mut write, &Say::Status { taken, count: spool.count() }).await?;
-            spool.changed().await;
-            tokio::time::sleep(GATHER).await;
+            let taken = progress.taken.load(Ordering::Acquire);
+            if progress.comes_round.load(Ordering::Acquire) {
+                link::write(&mut write, &Say::Status { taken, count: spool.count() }).await?;
+            }
+            if timeout(link::BEAT, spool.changed()).await.is_ok() {
+                tokio::time::sleep(GATHER).await;
+            }
         }
     };
     let ended: io::Result<()> = telling.await;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -14,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::link::{self, Configuration, Program, Say, Tell};
@@ -27,7 +28,7 @@ use crate::spool::intake::Intake;
 #[derive(Debug)]
 pub struct Supervisor {
     wanted: watch::Sender<Configuration>,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     /// The dequeuer's process, while there is one that answers.
     at_work: watch::Receiver<Option<i32>>,
     task: JoinHandle<()>,
@@ -57,6 +58,20 @@ const DRAIN: Duration = Duration::from_secs(15);
 /// Messages that are told in one line.
 const AT_A_TIME: usize = 1000;
 
+/// Beats that may be missed: by then it hangs, and there is a second left to have it again within five.
+const SILENT_BEATS: u32 = 6;
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// There is to be a dequeuer.
+    Working,
+    /// The daemon is about to end: a dequeuer that is there goes on, and one that ends is not started again.
+    Ending,
+    /// The dequeuer is to end.
+    Stopping,
+}
+
 /// Why a dequeuer is spoken with no longer.
 enum End {
     /// As the daemon wanted.
@@ -71,10 +86,10 @@ impl Supervisor {
     /// Begins; inside a runtime.
     pub fn start(intake: Intake, launch: Launch, configuration: Configuration) -> Self {
         let (wanted, wanting) = watch::channel(configuration);
-        let (stop, stopped) = watch::channel(false);
+        let (phase, wanted_phase) = watch::channel(Phase::Working);
         let (found, at_work) = watch::channel(None);
-        let worker = Worker { intake, launch, wanted: wanting, stopped, found, child: None };
-        Self { wanted, stop, at_work, task: tokio::spawn(worker.work()) }
+        let worker = Worker { intake, launch, wanted: wanting, phase: wanted_phase, found, child: None };
+        Self { wanted, phase, at_work, task: tokio::spawn(worker.work()) }
     }
 
     /// Waits until there is a dequeuer that answers, but not for long.
@@ -97,9 +112,14 @@ impl Supervisor {
         });
     }
 
+    /// The daemon is about to end. Who sent it the signal may have sent one to the dequeuer, too.
+    pub fn expect_end(&self) {
+        self.phase.send_replace(Phase::Ending);
+    }
+
     /// Has the dequeuer end what is in flight, and end.
     pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
+        self.phase.send_replace(Phase::Stopping);
         if timeout(DRAIN + PATIENCE, &mut self.task).await.is_err() {
             warn!("the dequeuer does not end");
         }
@@ -121,7 +141,7 @@ struct Worker {
     intake: Intake,
     launch: Launch,
     wanted: watch::Receiver<Configuration>,
-    stopped: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
     found: watch::Sender<Option<i32>>,
     /// The dequeuer that this daemon has started; one that it has found is none of its children.
     child: Option<Child>,
@@ -146,13 +166,18 @@ impl Worker {
                 End::Replaced => {
                     self.bury().await;
                 }
+                End::Lost(_) if *self.phase.borrow() >= Phase::Ending => {
+                    info!("the dequeuer has ended, as the daemon is about to");
+                    self.bury().await;
+                    return;
+                }
                 End::Lost(error) => {
                     let how = self.bury().await;
                     wait = if began.elapsed() >= LASTING { FIRST_WAIT } else { wait };
                     error!(%error, how, again_in = ?wait, "the dequeuer is gone: mail is taken and not delivered");
                     tokio::select! {
                         () = sleep(wait) => {}
-                        () = stopping(&mut self.stopped) => return,
+                        () = reached(&mut self.phase, Phase::Ending) => return,
                     }
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
@@ -177,7 +202,7 @@ impl Worker {
             }
             tokio::select! {
                 () = sleep(LOOK) => {}
-                () = stopping(&mut self.stopped) => {
+                () = reached(&mut self.phase, Phase::Stopping) => {
                     if let Some(child) = &self.child {
                         let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
                     }
@@ -220,19 +245,14 @@ impl Worker {
     }
 
     async fn converse(&mut self, stream: UnixStream) -> End {
+        let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read).lines();
         let (version, program, pid) = match timeout(PATIENCE, hear(&mut lines)).await {
             Ok(Ok(Say::Hello { version, program, pid })) => (version, program, pid),
             Ok(Ok(other)) => return End::Lost(io::Error::other(format!("it began with {other:?}"))),
             Ok(Err(error)) => return End::Lost(error),
-            Err(_) => {
-                // One that hangs is as good as none.
-                if let Some(child) = &mut self.child {
-                    let _ = child.kill();
-                }
-                return End::Lost(io::ErrorKind::TimedOut.into());
-            }
+            Err(_) => return hangs(process),
         };
         let is_ours = Program::this().is_ok_and(|this| this == program);
         if version != link::VERSION || !is_ours {
@@ -252,6 +272,7 @@ impl Worker {
                 }
                 End::Stopped
             }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => hangs(process),
             Err(error) => End::Lost(error),
         }
     }
@@ -263,42 +284,80 @@ impl Worker {
         write: &mut OwnedWriteHalf,
         pid: i32,
     ) -> io::Result<()> {
-        let configuration = self.wanted.borrow_and_update().clone();
-        link::write(write, &Tell::Configure(configuration)).await?;
-        // An earlier one may have been told of these, or not; who knows them already does not mind.
-        let mut told: VecDeque<MessageId> = VecDeque::new();
-        tell(write, self.intake.not_handed_over(), &mut told).await?;
-        let mut handed_over = 0;
-        self.found.send_replace(Some(pid));
-        loop {
-            tokio::select! {
-                ids = self.intake.taken_in() => tell(write, ids, &mut told).await?,
-                said = hear(lines) => match said? {
-                    Say::Status { taken, count } => {
-                        let more = usize::try_from(taken.saturating_sub(handed_over)).unwrap_or(usize::MAX);
-                        let ids: Vec<MessageId> = told.drain(..more.min(told.len())).collect();
-                        handed_over = taken;
-                        self.intake.handed_over(&ids, count);
+        let Self { intake, wanted, phase, found, .. } = self;
+        let told = Mutex::new(VecDeque::new());
+        let telling = async {
+            let configuration = wanted.borrow_and_update().clone();
+            link::write(write, &Tell::Configure(configuration)).await?;
+            // An earlier one may have been told of these, or not; who knows them already does not mind.
+            tell(write, intake.not_handed_over(), &told).await?;
+            found.send_replace(Some(pid));
+            loop {
+                tokio::select! {
+                    ids = intake.taken_in() => tell(write, ids, &told).await?,
+                    Ok(()) = wanted.changed() => {
+                        let configuration = wanted.borrow_and_update().clone();
+                        link::write(write, &Tell::Configure(configuration)).await?;
                     }
-                    Say::Hello { .. } => {}
-                },
-                Ok(()) = self.wanted.changed() => {
-                    let configuration = self.wanted.borrow_and_update().clone();
-                    link::write(write, &Tell::Configure(configuration)).await?;
+                    () = reached(phase, Phase::Stopping) => return Ok(()),
                 }
-                () = stopping(&mut self.stopped) => return Ok(()),
+            }
+        };
+        // Beside each other: one that hangs does not read what it is told either.
+        tokio::select! {
+            end = telling => end,
+            end = listen(lines, intake, &told) => end,
+        }
+    }
+}
+
+/// Messages that were told and are not in the dequeuer's care yet, in this order.
+type Told = Mutex<VecDeque<MessageId>>;
+
+/// Hears how far it is, until it is gone or says nothing for too long.
+async fn listen(lines: &mut Lines<BufReader<OwnedReadHalf>>, intake: &Intake, told: &Told) -> io::Result<()> {
+    let mut handed_over = 0;
+    let mut silent = 0;
+    let mut beat = interval(link::BEAT);
+    // Beats that this process has missed itself do not count.
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            said = hear(lines) => {
+                silent = 0;
+                if let Say::Status { taken, count } = said? {
+                    let more = usize::try_from(taken.saturating_sub(handed_over)).unwrap_or(usize::MAX);
+                    let ids: Vec<MessageId> = {
+                        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                        let more = more.min(told.len());
+                        told.drain(..more).collect()
+                    };
+                    handed_over = taken;
+                    intake.handed_over(&ids, count);
+                }
+            }
+            _ = beat.tick() => {
+                silent += 1;
+                if silent > SILENT_BEATS {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
             }
         }
     }
 }
 
-async fn tell(
-    write: &mut OwnedWriteHalf,
-    ids: Vec<MessageId>,
-    told: &mut VecDeque<MessageId>,
-) -> io::Result<()> {
+/// One that hangs is as good as none: it is killed, and what it held is in the spool.
+fn hangs(process: Option<i32>) -> End {
+    if let Some(pid) = process {
+        warn!(pid, "the dequeuer says nothing, and is killed");
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    End::Lost(io::Error::new(io::ErrorKind::TimedOut, "it said nothing for too long"))
+}
+
+async fn tell(write: &mut OwnedWriteHalf, ids: Vec<MessageId>, told: &Told) -> io::Result<()> {
     for some in ids.chunks(AT_A_TIME) {
-        told.extend(some);
+        told.lock().unwrap_or_else(PoisonError::into_inner).extend(some);
         link::write(write, &Tell::TakenIn { ids: some.to_vec() }).await?;
     }
     Ok(())
@@ -316,7 +375,7 @@ async fn farewell(lines: &mut Lines<BufReader<OwnedReadHalf>>, write: &mut Owned
     }
 }
 
-async fn stopping(stopped: &mut watch::Receiver<bool>) {
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     // Whoever could say so being gone says so, too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
