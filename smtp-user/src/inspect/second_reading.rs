@@ -1,13 +1,14 @@
 //! Has the message read a second time, by a reader that shares nothing with ours, and compares what both see (N14).
 //!
 //! A message that may hold messages within each other is read by a worker, since the reader goes as deep as they do;
-//! any other in this process: a small one at once, a larger one aside.
+//! any other in this process: a small one at once, a larger one aside. The middle of long bodies is left out.
 
 use std::sync::Arc;
 
 use crate::inspect::contents::LookError;
 use crate::inspect::inspector::Shared;
 use crate::model::message_octets::MessageOctets;
+use crate::wire::mime::condensed::{BLOCK, Condensed, Places};
 use crate::wire::mime::defect::{Defect, DefectKind};
 use crate::wire::mime::part_header::PartSpan;
 use crate::wire::mime::second_reader::{SeenPart, compare, may_nest, read};
@@ -15,10 +16,10 @@ use crate::worker::error::WorkerError;
 use crate::worker::lane::Lane;
 use crate::worker::protocol::Question;
 
-/// Octets of a message that is read sooner than it is handed to another thread.
-const SMALL: u64 = 64 << 10;
-/// Octets that are read at a time.
-const BLOCK: usize = 256 << 10;
+/// Octets that are read sooner than they are handed to another thread.
+const SMALL: usize = 64 << 10;
+/// Octets of a message that are taken at a time.
+const READ: usize = 16 * BLOCK;
 /// Stack of a thread that reads what may go deep where there are no workers: it is taken up only as far as it is used.
 const DEEP_STACK: usize = 256 << 20;
 
@@ -42,24 +43,26 @@ pub(super) async fn second_reading(
     if defects.iter().any(|(defect, _)| defect.kind() != DefectKind::Unsupported) {
         return Ok(Second::Skipped("it can be read in two ways, or not to its end"));
     }
-    if message.len() > shared.contents.max_part {
+    let Some(condensed) = condensed(message, shared.contents.max_part)? else {
         return Ok(Second::Skipped("too large for a second reader"));
-    }
-    if message.len() <= SMALL {
-        let octets = whole(message)?;
-        if !may_nest(&octets) {
-            let theirs = std::panic::catch_unwind(|| read(&octets)).map_err(|_| Failed);
-            return Ok(told(&spans, theirs));
-        }
+    };
+    let (octets, places) = condensed.into_parts();
+    if octets.len() <= SMALL && !may_nest(&octets) {
+        let theirs = std::panic::catch_unwind(|| read(&octets)).map_err(|_| Failed);
+        return Ok(told(&spans, theirs, &places));
     }
     let mut lane = shared.lanes.enter().await;
-    let octets = whole(message)?;
     let shared = Arc::clone(shared);
     let reading = tokio::task::spawn_blocking(move || read_aside(&shared, octets, &mut lane));
-    Ok(told(&spans, reading.await.unwrap_or(Ok(Err(Failed)))?))
+    Ok(told(&spans, reading.await.unwrap_or(Ok(Err(Failed)))?, &places))
 }
 
-fn told(spans: &[PartSpan], theirs: Theirs) -> Second {
+fn told(spans: &[PartSpan], theirs: Theirs, places: &Places) -> Second {
+    let in_message = |part: SeenPart| SeenPart {
+        body: places.in_message(part.body.start)..places.in_message(part.body.end),
+    };
+    let theirs =
+        theirs.map(|theirs| theirs.map(|theirs| theirs.into_iter().map(in_message).collect::<Vec<_>>()));
     match theirs.map(|theirs| compare(spans, theirs.as_deref())) {
         Ok(None) => Second::Same,
         Ok(Some((defect, part))) => Second::Differs(defect, part),
@@ -98,16 +101,20 @@ fn read_aside(shared: &Shared, octets: Vec<u8>, lane: &mut Lane) -> Result<Their
     }
 }
 
-fn whole(message: &dyn MessageOctets) -> std::io::Result<Vec<u8>> {
-    let length = usize::try_from(message.len()).unwrap_or(usize::MAX);
-    let (mut octets, mut filled) = (vec![0; length], 0);
-    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
-        let most = room.len().min(BLOCK);
-        match message.read_at(filled as u64, room.get_mut(..most).unwrap_or_default())? {
-            0 => break,
-            count => filled += count,
+/// What may be structure in a message, if it is not more than this.
+fn condensed(message: &dyn MessageOctets, most: u64) -> std::io::Result<Option<Condensed>> {
+    let (mut condensed, mut offset) = (Condensed::default(), 0);
+    let mut room = vec![0; usize::try_from(message.len()).unwrap_or(usize::MAX).min(READ)];
+    loop {
+        let count = message.read_at(offset, &mut room)?;
+        let octets = room.get(..count).unwrap_or_default();
+        octets.chunks(BLOCK).for_each(|block| condensed.push(block));
+        offset += count as u64;
+        if condensed.octets().len() as u64 > most {
+            return Ok(None);
+        }
+        if count == 0 || offset >= message.len() {
+            return Ok(Some(condensed));
         }
     }
-    octets.truncate(filled);
-    Ok(octets)
 }

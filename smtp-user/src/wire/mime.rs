@@ -5,6 +5,7 @@
 
 pub mod base64;
 pub mod boundary;
+pub mod condensed;
 pub mod content_type;
 pub mod defect;
 pub mod encoded_word;
