@@ -2,6 +2,8 @@
 //!
 //! What nobody answers is never taken for "there is none": only an answer that says so is.
 
+pub mod validated;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,8 +12,10 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use hickory_resolver::{Resolver, ResolverBuilder, TokioResolver};
+
+use crate::dns::validated::plain;
 
 /// Asks DNS. Cheap to clone; keeps answers for as long as they say.
 #[derive(Clone, Debug)]
@@ -67,17 +71,7 @@ impl Dns {
     pub async fn mail_exchangers(&self, domain: &str) -> Result<Vec<MailExchanger>, DnsError> {
         let lookup =
             self.resolver.lookup(absolute(domain)?, RecordType::MX).await.map_err(|error| of(&error))?;
-        let exchangers: Vec<MailExchanger> = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::MX(mx) => Some(MailExchanger {
-                    preference: mx.preference,
-                    host: mx.exchange.to_ascii().trim_end_matches('.').to_ascii_lowercase(),
-                }),
-                _ => None,
-            })
-            .collect();
+        let exchangers: Vec<MailExchanger> = lookup.answers().iter().filter_map(exchanger).collect();
         if exchangers.is_empty() { Err(DnsError::NoRecord) } else { Ok(exchangers) }
     }
 
@@ -91,17 +85,25 @@ impl Dns {
 
 /// By these servers, with none of what the system says.
 fn by(servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
-    let servers = servers.iter().map(|server| {
-        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-        for connection in &mut connections {
-            connection.port = server.port();
-        }
-        NameServerConfig::new(server.ip(), true, connections)
-    });
-    let config = ResolverConfig::from_name_servers(servers.collect());
+    let config = ResolverConfig::from_name_servers(servers.iter().map(name_server).collect());
     let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
     *builder.options_mut() = ResolverOpts::default();
     builder
+}
+
+fn name_server(server: &SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = server.port();
+    }
+    NameServerConfig::new(server.ip(), true, connections)
+}
+
+fn exchanger(record: &Record) -> Option<MailExchanger> {
+    match &record.data {
+        RData::MX(mx) => Some(MailExchanger { preference: mx.preference, host: plain(&mx.exchange) }),
+        _ => None,
+    }
 }
 
 /// Search lists are for people, not for mail.

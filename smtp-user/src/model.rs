@@ -14,5 +14,7 @@ pub mod queued_recipient;
 pub mod server_tls;
 pub mod session_id;
 pub mod source_bans;
+pub mod tls_demand;
 pub mod tls_facts;
+pub mod tlsa;
 pub mod tracking;

@@ -7,6 +7,7 @@ mod blast_radius;
 mod chunking;
 mod clean_mail;
 mod daemon_is_killed;
+mod dane;
 mod disconnects;
 mod dot_stuffing;
 mod dry_run;

@@ -30,3 +30,4 @@ pub mod records;
 pub mod slow_icap;
 pub mod smtp_dialogue;
 pub mod topology;
+pub mod unbound;

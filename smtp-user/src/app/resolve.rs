@@ -11,6 +11,7 @@ use crate::app::config::document::{Document, FileKind, Notes};
 use crate::app::config::part_rule;
 use crate::app::config::problem::ConfigProblem;
 use crate::inspect;
+use crate::model::server_tls::ServerTls;
 use crate::policy::lint::{Finding, FindingKind, LintContext, Severity, lint, lint_rule};
 use crate::policy::mistake::line_and_column;
 use crate::policy::packet_rules::PacketRules;
@@ -43,6 +44,13 @@ pub(crate) fn resolve(
     too_many("interfaces", interfaces.len(), MAX_PORTS, document.gateway.interface_spans.first(), &mut notes);
     let last_rule = document.rules.last().map(|table| &table.span);
     too_many("rules", document.rules.len(), MAX_RULES, last_rule, &mut notes);
+
+    if kind == FileKind::Configuration && !document.spool.delivery.believes_dns() {
+        let asks = document.resources.iter().find(|table| table.resource.server_tls == ServerTls::Dane);
+        if let Some(table) = asks {
+            notes.error(table.file_spans.of("server_tls"), ConfigProblem::DaneNeedsResolver);
+        }
+    }
 
     let context = LintContext {
         interfaces: (!interfaces.is_empty()).then_some(interfaces.as_slice()),

@@ -22,9 +22,11 @@ use crate::app::dequeuer::supervisor::{Launch, Supervisor};
 use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
 use crate::dns::Dns;
+use crate::dns::validated::ValidatedDns;
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
+use crate::model::server_tls::ServerTls;
 use crate::policy::packet_rules::PacketRules;
 use crate::policy::rule_text;
 use crate::session::relay::RelayLimits;
@@ -180,10 +182,14 @@ pub fn dequeuer_setup(
         let outlet = Outlet { routing: resource.delivery.clone(), manners, inspector: inspector.clone() };
         outlets.insert(resource.name.clone(), Arc::new(outlet));
     }
+    let servers = &config.spool.delivery.dns_servers;
+    let asks = outlets.values().any(|outlet: &Arc<Outlet>| outlet.manners.server_tls == ServerTls::Dane);
+    // Where it is asked for, the configuration names servers that are believed.
+    let validated = asks.then(|| ValidatedDns::new(servers)).transpose()?;
     Ok(DequeuerSetup {
         settings: config.spool.delivery.clone(),
         rules: config.rules.clone(),
-        router: Router { dns: Dns::new(&config.spool.delivery.dns_servers)?, hostname: hostname.to_owned() },
+        router: Router { dns: Dns::new(servers)?, validated, hostname: hostname.to_owned() },
         scan_timeout: config.spool.scan_timeout,
         outlets,
     })

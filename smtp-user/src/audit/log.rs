@@ -78,6 +78,7 @@ mod tests {
                 why: "connection refused".to_owned(),
                 rule_name: "mail".to_owned(),
                 policy: 1,
+                tls_by: crate::model::tls_demand::TlsDecider::None,
                 track,
             };
             tracing::subscriber::with_default(subscriber, || {

@@ -1,21 +1,38 @@
 //! Whom to call for a destination, in which order.
 
+mod dane;
+
 use std::net::{IpAddr, SocketAddr};
 
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::session::Peer;
 use crate::delivery::settings::{HostName, NextHopName, SMTP_PORT, Settings};
+use crate::dns::validated::{ValidatedDns, Vouched};
 use crate::dns::{Dns, DnsError, MailExchanger};
 use crate::model::queued_recipient::RemoteStage;
+use crate::model::server_tls::ServerTls;
+use crate::model::tls_demand::TlsDemand;
 
 /// Where names are looked up, and what the answer is bound by.
 #[derive(Clone, Debug)]
 pub struct Router {
     /// DNS.
     pub dns: Dns,
+    /// A validating resolver that is believed, for resources with `server_tls = "dane"`.
+    pub validated: Option<ValidatedDns>,
     /// The gateway's own name: mail that would come back to it goes in circles.
     pub hostname: String,
+}
+
+/// A host to be tried for a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who.
+    pub name: NextHopName,
+    /// Names by which it was found, if nobody can have put another host in its place: the domain's, and that which the domain
+    /// is an alias of. `None` if somebody can.
+    pub found_by: Option<Vec<String>>,
 }
 
 impl Router {
@@ -24,51 +41,85 @@ impl Router {
         &self,
         destination: &Destination,
         settings: &Settings,
+        level: ServerTls,
         chance: u64,
-    ) -> Result<Vec<NextHopName>, Failure> {
+    ) -> Result<Vec<Candidate>, Failure> {
         match destination {
-            Destination::Servers(_, servers) => Ok(servers.clone()),
-            Destination::Domain(_, domain) => self.of_domain(domain, settings, chance).await,
+            // The configuration says so, and not DNS.
+            Destination::Servers(_, servers) => {
+                let certain =
+                    |name: &NextHopName| Candidate { name: name.clone(), found_by: Some(Vec::new()) };
+                Ok(servers.iter().map(certain).collect())
+            }
+            Destination::Domain(_, domain) => {
+                self.of_domain(domain, settings, self.validating(level), chance).await
+            }
         }
     }
 
-    /// The addresses of a host, as many as are to be tried.
-    pub async fn peers(&self, host: &NextHopName, settings: &Settings) -> Result<Vec<Peer>, Failure> {
-        let most = settings.max_ips_per_mx_node as usize;
-        match &host.host {
+    /// The addresses of a host, as many as are to be tried, and what its side asks of TLS.
+    pub async fn peers(
+        &self,
+        candidate: &Candidate,
+        settings: &Settings,
+        level: ServerTls,
+    ) -> Result<Vec<Peer>, Failure> {
+        let port = candidate.name.port;
+        let name = match &candidate.name.host {
             HostName::Address(address) => {
-                Ok(vec![Peer { host: address.to_string(), address: SocketAddr::new(*address, host.port) }])
+                return Ok(vec![Peer::new(address.to_string(), SocketAddr::new(*address, port))]);
             }
-            HostName::Name(name) => {
-                let addresses =
-                    self.dns.addresses(name).await.map_err(|error| unresolved(name, &error, false))?;
-                let peer = |address: IpAddr| Peer {
-                    host: name.clone(),
-                    address: SocketAddr::new(address, host.port),
-                };
-                Ok(addresses.into_iter().take(most).map(peer).collect())
-            }
-        }
+            HostName::Name(name) => name,
+        };
+        let validating = self.validating(level).zip(candidate.found_by.as_ref());
+        let (addresses, demand) = if let Some((dns, found_by)) = validating {
+            dane::demand(dns, name, port, found_by).await?
+        } else {
+            let found = self.dns.addresses(name).await;
+            (found.map_err(|error| unresolved(name, &error, false))?, TlsDemand::None)
+        };
+        let peer = |address: IpAddr| Peer {
+            host: name.clone(),
+            address: SocketAddr::new(address, port),
+            demand: demand.clone(),
+        };
+        Ok(addresses.into_iter().take(settings.max_ips_per_mx_node as usize).map(peer).collect())
+    }
+
+    fn validating(&self, level: ServerTls) -> Option<&ValidatedDns> {
+        self.validated.as_ref().filter(|_| level == ServerTls::Dane)
     }
 
     async fn of_domain(
         &self,
         domain: &str,
         settings: &Settings,
+        validating: Option<&ValidatedDns>,
         chance: u64,
-    ) -> Result<Vec<NextHopName>, Failure> {
+    ) -> Result<Vec<Candidate>, Failure> {
         if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let address = literal.strip_prefix("ipv6:").unwrap_or(literal).parse().ok();
             let address: IpAddr = address.ok_or_else(|| {
                 Failure::permanent(RemoteStage::Dns, "5.1.2", format!("[{literal}] is no address"))
             })?;
-            return Ok(vec![SocketAddr::new(address, SMTP_PORT).into()]);
+            let name = SocketAddr::new(address, SMTP_PORT).into();
+            return Ok(vec![Candidate { name, found_by: None }]);
         }
-        match self.dns.mail_exchangers(domain).await {
-            Ok(exchangers) => self.in_order(domain, exchangers, settings, chance),
-            // A domain without mail exchangers is its own (RFC 5321 §5.1).
+        let found = match validating {
+            Some(dns) => dns.mail_exchangers(domain).await,
+            None => self.dns.mail_exchangers(domain).await.map(Vouched::by_nobody),
+        };
+        match found {
+            Ok(Vouched { value, is_secure, alias }) => {
+                let found_by =
+                    is_secure.then(|| std::iter::once(domain.to_owned()).chain(alias).collect::<Vec<_>>());
+                let hosts = self.in_order(domain, value, settings, chance)?;
+                let candidate = |name| Candidate { name, found_by: found_by.clone() };
+                Ok(hosts.into_iter().map(candidate).collect())
+            }
+            // A domain without mail exchangers is its own (RFC 5321 §5.1), and its addresses say whether that can be believed.
             Err(DnsError::NoRecord) => match self.dns.addresses(domain).await {
-                Ok(_) => Ok(vec![by_name(domain.to_owned())]),
+                Ok(_) => Ok(vec![Candidate { name: by_name(domain.to_owned()), found_by: Some(Vec::new()) }]),
                 Err(error) => Err(unresolved(domain, &error, true)),
             },
             Err(error) => Err(unresolved(domain, &error, true)),

@@ -18,6 +18,7 @@ use crate::delivery::failure::Failure;
 use crate::delivery::letter::Offer;
 use crate::model::queued_recipient::RemoteStage;
 use crate::model::server_tls::ServerTls;
+use crate::model::tls_demand::TlsDemand;
 use crate::model::tls_facts::TlsFacts;
 use crate::tls::context::TlsContext;
 use crate::transport::stream::Stream;
@@ -45,9 +46,16 @@ pub struct Peer {
     pub host: String,
     /// The address.
     pub address: SocketAddr,
+    /// What its own side asks of TLS.
+    pub demand: TlsDemand,
 }
 
 impl Peer {
+    /// Of whom nothing is asked that the resource does not ask.
+    pub fn new(host: String, address: SocketAddr) -> Self {
+        Self { host, address, demand: TlsDemand::None }
+    }
+
     /// As in `mx1.example.org [192.0.2.1]:25`.
     pub fn described(&self) -> String {
         format!("{} [{}]:{}", self.host, self.address.ip(), self.address.port())
@@ -64,6 +72,8 @@ pub struct Connection {
     input: Vec<u8>,
     offer: Offer,
     tls: Option<TlsFacts>,
+    /// Nothing may be sent without TLS.
+    needs_tls: bool,
     timeout: Duration,
     final_timeout: Duration,
     transcript: Vec<String>,

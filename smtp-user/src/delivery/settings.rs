@@ -44,6 +44,16 @@ pub struct Settings {
     pub detail: ReportDetail,
     /// DNS servers; without one, those of the system.
     pub dns_servers: Vec<SocketAddr>,
+    /// Whether nobody can meddle on the way to those that are not on this host.
+    pub dns_trusted: bool,
+}
+
+impl Settings {
+    /// Whether what the DNS servers vouch for is to be believed: there are some, and nobody can speak in their place.
+    pub fn believes_dns(&self) -> bool {
+        let is_near = |server: &SocketAddr| server.ip().to_canonical().is_loopback();
+        !self.dns_servers.is_empty() && (self.dns_trusted || self.dns_servers.iter().all(is_near))
+    }
 }
 
 /// What reports say beside that delivery failed.
@@ -120,6 +130,7 @@ impl Default for Settings {
             default_server: None,
             detail: ReportDetail::default(),
             dns_servers: Vec::new(),
+            dns_trusted: false,
         }
     }
 }

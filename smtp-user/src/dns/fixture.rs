@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::MX;
+use hickory_resolver::proto::rr::rdata::{CNAME, MX, TLSA};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
@@ -13,6 +13,8 @@ use tokio::net::UdpSocket;
 pub(crate) struct Zone {
     names: HashMap<String, Vec<RData>>,
     failing: Vec<String>,
+    insecure: Vec<String>,
+    is_signed: bool,
 }
 
 impl Zone {
@@ -29,6 +31,31 @@ impl Zone {
             IpAddr::V6(address) => RData::AAAA(address.into()),
         };
         self.names.entry(format!("{host}.")).or_default().push(data);
+        self
+    }
+
+    pub(crate) fn alias(mut self, name: &str, of: &str) -> Self {
+        let data = RData::CNAME(CNAME(Name::from_ascii(format!("{of}.")).unwrap()));
+        self.names.entry(format!("{name}.")).or_default().push(data);
+        self
+    }
+
+    pub(crate) fn tlsa(mut self, base: &str, port: u16, numbers: [u8; 3], data: &[u8]) -> Self {
+        let [usage, selector, matching] = numbers;
+        let data = RData::TLSA(TLSA::new(usage.into(), selector.into(), matching.into(), data.to_vec()));
+        self.names.entry(format!("_{port}._tcp.{base}.")).or_default().push(data);
+        self
+    }
+
+    /// What it says, it vouches for, if it is asked whether it does.
+    pub(crate) fn signed(mut self) -> Self {
+        self.is_signed = true;
+        self
+    }
+
+    /// Except of this name.
+    pub(crate) fn insecure(mut self, name: &str) -> Self {
+        self.insecure.push(format!("{name}."));
         self
     }
 
@@ -62,19 +89,29 @@ impl Zone {
         let mut answer = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
         answer.metadata.recursion_available = true;
         let query = question.queries[0].clone();
-        let name = query.name().to_ascii().to_ascii_lowercase();
+        let mut name = query.name().to_ascii().to_ascii_lowercase();
         answer.add_query(query.clone());
+        let asks = question.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        answer.metadata.authentic_data = self.is_signed && asks && !self.insecure.contains(&name);
+        while let Some([RData::CNAME(of)]) = self.names.get(&name).map(Vec::as_slice)
+            && query.query_type() != RecordType::CNAME
+        {
+            let alias = Record::from_rdata(Name::from_ascii(&name).unwrap(), 60, RData::CNAME(of.clone()));
+            answer.add_answer(alias);
+            name = of.to_ascii().to_ascii_lowercase();
+            answer.metadata.authentic_data &= !self.insecure.contains(&name);
+        }
         if self.failing.contains(&name) {
             answer.metadata.response_code = ResponseCode::ServFail;
         } else if let Some(data) = self.names.get(&name) {
             let wanted = |data: &&RData| data.record_type() == query.query_type();
             for data in data.iter().filter(wanted) {
-                answer.add_answer(Record::from_rdata(query.name().clone(), 60, data.clone()));
+                let owner = Name::from_ascii(&name).unwrap();
+                answer.add_answer(Record::from_rdata(owner, 60, data.clone()));
             }
         } else {
             answer.metadata.response_code = ResponseCode::NXDomain;
         }
-        let _ = RecordType::A;
         answer.to_vec().unwrap()
     }
 }

@@ -58,10 +58,11 @@ pub fn sentence(event: &SessionEvent) -> String {
             let judged = if *judged { "judged in the dialogue" } else { "to be judged before delivery" };
             format!("queued: {octets} octets, {recipients} recipients, {judged}")
         }
-        SessionEvent::Dequeued { outcome, recipients, why, rule_name, .. } => {
+        SessionEvent::Dequeued { outcome, recipients, why, rule_name, tls_by, .. } => {
             let to: Vec<String> = recipients.iter().map(|path| format!(" <{path}>")).collect();
             let because = if why.is_empty() { String::new() } else { format!(": {why}") };
-            format!("{outcome}{} under rule \"{rule_name}\"{because}", to.concat())
+            let by = if tls_by.is_none() { String::new() } else { format!(" (tls by {})", tls_by.name()) };
+            format!("{outcome}{} under rule \"{rule_name}\"{by}{because}", to.concat())
         }
         SessionEvent::Replied { code, text, from_next_hop, micros } => {
             let whose = if *from_next_hop { "the next hop's" } else { "our own" };

@@ -9,6 +9,7 @@ use crate::model::disposition::Disposition;
 use crate::model::leg::Leg;
 use crate::model::peers::Peers;
 use crate::model::session_id::SessionId;
+use crate::model::tls_demand::TlsDecider;
 use crate::model::tls_facts::TlsFacts;
 use crate::model::tracking::Tracking;
 
@@ -172,6 +173,9 @@ pub enum SessionEvent {
         rule_name: String,
         /// Policy revision at that time.
         policy: u16,
+        /// Who said whom the gateway had to find at the other end of an attempt's connection.
+        #[serde(skip_serializing_if = "TlsDecider::is_none", default)]
+        tls_by: TlsDecider,
         /// What is made of it, if it went wrong.
         #[serde(skip_serializing_if = "Tracking::is_none", default = "Tracking::none")]
         track: Tracking,

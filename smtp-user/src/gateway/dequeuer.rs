@@ -31,6 +31,7 @@ use crate::gateway::dequeuer::setup::DequeuerSetup;
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::model::tls_demand::TlsDecider;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
@@ -212,12 +213,25 @@ impl Shared {
 
     /// Records what was done about a message.
     fn record(&self, message: &QueuedMessage, outcome: &str, recipients: Vec<String>, why: String) {
+        self.record_attempt(message, outcome, recipients, why, TlsDecider::None);
+    }
+
+    /// The same of an attempt that was made, with who decided about its TLS.
+    fn record_attempt(
+        &self,
+        message: &QueuedMessage,
+        outcome: &str,
+        recipients: Vec<String>,
+        why: String,
+        tls_by: TlsDecider,
+    ) {
         let event = SessionEvent::Dequeued {
             outcome: outcome.to_owned(),
             recipients,
             why,
             rule_name: message.rule_name.clone(),
             policy: message.policy,
+            tls_by,
             track: self.setup().tracking(message, outcome),
         };
         self.recorder.emit(message.id.session, Some(message.id.number), event);

@@ -14,6 +14,7 @@ use crate::delivery::session::Manners;
 use crate::event::session_event::SessionEvent;
 use crate::model::clock::Clock;
 use crate::model::session_id::MessageId;
+use crate::model::tls_demand::TlsDecider;
 use crate::model::tracking::Tracking;
 use crate::quarantine::claim::Claim;
 use crate::quarantine::entry::{Entry, Release};
@@ -186,6 +187,7 @@ impl Desk {
             why,
             rule_name: entry.map(|entry| entry.peers.rule_name.clone()).unwrap_or_default(),
             policy: entry.map_or(0, |entry| entry.peers.policy),
+            tls_by: TlsDecider::None,
             track: Tracking::None,
         };
         recorder.emit(id.session, Some(id.number), event);

@@ -12,6 +12,7 @@ pub use crate::model::queued_recipient::{
     Notify, QueuedRecipient, RecipientState, RemoteReply, RemoteStage, ReportState,
 };
 use crate::model::session_id::MessageId;
+use crate::model::tls_demand::TlsDecider;
 
 /// A message in the gateway's care.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +146,9 @@ pub struct DeliveryAttempt {
     pub stage: RemoteStage,
     /// In a few words; one line.
     pub outcome: String,
+    /// Who said whom the gateway had to find there.
+    #[serde(default, skip_serializing_if = "TlsDecider::is_none")]
+    pub tls_by: TlsDecider,
     /// The dialogue, line by line, each with `C: ` or `S: ` before it; bounded, without the message and without credentials.
     pub transcript: Vec<String>,
 }

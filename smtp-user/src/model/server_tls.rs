@@ -11,6 +11,9 @@ pub enum ServerTls {
     /// As the originator does: it is offered STARTTLS when the next hop offers it, and both legs upgrade.
     #[default]
     Opportunistic,
+    /// As the TLSA records of the next hop say, where DNS vouches for them (RFC 7672); else like `opportunistic`. Only for mail
+    /// that the gateway delivers.
+    Dane,
     /// Always: no mail transaction begins on a plaintext server leg. The certificate is recorded only.
     Required,
     /// Always, with a certificate that verifies.
@@ -23,6 +26,7 @@ impl ServerTls {
         match self {
             Self::Off => "off",
             Self::Opportunistic => "opportunistic",
+            Self::Dane => "dane",
             Self::Required => "required",
             Self::Verified => "verified",
         }

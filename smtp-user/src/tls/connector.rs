@@ -11,9 +11,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::model::leg::Leg;
+use crate::model::tls_demand::TlsDemand;
 use crate::model::tls_facts::TlsFacts;
+use crate::model::tlsa::DaneDemand;
 use crate::tls::bounded_cache::BoundedCache;
 use crate::tls::config::{MinVersion, NextHopTls};
+use crate::tls::dane;
 use crate::tls::error::{CertificateDefect, TlsError};
 use crate::tls::facts::negotiated;
 use crate::tls::next_hop_certificate::NextHopCertificate;
@@ -58,11 +61,15 @@ impl Connector {
         stream: S,
         address: SocketAddr,
         known_as: Option<ServerName<'static>>,
+        demand: &TlsDemand,
     ) -> Result<(TlsStream<S>, TlsFacts, NextHopCertificate), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let next_hop = self.next_hop(address, known_as)?;
+        let next_hop = match demand {
+            TlsDemand::Dane(dane) => self.next_hop_of_dane(dane)?,
+            TlsDemand::None => self.next_hop(address, known_as)?,
+        };
         let connector = TlsConnector::from(Arc::clone(&next_hop.config));
         let stream = connector
             .connect(next_hop.name.clone(), stream)
@@ -98,7 +105,31 @@ impl Connector {
         }
         let verifier = Verifier::new(&self.trust, name.clone(), self.settings.verify)
             .map_err(|_| TlsError::Certificate { defect: CertificateDefect::NoTrustAnchors })?;
-        let verifier = Arc::new(verifier);
+        let next_hop = Arc::new(self.remembering(Arc::new(verifier), name, SESSIONS)?);
+        Ok(self.next_hops.add(key, next_hop))
+    }
+
+    /// One that is verified by its TLSA records. Those may be others the next time, so nothing is kept.
+    fn next_hop_of_dane(&self, dane: &Arc<DaneDemand>) -> Result<Arc<NextHop>, TlsError> {
+        let name = ServerName::try_from(dane.base.clone())
+            .map_err(|_| TlsError::Certificate { defect: CertificateDefect::NameMismatch })?;
+        if !dane.records.iter().any(dane::is_usable) {
+            // Somebody is to be there, whoever it is (RFC 7672 §2.2).
+            let verifier = Verifier::new(&self.trust, name.clone(), false)
+                .map_err(|_| TlsError::Certificate { defect: CertificateDefect::NoTrustAnchors })?;
+            return Ok(Arc::new(self.remembering(Arc::new(verifier), name, 0)?));
+        }
+        let verifier = Verifier::of_dane(dane, name.clone());
+        Ok(Arc::new(self.remembering(Arc::new(verifier), name, 0)?))
+    }
+
+    /// One that remembers so many sessions.
+    fn remembering(
+        &self,
+        verifier: Arc<Verifier>,
+        name: ServerName<'static>,
+        sessions: usize,
+    ) -> Result<NextHop, TlsError> {
         let builder = ClientConfig::builder_with_provider(provider());
         let mut config = builder
             .with_protocol_versions(versions(self.min_version))
@@ -106,8 +137,10 @@ impl Connector {
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
             .with_no_client_auth();
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        let next_hop = Arc::new(NextHop { config: Arc::new(config), verifier, name });
-        Ok(self.next_hops.add(key, next_hop))
+        config.resumption = match sessions {
+            0 => Resumption::disabled(),
+            sessions => Resumption::in_memory_sessions(sessions),
+        };
+        Ok(NextHop { config: Arc::new(config), verifier, name })
     }
 }

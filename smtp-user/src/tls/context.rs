@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
+use crate::model::tls_demand::TlsDemand;
 use crate::model::tls_facts::TlsFacts;
 use crate::tls::acceptor::Acceptor;
 use crate::tls::config::Config;
@@ -57,22 +58,23 @@ impl TlsContext {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.connector.connect(stream, next_hop, None).await
+        self.connector.connect(stream, next_hop, None, &TlsDemand::None).await
     }
 
     /// The same with a next hop that was looked for by name: that is what it must prove, if the resource has no
-    /// `server_name`.
+    /// `server_name`, unless its own side demands something else.
     pub async fn connect_as<S>(
         &self,
         stream: S,
         next_hop: SocketAddr,
         name: &str,
+        demand: &TlsDemand,
     ) -> Result<(ClientTlsStream<S>, TlsFacts, NextHopCertificate), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let name = ServerName::try_from(name.to_owned()).ok();
-        self.connector.connect(stream, next_hop, name).await
+        self.connector.connect(stream, next_hop, name, demand).await
     }
 
     /// Starts TLS toward the originator, with the imported certificate, or with a leaf minted after `pattern`.

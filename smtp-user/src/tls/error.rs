@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, OtherError, PeerIncompatible};
 
 use crate::model::fault::Party;
 use crate::model::leg::Leg;
@@ -97,10 +97,24 @@ pub enum CertificateDefect {
     BadSignature,
     /// It is not for servers.
     WrongPurpose,
+    /// None of the next hop's TLSA records is about it, or about one that it was signed with.
+    TlsaMismatch,
     /// The system has no trust anchors, and the resource names none.
     NoTrustAnchors,
     /// It cannot be read, or breaks a rule.
     Malformed,
+}
+
+/// A defect that the library has no word for, on its way through the library.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.sentence())]
+pub(crate) struct ForeignDefect(pub(crate) CertificateDefect);
+
+impl From<CertificateDefect> for rustls::Error {
+    fn from(defect: CertificateDefect) -> Self {
+        let other = OtherError(std::sync::Arc::new(ForeignDefect(defect)));
+        Self::InvalidCertificate(CertificateError::Other(other))
+    }
 }
 
 impl CertificateDefect {
@@ -114,6 +128,7 @@ impl CertificateDefect {
             Self::Revoked => "certificate_revoked",
             Self::BadSignature => "certificate_bad_signature",
             Self::WrongPurpose => "certificate_wrong_purpose",
+            Self::TlsaMismatch => "tlsa_mismatch",
             Self::NoTrustAnchors => "no_trust_anchors",
             Self::Malformed => "certificate_malformed",
         }
@@ -128,14 +143,18 @@ impl CertificateDefect {
             Self::Revoked => "it was revoked",
             Self::BadSignature => "its signature is wrong",
             Self::WrongPurpose => "it is not for servers",
+            Self::TlsaMismatch => "no TLSA record matches it or one that it was signed with",
             Self::NoTrustAnchors => "there are no trust anchors to check it against",
             Self::Malformed => "it is malformed",
         }
     }
 
     /// Of what the library says.
-    pub(crate) const fn of(error: &CertificateError) -> Self {
+    pub(crate) fn of(error: &CertificateError) -> Self {
         match error {
+            CertificateError::Other(OtherError(other)) => {
+                other.downcast_ref::<ForeignDefect>().map_or(Self::Malformed, |ForeignDefect(defect)| *defect)
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::UnknownIssuer => Self::UnknownIssuer,

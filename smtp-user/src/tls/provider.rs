@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, SupportedProtocolVersion};
@@ -37,6 +37,13 @@ static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
 pub(crate) fn sha256(octets: &[u8]) -> [u8; 32] {
     let mut sum = [0; 32];
     sum.copy_from_slice(digest(&SHA256, octets).as_ref());
+    sum
+}
+
+/// SHA-512.
+pub(crate) fn sha512(octets: &[u8]) -> [u8; 64] {
+    let mut sum = [0; 64];
+    sum.copy_from_slice(digest(&SHA512, octets).as_ref());
     sum
 }
 

@@ -20,6 +20,7 @@ use crate::tls::next_hop_certificate::NextHopCertificate;
 use crate::tls::provider::{provider, versions};
 use crate::tls::test_certificates::{OtherCa, Pair, authority};
 
+mod dane;
 mod imported;
 mod minted;
 mod next_hop;
@@ -83,6 +84,11 @@ type Called = Result<(ClientTlsStream<DuplexStream>, TlsFacts, NextHopCertificat
 
 /// The gateway calls a next hop, and an octet goes each way, which also brings the tickets.
 async fn call(gateway: &TlsContext, server: &Arc<ServerConfig>) -> Called {
+    let next_hop = next_hop_address();
+    call_by(server, async |ours| gateway.connect(ours, next_hop).await).await
+}
+
+async fn call_by(server: &Arc<ServerConfig>, connect: impl AsyncFnOnce(DuplexStream) -> Called) -> Called {
     let (ours, theirs) = duplex(PIPE);
     let serve = async {
         let Ok(mut stream) = TlsAcceptor::from(Arc::clone(server)).accept(theirs).await else { return };
@@ -93,7 +99,7 @@ async fn call(gateway: &TlsContext, server: &Arc<ServerConfig>) -> Called {
         }
     };
     let call = async {
-        let (mut stream, facts, certificate) = gateway.connect(ours, next_hop_address()).await?;
+        let (mut stream, facts, certificate) = connect(ours).await?;
         stream.write_all(b"x").await.unwrap();
         stream.read_exact(&mut [0]).await.unwrap();
         Ok((stream, facts, certificate))

@@ -11,13 +11,15 @@ use rustls::crypto::{
     verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::asn1_rs::Any;
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use crate::model::tls_facts::CertificateFacts;
+use crate::model::tlsa::DaneDemand;
 use crate::tls::bounded_cache::BoundedCache;
 use crate::tls::certificate_facts::{certificate_facts, validity};
+use crate::tls::dane::{self, public_key_of};
 use crate::tls::error::CertificateDefect;
 use crate::tls::next_hop_certificate::NextHopCertificate;
 use crate::tls::provider::{provider, sha256};
@@ -32,12 +34,20 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 /// Verifies the certificates of one next hop and remembers what it found.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    /// Missing where there are no trust anchors.
-    chains: Option<Arc<WebPkiServerVerifier>>,
+    judge: Judge,
     algorithms: WebPkiSupportedAlgorithms,
     name: ServerName<'static>,
     enforce: bool,
     known: BoundedCache<[u8; 32], Arc<KnownChain>>,
+}
+
+/// Who says whether a chain is the next hop's.
+#[derive(Debug)]
+enum Judge {
+    /// Trust anchors; missing where there are none.
+    Anchors(Option<Arc<WebPkiServerVerifier>>),
+    /// The next hop's TLSA records, at least one of them usable.
+    Dane(Arc<DaneDemand>),
 }
 
 /// A chain that the next hop showed.
@@ -66,8 +76,17 @@ impl Verifier {
         if enforce && chains.is_none() {
             return Err(TlsSetupError::NoTrustAnchors);
         }
+        Ok(Self::by(Judge::Anchors(chains), name, enforce))
+    }
+
+    /// Of a next hop with TLSA records of which one is usable at least. What they say is enforced.
+    pub(crate) fn of_dane(demand: &Arc<DaneDemand>, name: ServerName<'static>) -> Self {
+        Self::by(Judge::Dane(Arc::clone(demand)), name, true)
+    }
+
+    fn by(judge: Judge, name: ServerName<'static>, enforce: bool) -> Self {
         let algorithms = provider().signature_verification_algorithms;
-        Ok(Self { chains, algorithms, name, enforce, known: BoundedCache::new(MAX_CHAINS) })
+        Self { judge, algorithms, name, enforce, known: BoundedCache::new(MAX_CHAINS) }
     }
 
     /// What is known of a chain, verified again if the last time is too long ago. The error is the library's own.
@@ -107,7 +126,8 @@ impl Verifier {
             error,
             Error::InvalidCertificate(CertificateError::BadEncoding | CertificateError::Other(_))
         );
-        about_reading && !self.enforce
+        // What DANE-EE(3) is about need not prove a name either; what DANE-TA(2) is about was read by the library.
+        about_reading && (!self.enforce || matches!(self.judge, Judge::Dane(_)))
     }
 
     fn verify(
@@ -116,9 +136,14 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let Some(chains) = &self.chains else {
-            let error = CertificateError::Other(OtherError(Arc::new(NoTrustAnchors)));
-            return Err(Error::InvalidCertificate(error));
+        let chains = match &self.judge {
+            Judge::Anchors(Some(chains)) => chains,
+            Judge::Anchors(None) => return Err(CertificateDefect::NoTrustAnchors.into()),
+            Judge::Dane(demand) => {
+                let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
+                dane::verify(&demand.records, &chain, &demand.names, now)?;
+                return Ok(());
+            }
         };
         chains.verify_server_cert(end_entity, intermediates, &self.name, &[], now).map(|_| ())
     }
@@ -149,7 +174,7 @@ impl ServerCertVerifier for Verifier {
         match verify_tls12_signature(message, cert, dss, &self.algorithms) {
             Err(error) if self.may_be_odd(&error) => {
                 let der = public_key_of(cert).ok_or(error)?;
-                verify_with_key(message, &der, dss, &self.algorithms)
+                verify_with_key(message, der, dss, &self.algorithms)
             }
             result => result,
         }
@@ -175,12 +200,6 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// `SubjectPublicKeyInfo` of a certificate, DER.
-fn public_key_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    Some(certificate.public_key().raw.to_vec())
-}
-
 /// Verifies a signature of TLS 1.2 with a bare key.
 fn verify_with_key(
     message: &[u8],
@@ -201,18 +220,8 @@ fn verify_with_key(
     if fits { Ok(HandshakeSignatureValid::assertion()) } else { Err(bad) }
 }
 
-/// There is nobody to believe.
-#[derive(Debug, thiserror::Error)]
-#[error("there are no trust anchors")]
-struct NoTrustAnchors;
-
 fn defect_of(error: &Error) -> CertificateDefect {
     match error {
-        Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
-            if other.downcast_ref::<NoTrustAnchors>().is_some() =>
-        {
-            CertificateDefect::NoTrustAnchors
-        }
         Error::InvalidCertificate(error) => CertificateDefect::of(error),
         _ => CertificateDefect::Malformed,
     }

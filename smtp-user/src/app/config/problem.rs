@@ -153,6 +153,16 @@ pub enum ConfigProblem {
         /// The key.
         key: &'static str,
     },
+    /// A next hop that is called by its address has no name that TLSA records could stand at.
+    #[error(
+        "`server_tls = \"dane\"` goes by the next hop's name, which only mail has that the gateway delivers; it needs `mode = \"spool\"`"
+    )]
+    DaneNeedsSpool,
+    /// Nobody is there whose AD bit is to be believed.
+    #[error(
+        "`server_tls = \"dane\"` believes a validating resolver: `dns_servers` of `[spool]` must name one, on this host unless `dns_trusted = true` says that nobody can meddle on the way to it"
+    )]
+    DaneNeedsResolver,
     /// Two answers to one question.
     #[error("`{first}` and `{second}` both say where mail goes; leave one of them out")]
     Contradiction {

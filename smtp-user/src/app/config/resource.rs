@@ -144,10 +144,11 @@ impl FromStr for ServerTls {
         match text {
             "off" => Ok(Self::Off),
             "opportunistic" => Ok(Self::Opportunistic),
+            "dane" => Ok(Self::Dane),
             "required" => Ok(Self::Required),
             "verified" => Ok(Self::Verified),
             _ => {
-                let known = ["off", "opportunistic", "required", "verified"];
+                let known = ["off", "opportunistic", "dane", "required", "verified"];
                 Err(UnknownWord::new(text, "a degree of TLS", &known))
             }
         }
@@ -263,6 +264,9 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         && let Some(key) = SPOOL_KEYS.into_iter().find(|key| reader.value(key).is_some())
     {
         notes.error(reader.span_of(key).unwrap_or_default(), ConfigProblem::NeedsSpool { key });
+    }
+    if (resource.mode, resource.server_tls) == (ResourceMode::Proxy, ServerTls::Dane) {
+        notes.error(file_spans.of("server_tls"), ConfigProblem::DaneNeedsSpool);
     }
     if let (ClientTls::Mint, ServerTls::Off) = (&resource.client_tls, resource.server_tls) {
         notes.error(file_spans.of("client_tls"), ConfigProblem::NothingToMintAfter);

@@ -109,6 +109,7 @@ const KEYS: &[&str] = &[
     "postmaster",
     "default_server",
     "dns_servers",
+    "dns_trusted",
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -154,10 +155,11 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
             *place = count as u32;
         }
     }
-    let switches: [(&'static str, &mut bool); 3] = [
+    let switches: [(&'static str, &mut bool); 4] = [
         ("detailed_smtp_err_mail", &mut delivery.detail.smtp),
         ("detailed_av_err_mail", &mut delivery.detail.scan),
         ("detailed_rb_err_mail", &mut delivery.detail.rules),
+        ("dns_trusted", &mut delivery.dns_trusted),
     ];
     for (key, place) in switches {
         if let Some(on) = reader.switch(key) {

@@ -112,6 +112,7 @@ pub(super) fn block(place: Place, message: &QueuedMessage) -> String {
         let number = message.attempts;
         let what = format!("{} with {}{address} (number {number})", time(attempt.at), attempt.host);
         line("last attempt", &what);
+        line("tls by", attempt.tls_by.name());
         for said in &attempt.transcript {
             line("", said);
         }

@@ -2,14 +2,23 @@
 
 use std::collections::HashSet;
 
-use super::Router;
+use super::{Candidate, Router};
 use crate::delivery::destination::Destination;
 use crate::delivery::settings::Settings;
 use crate::dns::Dns;
 use crate::dns::fixture::Zone;
+use crate::model::server_tls::ServerTls;
 
 async fn router(zone: Zone) -> Router {
-    Router { dns: Dns::new(&[zone.serve().await]).unwrap(), hostname: "gw.example".to_owned() }
+    Router {
+        dns: Dns::new(&[zone.serve().await]).unwrap(),
+        validated: None,
+        hostname: "gw.example".to_owned(),
+    }
+}
+
+fn candidate(name: &str) -> Candidate {
+    Candidate { name: name.parse().unwrap(), found_by: Some(Vec::new()) }
 }
 
 fn domain(name: &str) -> Destination {
@@ -18,8 +27,8 @@ fn domain(name: &str) -> Destination {
 
 async fn hosts(router: &Router, name: &str, chance: u64) -> Result<Vec<String>, (bool, String)> {
     let settings = Settings { max_mx_node_per_mail: 3, ..Settings::default() };
-    match router.hosts(&domain(name), &settings, chance).await {
-        Ok(hosts) => Ok(hosts.iter().map(ToString::to_string).collect()),
+    match router.hosts(&domain(name), &settings, ServerTls::Opportunistic, chance).await {
+        Ok(hosts) => Ok(hosts.iter().map(|host| host.name.to_string()).collect()),
         Err(failure) => Err((failure.permanent, failure.reply.status)),
     }
 }
@@ -75,9 +84,10 @@ async fn no_more_addresses_are_tried_than_wanted() {
     });
     let router = router(zone).await;
     let settings = Settings { max_ips_per_mx_node: 2, ..Settings::default() };
-    let peers = router.peers(&"mx.example".parse().unwrap(), &settings).await.unwrap();
+    let peers = router.peers(&candidate("mx.example"), &settings, ServerTls::Opportunistic).await.unwrap();
     assert_eq!(peers.len(), 2);
     assert!(peers.iter().all(|peer| peer.host == "mx.example" && peer.address.port() == 25));
-    let failure = router.peers(&"away.example".parse().unwrap(), &settings).await.unwrap_err();
+    let failure =
+        router.peers(&candidate("away.example"), &settings, ServerTls::Opportunistic).await.unwrap_err();
     assert_eq!((failure.permanent, failure.reply.status.as_str()), (false, "4.4.4"));
 }

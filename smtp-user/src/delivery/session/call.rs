@@ -30,10 +30,12 @@ impl Connection {
     /// Calls a next hop. Where TLS is wished but not demanded, a handshake that fails is followed by a second call
     /// without it (RFC 7435).
     pub async fn open(peer: Peer, manners: &Manners) -> Result<Self, NoConnection> {
-        let first = Self::attempt(peer.clone(), manners, manners.server_tls != ServerTls::Off).await;
+        let needs_tls = needs_tls(&peer, manners);
+        let wants_tls = needs_tls || manners.server_tls != ServerTls::Off;
+        let first = Self::attempt(peer.clone(), manners, wants_tls).await;
         match first {
             Err(NoConnection { failure, transcript })
-                if failure.reply.stage == RemoteStage::Tls && !manners.server_tls.is_mandatory() =>
+                if failure.reply.stage == RemoteStage::Tls && !needs_tls =>
             {
                 let mut connection = Self::attempt(peer, manners, false).await?;
                 connection.transcript.splice(0..0, transcript);
@@ -55,6 +57,7 @@ impl Connection {
             }
         };
         let mut connection = Self {
+            needs_tls: needs_tls(&peer, manners),
             peer,
             stream,
             reader: ReplyReader::new(),
@@ -109,12 +112,12 @@ impl Connection {
                 "4.7.4",
                 "the next hop offers no TLS, and nothing may be sent without",
             );
-            return (if manners.server_tls.is_mandatory() { Err(failure) } else { Ok(()) }, true);
+            return (if self.needs_tls { Err(failure) } else { Ok(()) }, true);
         }
         match self.ask("STARTTLS\r\n", RemoteStage::Tls).await {
             Ok(reply) if reply.code().is_completion() => {}
             // Offered and refused: the dialogue goes on in plaintext, if that will do.
-            Ok(reply) if manners.server_tls.is_mandatory() => {
+            Ok(reply) if self.needs_tls => {
                 return (Err(Failure::replied(RemoteStage::Tls, &reply)), true);
             }
             Ok(_) => return (Ok(()), true),
@@ -154,20 +157,28 @@ impl Connection {
             return Err(failed("there is no plain connection".to_owned()));
         };
         nothing_waits(&tcp).map_err(|error| failed(error.to_string()))?;
-        let handshake = manners.tls.connect_as(tcp, self.peer.address, &self.peer.host);
+        let peer = &self.peer;
+        let handshake = manners.tls.connect_as(tcp, peer.address, &peer.host, &peer.demand);
         let (stream, facts, _) = match timeout(self.timeout, handshake).await {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(Failure::timed_out(RemoteStage::Tls)),
         };
         self.stream = Some(Stream::ClientTls(Box::new(stream)));
-        self.note(&format!("-- {} {}", facts.version, facts.cipher));
+        let decider = self.peer.demand.decider(manners.server_tls).name();
+        let verified = facts.verified.as_deref().unwrap_or_default();
+        self.note(&format!("-- {} {}, {verified} (by {decider})", facts.version, facts.cipher));
         self.tls = Some(facts);
         self.reader = ReplyReader::new();
         self.offer = Offer::default();
         self.is_broken = false;
         Ok(())
     }
+}
+
+/// Whether nothing may be sent to somebody without TLS.
+const fn needs_tls(peer: &Peer, manners: &Manners) -> bool {
+    manners.server_tls.is_mandatory() || peer.demand.is_mandatory()
 }
 
 /// What a reply to EHLO offers.

@@ -9,6 +9,8 @@ use crate::delivery::letter::{Letter, Outcome};
 use crate::model::queued_message::{BodyKind, QueuedSender, ReturnPart};
 use crate::model::queued_recipient::{Notify, QueuedRecipient, RemoteStage};
 use crate::model::server_tls::ServerTls;
+use crate::model::tls_demand::TlsDemand;
+use crate::model::tlsa::{DaneDemand, TlsaRecord};
 use crate::tls::config::{Config, MinVersion, NextHopTls, OriginatorTls};
 use crate::tls::context::TlsContext;
 
@@ -46,7 +48,7 @@ fn say(text: &str) -> Turn {
 }
 
 async fn open(server: &Scripted, manners: &Manners) -> Result<Connection, super::call::NoConnection> {
-    Connection::open(Peer { host: "mx.example".to_owned(), address: server.address }, manners).await
+    Connection::open(Peer::new("mx.example".to_owned(), server.address), manners).await
 }
 
 /// Outcomes as `delivered`, `later STATUS`, `never STATUS` or `rest STATUS`, with the stage.
@@ -101,7 +103,7 @@ async fn a_server_that_knows_no_ehlo_is_greeted_with_helo() {
 #[tokio::test]
 async fn nobody_there_may_pass() {
     let server = Scripted::start(Script::default()).await;
-    let dead = Peer { host: "mx.example".to_owned(), address: "127.0.0.1:1".parse().unwrap() };
+    let dead = Peer::new("mx.example".to_owned(), "127.0.0.1:1".parse().unwrap());
     let failure = Connection::open(dead, &manners()).await.unwrap_err().failure;
     assert_eq!((failure.reply.stage, failure.reply.status.as_str()), (RemoteStage::Connect, "4.4.1"));
     assert_eq!(server.connections(), 0);
@@ -307,6 +309,22 @@ async fn tls_that_fails_is_done_without_where_that_will_do() {
     let demanding = Manners { server_tls: ServerTls::Required, ..manners() };
     let failure = open(&server, &demanding).await.unwrap_err().failure;
     assert_eq!((failure.permanent, failure.reply.stage), (false, RemoteStage::Tls));
+}
+
+#[tokio::test]
+async fn tls_that_a_host_demands_of_itself_is_not_done_without() {
+    let demand = TlsDemand::Dane(Arc::new(DaneDemand {
+        records: vec![TlsaRecord { usage: 3, selector: 1, matching: 1, data: vec![1; 32] }],
+        base: "mx.example".to_owned(),
+        names: Vec::new(),
+    }));
+    for (keywords, stage) in [(&[][..], RemoteStage::Hello), (&["STARTTLS"], RemoteStage::Tls)] {
+        let server = Scripted::start(turns(&[], keywords)).await;
+        let peer = Peer { demand: demand.clone(), ..Peer::new("mx.example".to_owned(), server.address) };
+        let failure = Connection::open(peer, &manners()).await.unwrap_err().failure;
+        assert_eq!((failure.permanent, failure.reply.stage), (false, stage));
+        assert!(!server.commands().iter().any(|line| line.starts_with("MAIL")));
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
 use crate::model::queued_recipient::RemoteStage;
 use crate::model::session_id::MessageId;
+use crate::model::tls_demand::TlsDecider;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
 
@@ -245,6 +246,7 @@ fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
         address: None,
         stage: RemoteStage::None,
         outcome: String::new(),
+        tls_by: TlsDecider::None,
         transcript: Vec::new(),
     }
 }
@@ -282,6 +284,7 @@ async fn send(
     };
     attempt.host.clone_from(&open.peer().host);
     attempt.address = Some(open.peer().address);
+    attempt.tls_by = open.peer().demand.decider(outlet.manners.server_tls);
     let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
     let mut left = indices.clone();
     while !left.is_empty() {
@@ -319,8 +322,9 @@ async fn call(
     let setup = shared.setup();
     let router = &setup.router;
     // What DNS says of a domain says nothing of how its hosts are.
-    let hosts =
-        router.hosts(&job.destination, &setup.settings, attempt.at ^ job.message.session.unix_ms()).await;
+    let level = outlet.manners.server_tls;
+    let chance = attempt.at ^ job.message.session.unix_ms();
+    let hosts = router.hosts(&job.destination, &setup.settings, level, chance).await;
     let hosts = hosts.map_err(|failure| (Health::Unknown, failure))?;
     let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
     let mut met = 0;
@@ -328,9 +332,10 @@ async fn call(
     // Where others may be called, what is forbidden is no reason to give up.
     let mut is_allowed = *skipped > 0;
     for host in hosts {
-        let peers = match router.peers(&host, &setup.settings).await {
+        let peers = match router.peers(&host, &setup.settings, level).await {
             Ok(peers) => peers,
             Err(failure) => {
+                attempt.host = host.name.to_string();
                 last = failure;
                 is_allowed = true;
                 continue;
@@ -349,6 +354,7 @@ async fn call(
             is_allowed = true;
             attempt.host.clone_from(&peer.host);
             attempt.address = Some(peer.address);
+            attempt.tls_by = peer.demand.decider(level);
             match Connection::open(peer, &outlet.manners).await {
                 Ok(connection) => return Ok(connection),
                 Err(no) => {

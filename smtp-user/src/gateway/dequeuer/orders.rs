@@ -12,6 +12,7 @@ use crate::model::decision::MessageAction;
 use crate::model::queued_message::{Hold, QueuedMessage};
 use crate::model::queued_recipient::{RecipientState, RemoteStage};
 use crate::model::session_id::MessageId;
+use crate::model::tls_demand::TlsDecider;
 use crate::model::tracking::Tracking;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
@@ -200,6 +201,7 @@ pub fn event(order: Order, message: &QueuedMessage, who: &str) -> SessionEvent {
         why,
         rule_name: message.rule_name.clone(),
         policy: message.policy,
+        tls_by: TlsDecider::None,
         track: Tracking::None,
     }
 }

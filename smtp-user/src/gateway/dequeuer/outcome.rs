@@ -107,7 +107,8 @@ type Said = (&'static str, Vec<String>, String);
 
 fn record(shared: &Shared, message: &QueuedMessage, said: Vec<Said>) {
     for (outcome, recipients, why) in said {
-        shared.record(message, outcome, recipients, why);
+        let tls_by = message.last_attempt.as_ref().map(|attempt| attempt.tls_by).unwrap_or_default();
+        shared.record_attempt(message, outcome, recipients, why, tls_by);
     }
 }
 

@@ -133,7 +133,7 @@ impl Plan {
         let dns = Dns::new(&[zone.serve().await]).unwrap();
         let setup = DequeuerSetup {
             settings,
-            router: Router { dns, hostname: "gw.example".to_owned() },
+            router: Router { dns, validated: None, hostname: "gw.example".to_owned() },
             scan_timeout,
             rules,
             outlets: HashMap::from([("r".to_owned(), Arc::new(outlet))]),

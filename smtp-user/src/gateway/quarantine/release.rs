@@ -189,7 +189,7 @@ async fn to_next_hop(manners: &Manners, entry: &Entry, body: Arc<dyn MessageOcte
     let message = queued(entry, "", 0, now);
     let mut left: Vec<usize> =
         entry.recipients.iter().enumerate().filter(|(_, it)| it.state.is_pending()).map(|(i, _)| i).collect();
-    let peer = Peer { host: address.ip().to_string(), address };
+    let peer = Peer::new(address.ip().to_string(), address);
     let mut connection = match Connection::open(peer, &manners).await {
         Ok(connection) => connection,
         Err(no) => return (Vec::new(), Err(OrderError::NotTaken { why: said(&no.failure.reply) })),

@@ -39,7 +39,7 @@ fn every_parameter_is_read() {
         max_mails_per_conn = 9\nmax_mx_node_per_mail = 8\nmax_ips_per_mx_node = 6\nmax_load = 11\n\
         max_hops = 12\ndetailed_smtp_err_mail = true\ndetailed_av_err_mail = true\n\
         detailed_rb_err_mail = true\npostmaster = \"pm@example.org\"\ndefault_server = \"192.0.2.1\"\n\
-        dns_servers = [\"127.0.0.1:53\"]\n";
+        dns_servers = [\"127.0.0.1:53\"]\ndns_trusted = true\n";
     for key in KEYS {
         assert!(text.contains(&format!("\n{key} = ")), "{key}");
     }

@@ -223,6 +223,17 @@ fn contradictions_of_tls_are_errors() {
     let resource = "[[resource]]\nname = \"r\"\n";
     for (keys, line, start) in [
         ("client_tls = \"mint\"\nserver_tls = \"off\"", 3, "`client_tls = \"mint\"` copies"),
+        (
+            "server_tls = \"dane\"\n[spool]\ndns_servers = [\"[::1]:53\"]",
+            3,
+            "`server_tls = \"dane\"` goes by",
+        ),
+        ("mode = \"spool\"\nserver_tls = \"dane\"", 4, "`server_tls = \"dane\"` believes"),
+        (
+            "mode = \"spool\"\nserver_tls = \"dane\"\n[spool]\ndns_servers = [\"127.0.0.1:53\", \"192.0.2.1:53\"]",
+            4,
+            "`server_tls = \"dane\"` believes",
+        ),
         ("server_name = \"not a name\"", 3, "`server_name` takes"),
         (
             "tls_min = \"SSLv3\"",
