@@ -53,7 +53,25 @@ fn encode(octets: &[u8]) -> String {
     text
 }
 
+/// As the definition has it, octet by octet.
+fn decode_singly(text: &str) -> (Vec<u8>, bool, bool) {
+    decode(text, 1)
+}
+
 proptest! {
+    #[test]
+    fn many_at_once_are_no_different(
+        octets in prop::collection::vec(any::<u8>(), 0..3000),
+        odd in prop::collection::vec((any::<prop::sample::Index>(), "[-!= \r\n\tAz+/]{1,3}"), 0..3),
+        step in 200usize..3000,
+    ) {
+        let mut text = encode(&octets);
+        for (at, odd) in odd {
+            text.insert_str(at.index(text.len() + 1), &odd);
+        }
+        prop_assert_eq!(decode(&text, step), decode_singly(&text));
+    }
+
     #[test]
     fn every_octet_comes_back(octets in prop::collection::vec(any::<u8>(), 0..500), step in 1usize..200) {
         prop_assert_eq!(decode(&encode(&octets), step), (octets, false, false));
