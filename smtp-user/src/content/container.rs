@@ -14,13 +14,14 @@ pub(super) mod ole;
 mod one_note;
 mod ooxml;
 mod pdf;
-mod pgp;
+pub(super) mod pgp;
 mod pkcs7;
 mod place;
 mod rar;
 mod rtf;
 mod seven_zip;
 mod tar;
+mod text_data;
 mod tnef;
 pub(super) mod uuencode;
 mod vba;
@@ -110,14 +111,52 @@ pub fn walk(subject: Subject<'_>, terms: Terms<'_>, visit: &mut dyn FnMut(Member
         findings: Vec::new(),
         room: vec![0; CHUNK],
     };
-    let mut kinds = detect(subject.octets);
-    if subject.media_type.starts_with("text/") {
+    let kinds = kinds_of(subject.octets, Some(subject.media_type), &[]);
+    walk.open(subject.part, &[], &kinds, subject.octets);
+    Contents { kinds, members: walk.members, findings: walk.findings }
+}
+
+/// Every kind that octets are, also by what they are declared to be and by their names.
+fn kinds_of(octets: &[u8], declared: Option<&str>, names: &[String]) -> Vec<Kind> {
+    let mut kinds = detect(octets);
+    let is_message = declared.is_some_and(is_message_type) || names.iter().any(|name| is_message_name(name));
+    if is_message && matches!(kinds.first(), Some(Kind::Text | Kind::Html)) {
+        kinds.extend((!kinds.contains(&Kind::Message)).then_some(Kind::Message));
+    } else if declared.is_some_and(|declared| declared.starts_with("text/")) && !is_message {
         // A text that quotes a message shows it as it is.
         kinds.retain(|kind| *kind != Kind::Message);
         kinds.extend(kinds.is_empty().then_some(Kind::Text));
     }
-    walk.open(subject.part, &kinds, subject.octets);
-    Contents { kinds, members: walk.members, findings: walk.findings }
+    kinds
+}
+
+/// Whether somebody reads it as a message: any of that family but what is only a report.
+pub fn is_message_type(media_type: &str) -> bool {
+    const REPORTS: [&str; 9] = [
+        "delivery-status",
+        "global-delivery-status",
+        "disposition-notification",
+        "global-disposition-notification",
+        "tracking-status",
+        "feedback-report",
+        "http",
+        "sipfrag",
+        "imdn+xml",
+    ];
+    media_type.strip_prefix("message/").is_some_and(|subtype| !REPORTS.contains(&subtype))
+}
+
+/// What a part is read as: a name makes systems open a file as a message whatever it is declared to be.
+pub fn effective_type<'t>(media_type: &'t str, names: &[String]) -> &'t str {
+    if names.iter().any(|name| is_message_name(name)) { "message/rfc822" } else { media_type }
+}
+
+/// Whether a name makes systems open a file as a message.
+pub fn is_message_name(name: &str) -> bool {
+    let name = name.trim_end_matches(['.', ' ']);
+    name.rsplit_once('.').is_some_and(|(_, extension)| {
+        ["eml", "mht", "mhtml", "nws"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 /// Findings that are remembered.
@@ -150,17 +189,19 @@ pub(super) struct Unpacked {
 
 impl Walk<'_> {
     /// Opens content under every reader that its kinds have.
-    fn open(&mut self, part: &str, kinds: &[Kind], octets: &[u8]) {
+    fn open(&mut self, part: &str, names: &[String], kinds: &[Kind], octets: &[u8]) {
         if kinds.contains(&Kind::Html) {
             html::read(self, part, octets);
         }
+        let is_text = kinds.iter().any(|kind| text_data::is_read_in(*kind));
+        let has_data = is_text && text_data::may_be_in(octets);
         let mut readers: Vec<(Kind, Reader)> = Vec::new();
         for kind in kinds.iter().copied().filter(|kind| kind.is_container()) {
             let reader = kind.reader();
             let is_new = reader == Reader::Own || readers.iter().all(|(_, known)| *known != reader);
             readers.extend(is_new.then_some((kind, reader)));
         }
-        if readers.is_empty() || !self.may_go_on(part) {
+        if readers.is_empty() && !has_data || !self.may_go_on(part) {
             return;
         }
         if self.depth == self.limits.max_depth {
@@ -168,10 +209,14 @@ impl Walk<'_> {
             return;
         }
         self.depth += 1;
+        if has_data {
+            text_data::read(self, &mut Level::new(part, false), octets);
+        }
         for (kind, reader) in readers {
             // What is only found somewhere within may be chance, or belong to what it is found in.
             let is_first = kinds.first() == Some(&kind);
             let mut level = Level::new(part, is_first);
+            level.names = names.to_vec();
             match reader {
                 Reader::None => {}
                 Reader::Unsupported => self.note(Finding::Unsupported(Unsupported::Kind), part),
@@ -298,11 +343,7 @@ impl Walk<'_> {
         if !self.count(&part) {
             return;
         }
-        let mut kinds = detect(octets);
-        if level.media_type.take().is_some_and(|declared| declared.starts_with("text/")) {
-            kinds.retain(|kind| *kind != Kind::Message);
-            kinds.extend(kinds.is_empty().then_some(Kind::Text));
-        }
+        let kinds = kinds_of(octets, level.media_type.take().as_deref(), names);
         let content = match cut {
             Some(finding) => {
                 self.note(finding, &part);
@@ -312,7 +353,7 @@ impl Walk<'_> {
         };
         (self.visit)(Member { part: &part, names, encoding, kinds: &kinds, content });
         if cut.is_none() {
-            self.open(&part, &kinds, octets);
+            self.open(&part, names, &kinds, octets);
         }
     }
 

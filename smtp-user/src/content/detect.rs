@@ -60,6 +60,7 @@ pub fn is_worth_a_look(kinds: &[Kind], media_type: &str, names: &[String], has_m
     has_mark
         || kinds.iter().any(|kind| kind.is_container())
         || CONTAINER_TYPES.iter().any(|start| media_type.starts_with(start))
+        || crate::content::container::is_message_type(media_type)
         || names.iter().any(|name| has_container_extension(name))
 }
 
@@ -87,6 +88,11 @@ const CONTAINER_TYPES: &[&str] = &[
     "application/pgp-encrypted",
     "application/x-iso9660",
     "application/java-archive",
+    "application/pgp",
+    "text/calendar",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
 ];
 
 fn has_container_extension(name: &str) -> bool {
@@ -98,7 +104,8 @@ const CONTAINER_EXTENSIONS: &[&str] = &[
     "zip", "jar", "7z", "rar", "gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz", "zst", "lz", "lzma", "z",
     "tar", "cab", "lzh", "lha", "arj", "ace", "iso", "img", "udf", "vhd", "vhdx", "doc", "xls", "ppt",
     "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "one", "odt", "ods", "odp", "pdf", "rtf", "msg",
-    "msi", "eml", "p7m", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi",
+    "msi", "eml", "mht", "mhtml", "nws", "p7m", "gpg", "pgp", "asc", "ics", "ifb", "vcf", "svg", "xxe",
+    "yenc", "ntx", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi",
     "epub",
 ];
 
@@ -159,7 +166,8 @@ fn has_at(octets: &[u8], at: usize, magic: &[u8]) -> bool {
 /// Programs whose first octets alone do not tell.
 fn executable(octets: &[u8]) -> Option<Kind> {
     // A text may begin with these two letters; a header of DOS has zeros in its first 64 octets.
-    if octets.starts_with(b"MZ") && octets.get(..64).is_some_and(|head| head.contains(&0)) {
+    let head = octets.get(..octets.len().min(64)).unwrap_or_default();
+    if (octets.starts_with(b"MZ") || octets.starts_with(b"ZM")) && head.contains(&0) {
         let place = octets.get(60..64).and_then(|place| place.try_into().ok()).map(u32::from_le_bytes);
         let is_pe = place.is_some_and(|place| has_at(octets, place as usize, b"PE\0\0"));
         return Some(if is_pe { Kind::Pe } else { Kind::DosExecutable });
@@ -190,6 +198,9 @@ fn by_structure(octets: &[u8]) -> Option<Kind> {
     }
     if is_old_tar(octets) {
         return Some(Kind::Tar);
+    }
+    if crate::content::container::pgp::begins_message(octets) {
+        return Some(Kind::Pgp);
     }
     // A sequence with an object identifier of PKCS #7 at its start.
     let head = octets.get(..octets.len().min(32)).unwrap_or_default();

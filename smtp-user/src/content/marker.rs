@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::packed::Searcher;
 
 /// Marks. None is shorter than four octets, so that chance seldom makes one.
-const MARKS: [&[u8]; 16] = [
+const MARKS: [&[u8]; 22] = [
     // The end of a zip's directory.
     b"PK\x05\x06",
     b"Rar!\x1a\x07",
@@ -28,6 +28,12 @@ const MARKS: [&[u8]; 16] = [
     b"msSaveOrOpenBlob",
     b"new Blob",
     b"data:application/",
+    b"data:text/",
+    b"data:,",
+    b";base64,",
+    b"BASE64:",
+    b"atob(",
+    b"ENCODING=B",
 ];
 
 /// Octets of the longest mark but one.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
+use crate::content::container::effective_type;
 use crate::content::finding::{Limit, Unsupported};
 use crate::content::{self, password};
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
@@ -140,7 +141,7 @@ fn unpack(
     let question = Question {
         structure_only: false,
         part: number,
-        media_type: part.header.media_type.clone(),
+        media_type: effective_type(&part.header.media_type, &part.header.names).to_owned(),
         passwords,
         limits: shared.contents,
         digests: shared.digests,
@@ -271,6 +272,7 @@ pub(super) fn enter(
             stage::set(&mut part.stages, stage::ARCHIVE, ran(&members_text(&looked)));
         }
         rows_of_findings(part, &looked.findings);
+        name_the_only_member(part, &mut looked.records);
         for record in &mut looked.records {
             rows_of_findings(record, &looked.findings);
         }
@@ -280,6 +282,16 @@ pub(super) fn enter(
         all.splice(0..0, looked.findings);
     }
     all
+}
+
+/// What is compressed as a whole, and has no name of its own, gets that of the part, less its end.
+fn name_the_only_member(part: &PartRecord, records: &mut [PartRecord]) {
+    let Some(first) = records.first_mut().filter(|first| first.names.is_empty()) else { return };
+    if ["bzip2", "xz", "lzip", "zstd", "gzip"].contains(&first.encoding.as_str()) {
+        let without_end =
+            |name: &String| Some(name.trim_end_matches(['.', ' ']).rsplit_once('.')?.0.to_owned());
+        first.names = part.names.iter().filter_map(without_end).collect();
+    }
 }
 
 fn members_text(looked: &Looked) -> String {

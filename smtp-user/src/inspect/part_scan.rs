@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::content::container::effective_type;
 use crate::content::detect::{HEAD, detect, is_worth_a_look};
 use crate::content::marker::MarkMatcher;
 use crate::engine::eicar::EicarMatcher;
@@ -13,6 +14,7 @@ use crate::inspect::combine::{Finding, FoundIn};
 use crate::inspect::content_scan::{Looks, Scanned};
 use crate::inspect::link_scan;
 use crate::inspect::stage;
+use crate::wire::mime::charset;
 use crate::wire::mime::part_header::{PartHeader, PartKind, PartSpan};
 use crate::wire::mime::walk::PartSink;
 
@@ -169,6 +171,13 @@ impl PartSink for PartScanner {
         for reading in readings {
             let digests = reading.digester.finish();
             sums.push(digests.sha256);
+            // Programs that show a text know its character set.
+            let views = reading.text.iter().flat_map(|text| charset::views(text));
+            has_eicar |= views.into_iter().any(|view| {
+                let mut matcher = EicarMatcher::default();
+                matcher.push(&view);
+                matcher.found()
+            });
             texts.extend(reading.text);
             has_eicar |= reading.eicar.found();
             listed = listed.or_else(|| self.lists.find(&digests).map(str::to_owned));
@@ -198,7 +207,8 @@ impl PartSink for PartScanner {
         if is_unpacked {
             self.worth_a_look.push(self.parts.len());
         }
-        let identity = cache::identity(sums.iter(), &header.media_type, &record.kinds, is_unpacked);
+        let read_as = effective_type(&header.media_type, &header.names);
+        let identity = cache::identity(sums.iter(), read_as, &record.kinds, is_unpacked);
         self.identities.push((*octets > 0).then_some(identity));
         self.parts.push(record);
     }

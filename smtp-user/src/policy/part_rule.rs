@@ -171,18 +171,40 @@ fn list_covers<T>(wide: &[T], narrow: &[T], covers: impl Fn(&T, &T) -> bool) -> 
         || !narrow.is_empty() && narrow.iter().all(|narrow| wide.iter().any(|wide| covers(wide, narrow)))
 }
 
-/// Systems drop these from the end of a name.
-const ENDS: [char; 4] = ['.', ' ', '\t', '\0'];
+/// What systems make of a name: without what nobody sees in it, and without blanks and full stops at its end; to its first
+/// zero; and, where streams of files have names, to a colon.
+fn forms(name: &str) -> Vec<String> {
+    let is_end = |c: char| c == '.' || c.is_whitespace();
+    let seen: String = name.chars().filter(|c| !c.is_control() && !is_formatting(*c)).collect();
+    let seen = seen.trim_end_matches(is_end).to_owned();
+    let mut forms = Vec::new();
+    for end in ['\0', ':'] {
+        if let Some((before, _)) = name.split_once(end).filter(|(before, _)| before.chars().count() > 1) {
+            forms.push(before.trim_end_matches(is_end).to_owned());
+        }
+    }
+    forms.push(seen);
+    forms
+}
+
+/// Characters that change the direction of writing, or are not seen.
+const fn is_formatting(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
 
 /// With the folders that an archive gives it, or without.
 fn is_named(name: &str, pattern: &PartPattern) -> bool {
-    let name = name.trim_end_matches(ENDS);
-    pattern.matches(name) || name.rsplit(['/', '\\']).next().is_some_and(|last| pattern.matches(last))
+    let is_form = |name: &String| {
+        pattern.matches(name) || name.rsplit(['/', '\\']).next().is_some_and(|last| pattern.matches(last))
+    };
+    pattern.matches(name) || forms(name).iter().any(is_form)
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {
-    let name = name.trim_end_matches(ENDS).to_lowercase();
-    name.strip_suffix(extension).is_some_and(|rest| rest.ends_with('.'))
+    let ends = |name: &String| {
+        name.to_lowercase().strip_suffix(extension).is_some_and(|rest| rest.trim_end().ends_with('.'))
+    };
+    forms(name).iter().any(ends)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod base64;
 pub mod boundary;
+pub mod charset;
 pub mod condensed;
 pub mod content_type;
 pub mod defect;

@@ -13,7 +13,11 @@ use crate::content::limits::MAX_WINDOW;
 /// Reads a file that is compressed as a whole.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &[u8]) {
     let part = level.part.clone();
-    let names = if kind == Kind::Gzip { gzip_names(octets) } else { Vec::new() };
+    let mut names = if kind == Kind::Gzip { gzip_names(octets) } else { Vec::new() };
+    if names.is_empty() {
+        // Without a name of its own it gets that of the container, less its end.
+        names.extend(level.names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())));
+    }
     let mut all = Unpacked { octets: Vec::new(), cut: None };
     let mut rest = octets;
     while begins(kind, rest) {

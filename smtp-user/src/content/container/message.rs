@@ -9,7 +9,7 @@ use crate::wire::mime::walk::{PartSink, WalkLimits, Walker};
 
 /// Reads a message.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
-    let mut walker = Walker::new(WalkLimits::default());
+    let mut walker = Walker::new(WalkLimits::default()).of_any_octets();
     let mut sink = Parts { walk, level, open: None };
     for piece in octets.chunks(PIECE) {
         if !sink.walk.may_go_on(&sink.level.part) {

@@ -11,6 +11,8 @@ pub(crate) struct Level {
     pub(super) is_certain: bool,
     /// Declared type of the next member, where the container declares any.
     pub(super) media_type: Option<String>,
+    /// Names of the container.
+    pub(super) names: Vec<String>,
     /// Whether it is a document, whose members have meanings.
     pub(super) is_document: bool,
     /// Members so far.
@@ -27,6 +29,7 @@ impl Level {
             part: part.to_owned(),
             is_certain,
             media_type: None,
+            names: Vec::new(),
             is_document: false,
             count: 0,
             used: HashSet::new(),

@@ -46,6 +46,10 @@ fn package(octets: &[u8]) -> Option<(String, &[u8])> {
     ole::package(octets.get(at + 8 + 8 + 4..)?)
 }
 
+fn number(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// The digits of an object, whatever a writer put between them to hide them.
 fn digits(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -58,9 +62,17 @@ fn digits(octets: &[u8]) -> Vec<u8> {
             b'}' if depth == 0 => break,
             b'}' => depth -= 1,
             b'\\' => {
-                let word =
+                let length =
                     rest.iter().take_while(|octet| octet.is_ascii_alphanumeric() || **octet == b'-').count();
-                rest = rest.get(word.max(1)..).unwrap_or_default();
+                let word = rest.get(..length).unwrap_or_default();
+                rest = rest.get(length.max(1)..).unwrap_or_default();
+                // So many octets as they are.
+                if let Some(count) = word.strip_prefix(b"bin").and_then(number) {
+                    rest = rest.strip_prefix(b" ").unwrap_or(rest);
+                    let (plain, behind) = rest.split_at_checked(count.min(rest.len())).unwrap_or_default();
+                    out.extend_from_slice(plain);
+                    rest = behind;
+                }
             }
             _ => {
                 let Some(digit) = char::from(octet).to_digit(16) else { continue };

@@ -26,11 +26,22 @@ fn header(octets: &[u8]) -> Option<(String, Form, &[u8])> {
     if !(3..=6).contains(&digits) || !name.starts_with(b" ") {
         return None;
     }
-    let (first, _) = self::line(rest)?;
+    // Readers skip empty lines, and blanks at the ends of lines are lost on the way.
+    let mut behind = rest;
+    let first = loop {
+        let (first, next) = self::line(behind)?;
+        behind = next;
+        if !first.trim_ascii().is_empty() {
+            break first;
+        }
+    };
     let form = if is_base64 {
         Form::Base64
     } else {
-        [Form::Uu, Form::Xx].into_iter().find(|form| form.is_full_line(first) || first == b"end")?
+        let has_end = || memchr::memmem::find(rest, b"\nend").is_some();
+        [Form::Uu, Form::Xx].into_iter().find(|form| form.is_full_line(first) || first == b"end").or_else(
+            || [Form::Uu, Form::Xx].into_iter().find(|form| form.is_line(first)).filter(|_| has_end()),
+        )?
     };
     Some((String::from_utf8_lossy(name.trim_ascii()).into_owned(), form, rest))
 }
@@ -60,15 +71,18 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         let mut content = Vec::new();
         let mut base64 = Base64Decoder::default();
         while let Some((line, behind)) = line(rest) {
+            if header(rest).is_some() {
+                break;
+            }
             rest = behind;
             if line.trim_ascii() == form.end() {
                 break;
             }
             if form == Form::Base64 {
                 base64.decode(line, &mut content);
-            } else if !form.decode_line(line, &mut content) && !line.is_empty() {
-                // Some readers stop at such a line, others skip it.
-                break;
+            } else {
+                // At a line that is none of it some readers stop and others go on.
+                form.decode_line(line, &mut content);
             }
         }
         base64.finish(&mut content);
@@ -126,6 +140,11 @@ impl Form {
         lengths.is_some_and(|(_, needed)| line.len() > needed) && self.decode_line(line, &mut Vec::new())
     }
 
+    /// Whether it may be a line whose blanks at the end are lost.
+    fn is_line(self, line: &[u8]) -> bool {
+        line.len() > 1 && self.decode_line(line, &mut Vec::new())
+    }
+
     /// Adds the octets of a line; `false` if it is none.
     fn decode_line(self, line: &[u8], content: &mut Vec<u8>) -> bool {
         let (Some((count, needed)), Some(digits)) = (self.lengths(line), line.get(1..)) else { return false };
@@ -140,7 +159,10 @@ impl Form {
             let mut bits = 0_u32;
             for place in index..index + 4 {
                 let value = digits.get(place).map_or(Some(0), |digit| self.value(*digit));
-                let Some(value) = value else { return false };
+                let Some(value) = value else {
+                    content.truncate(start);
+                    return false;
+                };
                 bits = bits << 6 | u32::from(value);
             }
             let [_, octets @ ..] = bits.to_be_bytes();

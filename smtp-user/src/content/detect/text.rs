@@ -90,7 +90,11 @@ fn is_message(lower: &[u8]) -> bool {
         b"delivered-to:",
     ];
     let (mut known, mut mime, mut lines) = (0, false, 0);
-    for line in lower.split(|octet| *octet == b'\n').take(60) {
+    // Lines of some systems end in CR alone.
+    let end = if memchr::memchr(b'\n', lower).is_some() { b'\n' } else { b'\r' };
+    let is_mime = |line: &[u8]| line.starts_with(b"content-t") || line.starts_with(b"mime-version:");
+    let begins_with_mime = is_mime(lower);
+    for line in lower.split(|octet| *octet == end).take(60) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         lines += 1;
         if line.is_empty() {
@@ -108,7 +112,7 @@ fn is_message(lower: &[u8]) -> bool {
             mime |= name.starts_with(b"mime") || name.starts_with(b"content");
         }
     }
-    known >= 2 && mime
+    (known >= 2 || begins_with_mime) && mime
 }
 
 /// The start in lower case, without blanks and a byte order mark before it; two octets a character become one.

@@ -6,6 +6,7 @@ mod contents;
 mod linked;
 mod located;
 mod rules;
+mod unseen;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -15,8 +15,12 @@ pub(super) enum DelimiterMatch {
 
 /// Compares a line without its end.
 pub(super) fn compare(line: &[u8], boundary: &[u8]) -> DelimiterMatch {
-    let Some(rest) = line.strip_prefix(b"--").and_then(|rest| rest.strip_prefix(boundary)) else {
-        return DelimiterMatch::No;
+    let Some(after) = line.strip_prefix(b"--") else { return DelimiterMatch::No };
+    let Some(rest) = after.strip_prefix(boundary) else {
+        // Letters in the other case make another boundary, and not for every reader.
+        let start = after.get(..boundary.len()).unwrap_or_default();
+        let is_alike = !boundary.is_empty() && start.eq_ignore_ascii_case(boundary);
+        return if is_alike { DelimiterMatch::WithText } else { DelimiterMatch::No };
     };
     let is_padding = |rest: &[u8]| rest.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r'));
     match rest.strip_prefix(b"--") {
@@ -45,7 +49,7 @@ mod tests {
             ("--", No),
             ("a", No),
             ("-a", No),
-            ("--A", No),
+            ("--A", WithText),
         ] {
             assert_eq!(compare(line.as_bytes(), b"a"), expected, "{line:?}");
         }

@@ -1,6 +1,7 @@
 //! `Content-Type`, RFC 2045 §5.1 and RFC 2046.
 
 use crate::wire::mime::defect::Defect;
+use crate::wire::mime::encoded_word::decode_words;
 use crate::wire::mime::file_name::extended_values;
 use crate::wire::mime::parameter::ParameterField;
 
@@ -58,6 +59,14 @@ impl ContentType {
         let field = ParameterField::parse(body);
         let mut defects = Vec::new();
         let media_type = media_type(&field.value);
+        if media_type.is_none()
+            && let Some(decoded) = decode_words(body).filter(|decoded| !decoded.contains("=?"))
+        {
+            // RFC 2047 §5 forbids it here, and some readers decode it all the same.
+            let mut read = Self::parse(decoded.as_bytes());
+            read.defects.push(Defect::MalformedContentType);
+            return read;
+        }
         let (structure, media_type) = match media_type.as_deref() {
             Some("message/rfc822" | "message/global" | "message/news") => (Structure::Message, media_type),
             Some("message/partial") => {
@@ -82,7 +91,13 @@ impl ContentType {
                 defects.push(Defect::MalformedContentType);
                 (Structure::Message, None)
             }
-            None => (Structure::Leaf, None),
+            None => {
+                // Sun's form before MIME, which divides a message too.
+                if body.trim_ascii().eq_ignore_ascii_case(b"x-sun-attachment") {
+                    defects.push(Defect::MalformedContentType);
+                }
+                (Structure::Leaf, None)
+            }
         };
         let media_type = media_type.unwrap_or_else(|| "text/plain".to_owned());
         Self { media_type, structure, defects, field }

@@ -27,6 +27,15 @@ pub enum Defect {
     EncodedMultipart,
     /// A blank before the colon of a MIME field: readers take the field or ignore it.
     BlankBeforeColon,
+    /// Characters that are not seen in the name of a MIME field: readers drop them, or do not know the field.
+    OddFieldName,
+    /// MIME fields in the text before the first part of a multipart or behind the last: readers that see another
+    /// boundary, or guess one, see parts there.
+    FieldsOutsideParts,
+    /// Lines that end in a CR alone: to some readers they are lines.
+    BareCr,
+    /// More names for a part than are followed.
+    TooManyNames,
     /// Within a header section a line that some readers take for its end, and MIME fields behind it.
     UncertainHeaderEnd,
     /// An independent second reader sees other parts, or the same ones elsewhere.
@@ -88,6 +97,10 @@ impl Defect {
             Self::UncertainTransferEncoding => "uncertain_transfer_encoding",
             Self::EncodedMultipart => "encoded_multipart",
             Self::BlankBeforeColon => "blank_before_colon",
+            Self::OddFieldName => "odd_field_name",
+            Self::FieldsOutsideParts => "fields_outside_parts",
+            Self::BareCr => "bare_cr",
+            Self::TooManyNames => "too_many_names",
             Self::UncertainHeaderEnd => "uncertain_header_end",
             Self::ReadersDisagree => "readers_disagree",
             Self::SecondReaderFails => "second_reader_fails",
@@ -117,6 +130,10 @@ impl fmt::Display for Defect {
             Self::UncertainTransferEncoding => "uncertain transfer encoding",
             Self::EncodedMultipart => "multipart in base64",
             Self::BlankBeforeColon => "blank before the colon of a MIME field",
+            Self::OddFieldName => "odd name of a MIME field",
+            Self::FieldsOutsideParts => "MIME fields outside the parts",
+            Self::BareCr => "lines that end in CR alone",
+            Self::TooManyNames => "too many names of a part",
             Self::UncertainHeaderEnd => "uncertain end of a header section",
             Self::ReadersDisagree => "two readers see different parts",
             Self::SecondReaderFails => "a second reader fails over it",

@@ -1,12 +1,12 @@
 //! Encoded words, RFC 2047, as they stand in the names of files.
 
 use crate::wire::mime::base64::Base64Decoder;
+use crate::wire::mime::charset::to_text;
 use crate::wire::mime::quoted_printable::QuotedPrintableDecoder;
 
 /// Decodes every encoded word in a text; `None` if there is none.
 ///
-/// Character sets beyond ASCII, UTF-8 and ISO 8859-1 are read as ISO 8859-1: what is looked for in names are
-/// their ASCII characters.
+/// What is looked for in names are their ASCII characters: character sets that do not hide those are read as ISO 8859-1.
 pub fn decode_words(text: &[u8]) -> Option<String> {
     let (mut decoded, mut rest, mut found) = (String::new(), text, false);
     while let Some(at) = rest.windows(2).position(|window| window == b"=?") {
@@ -57,15 +57,6 @@ fn word_at(text: &[u8]) -> Option<(Vec<u8>, &[u8], &[u8])> {
 
 /// Octets of an encoded word at most.
 const MAX_WORD: usize = 1024;
-
-/// Octets in a character set as text. Every octet of what is not UTF-8 becomes one character.
-pub fn to_text(octets: &[u8], charset: &[u8]) -> String {
-    let latin = charset.eq_ignore_ascii_case(b"iso-8859-1");
-    match std::str::from_utf8(octets) {
-        Ok(text) if !latin => text.to_owned(),
-        _ => octets.iter().map(|octet| char::from(*octet)).collect(),
-    }
-}
 
 #[cfg(test)]
 mod tests {

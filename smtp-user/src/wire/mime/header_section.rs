@@ -4,7 +4,7 @@
 
 use crate::wire::mime::content_type::{ContentType, Structure};
 use crate::wire::mime::defect::Defect;
-use crate::wire::mime::file_name::add_names;
+use crate::wire::mime::file_name::Names;
 use crate::wire::mime::parameter::ParameterField;
 use crate::wire::mime::transfer_encoding::TransferEncoding;
 
@@ -67,12 +67,18 @@ impl HeaderSection {
         let Some((name, body)) = field(line) else {
             // What mail stores write before a message is no field and no body.
             let envelope = self.lines == 1 && (line.starts_with(b"From ") || line.starts_with(b">From "));
+            if is_start_of_mime_name(line) {
+                self.defects.push(Defect::UncertainHeaderEnd);
+            }
             return if envelope { HeaderLine::Within } else { HeaderLine::Body };
         };
         self.field_after_blank |= self.blank;
         self.in_field = false;
-        if let Some(mime) = mime_field(name.trim_ascii_end()) {
-            if name.trim_ascii_end().len() < name.len() {
+        let seen = visible(name);
+        if let Some(mime) = mime_field(seen) {
+            if seen.len() < name.trim_ascii_end().len() {
+                self.defects.push(Defect::OddFieldName);
+            } else if seen.len() < name.len() {
                 self.defects.push(Defect::BlankBeforeColon);
             }
             if self.blank {
@@ -111,10 +117,16 @@ impl HeaderSection {
         };
         headers.read_types(&self.fields);
         headers.read_encodings(&self.fields);
+        let mut names = Names::default();
         for (_, body) in self.fields.iter().filter(|(field, _)| *field == MimeField::Disposition) {
-            add_names(&ParameterField::parse(body), &mut headers.names);
+            names.add_field(&ParameterField::parse(body));
         }
-        add_names(&headers.content_type.field, &mut headers.names);
+        names.add_field(&headers.content_type.field);
+        for (_, body) in self.fields.iter().filter(|(field, _)| *field != MimeField::TransferEncoding) {
+            names.add_lenient(body);
+        }
+        headers.defects.extend(names.are_too_many().then_some(Defect::TooManyNames));
+        headers.names = names.into_vec();
         if headers.encoding != TransferEncoding::Identity && (cut || self.field_after_blank) {
             headers.defects.push(Defect::UncertainHeaderEnd);
         }
@@ -211,6 +223,26 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     sound.then(|| (name, body.get(1..).unwrap_or_default()))
 }
 
+/// A name without what nobody sees around it.
+fn visible(name: &[u8]) -> &[u8] {
+    let is_seen = |octet: &u8| octet.is_ascii_graphic();
+    let start = name.iter().position(is_seen).unwrap_or(name.len());
+    let end = name.iter().rposition(is_seen).map_or(start, |last| last + 1);
+    name.get(start..end).unwrap_or_default()
+}
+
+/// Whether a line is the start of a name that goes on in the next line for readers that join lines first.
+fn is_start_of_mime_name(line: &[u8]) -> bool {
+    let line = line.trim_ascii().to_ascii_lowercase();
+    line.len() >= MIN_START
+        && [b"content-type".as_slice(), b"content-transfer-encoding", b"content-disposition"]
+            .iter()
+            .any(|name| name.starts_with(&line))
+}
+
+/// Characters of a name that tell it.
+const MIN_START: usize = 4;
+
 pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
     let rest = name
         .get(8..)
@@ -231,6 +263,6 @@ pub(super) fn looks_like_mime_field(line: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else {
         return false;
     };
-    let name = line.get(..colon).unwrap_or_default().trim_ascii();
+    let name = visible(line.get(..colon).unwrap_or_default());
     matches!(mime_field(name), Some(MimeField::Type | MimeField::TransferEncoding))
 }

@@ -3,6 +3,7 @@
 //! Lines end at LF; a CR before it belongs to the end. Delimiter lines, the line end before them and header
 //! sections are no part's octets; everything else goes to the [`PartSink`], decoded.
 
+mod bare_cr;
 mod body;
 mod delimiter;
 mod header;
@@ -12,6 +13,7 @@ mod shadow;
 
 use std::ops::Range;
 
+use self::bare_cr::BareCr;
 use self::body::Body;
 use self::line_end::{LineEnd, without_end};
 use self::place::Place;
@@ -79,6 +81,8 @@ pub struct Walker {
     encoded_depth: usize,
     /// The first of each kind, and the part.
     defects: Vec<(Defect, String)>,
+    /// Looks for what only a message within another may have.
+    bare_cr: Option<BareCr>,
     /// Room for decoded octets.
     room: Vec<u8>,
 }
@@ -126,12 +130,23 @@ impl Walker {
             depth: 0,
             encoded_depth: 0,
             defects: Vec::new(),
+            bare_cr: None,
             room: Vec::new(),
         }
     }
 
+    /// For octets that did not come as mail does, and may have lines that end in CR alone.
+    #[must_use]
+    pub fn of_any_octets(mut self) -> Self {
+        self.bare_cr = Some(BareCr::default());
+        self
+    }
+
     /// Takes the next octets.
     pub fn push(&mut self, octets: &[u8], sink: &mut dyn PartSink) {
+        if let Some(bare_cr) = &mut self.bare_cr {
+            bare_cr.push(octets);
+        }
         for piece in octets.chunks(PIECE) {
             self.run(piece, sink);
         }
@@ -159,6 +174,10 @@ impl Walker {
         self.release(sink);
         self.close(self.position, sink);
         self.state = State::Opaque;
+        let is_divided = !(self.stack.is_empty() && self.ended.is_empty());
+        if is_divided && self.bare_cr.as_ref().is_some_and(BareCr::found) {
+            self.note(Defect::BareCr, "1");
+        }
     }
 
     /// What is wrong with the form: the first of each kind, and the number of its part.

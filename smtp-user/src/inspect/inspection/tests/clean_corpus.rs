@@ -8,9 +8,13 @@ use crate::inspect::{Config, Inspector};
 use crate::model::decision::MessageVerdict;
 
 /// Chance that can be had again: splitmix64.
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -19,7 +23,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, count: u64) -> u64 {
+    pub(super) fn below(&mut self, count: u64) -> u64 {
         self.next() % count
     }
 

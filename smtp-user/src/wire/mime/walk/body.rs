@@ -1,7 +1,7 @@
 //! The part that is open: its octets on their way to the sink.
 
 use super::line_end::LineEnd;
-use super::shadow::look_in_shadow;
+use super::shadow::{Looked, Shadow};
 use super::{PartSink, State, Walker};
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::header_section::Headers;
@@ -11,8 +11,8 @@ use crate::wire::mime::transfer_encoding::{Decoder, TransferEncoding};
 #[derive(Debug)]
 pub(super) struct Body {
     pub(super) content: Content,
-    /// The header section ended at a line that is no field, and some readers go on to its empty line.
-    pub(super) shadow: Option<Vec<u8>>,
+    /// Some readers take lines of it for a header section.
+    pub(super) shadow: Option<Shadow>,
     /// For defects.
     pub(super) number: String,
     /// Where it stands, if it is a leaf.
@@ -44,9 +44,14 @@ impl Walker {
         if octets.is_empty() {
             return;
         }
-        if body.shadow.is_some() && look_in_shadow(&mut body.shadow, octets) {
+        let looked = body.shadow.as_mut().map_or(Looked::GoOn, |shadow| shadow.look(octets));
+        if looked != Looked::GoOn {
+            let is_outside = matches!(body.shadow.take(), Some(shadow) if shadow.is_whole());
             let number = body.number.clone();
-            self.note(Defect::UncertainHeaderEnd, &number);
+            if looked == Looked::Field {
+                let defect = if is_outside { Defect::FieldsOutsideParts } else { Defect::UncertainHeaderEnd };
+                self.note(defect, &number);
+            }
         }
         let State::Body(body) = &mut self.state else { return };
         let mut octets = octets;

@@ -3,6 +3,7 @@
 use super::body::{Body, Content, outside};
 use super::line_end::{LineEnd, without_end};
 use super::place::Place;
+use super::shadow::Shadow;
 use super::{Frame, PartSink, State, Walker};
 use crate::wire::mime::boundary::{self, DelimiterMatch};
 use crate::wire::mime::defect::Defect;
@@ -153,7 +154,8 @@ impl Walker {
             _ => {
                 let header = outside(&prefix_of_closed, PartKind::Epilogue);
                 let number = header.number.clone();
-                State::Body(Body { content: Content::Waiting(header), shadow: None, number, span: None })
+                let shadow = Some(Shadow::of_outside());
+                State::Body(Body { content: Content::Waiting(header), shadow, number, span: None })
             }
         };
     }

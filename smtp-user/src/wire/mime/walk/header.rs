@@ -3,7 +3,8 @@
 use super::body::{Body, Content, open, outside, part};
 use super::line_end::{LineEnd, without_end};
 use super::place::Place;
-use super::{Frame, PartSink, State, Walker};
+use super::shadow::Shadow;
+use super::{BareCr, Frame, PartSink, State, Walker};
 use crate::wire::mime::content_type::Structure;
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::header_section::{HeaderLine, HeaderSection, Headers};
@@ -50,6 +51,9 @@ impl Walker {
             self.begin_body(false, self.line.start, sink);
             self.end_part(frame, close, self.line.start, sink);
             return true;
+        }
+        if memchr::memchr(b'\r', line).is_some() {
+            self.note_bare_cr();
         }
         let State::Header { section, .. } = &mut self.state else { return false };
         match section.line(line, self.limits.max_header_octets) {
@@ -115,7 +119,13 @@ impl Walker {
                 open(header, sink)
             }
         };
-        self.state = State::Body(Body { content, shadow: cut.then(Vec::new), number: place.number, span });
+        let is_outside = matches!(content, Content::Waiting(_));
+        let shadow = match (cut, is_outside) {
+            (true, _) => Some(Shadow::of_header()),
+            (_, true) => Some(Shadow::of_outside()),
+            _ => None,
+        };
+        self.state = State::Body(Body { content, shadow, number: place.number, span });
     }
 
     /// Where a part stands that begins here. Within something encoded, places are not those of the message.
@@ -161,10 +171,19 @@ impl Walker {
             return Content::Closed;
         }
         let mut walker = Self::at(self.limits, inner);
+        walker.bare_cr = Some(BareCr::default());
         walker.parts = self.parts;
         walker.depth = self.depth + self.stack.len() + 1;
         walker.encoded_depth = self.encoded_depth + 1;
         Content::Encoded(Decoder::new(encoding), Box::new(walker))
+    }
+
+    fn note_bare_cr(&mut self) {
+        let number = match &self.state {
+            State::Header { place, .. } => place.number.clone(),
+            _ => String::new(),
+        };
+        self.note(Defect::BareCr, &number);
     }
 
     fn give_up(&mut self, defect: Defect) {
