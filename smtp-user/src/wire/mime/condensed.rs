@@ -144,7 +144,7 @@ mod tests {
             message.extend(format!("--b\r\nContent-Transfer-Encoding: {encoding}\r\n").as_bytes());
             match kind {
                 0 => message.extend(b"Content-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\n"),
-                1 => message.extend([&b"X-Long: "[..], &[b'x'; 3 * BLOCK], b"\r\n\r\n"].concat()),
+                1 => message.extend([b"X-Long: ", vec![b'x'; 3 * BLOCK].as_slice(), b"\r\n\r\n"].concat()),
                 _ => message.extend(b"\r\n"),
             }
             message.extend(lines(*octets));
