@@ -104,9 +104,7 @@ fn a_dequeuer_that_hangs_is_replaced_within_five_seconds() {
         kill(hanging[0], Signal::SIGSTOP).expect("the dequeuer can be stopped");
         let stopped = Instant::now();
         // Nobody who brings mail notices anything.
-        for number in 0..3 {
-            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
-        }
+        originator.mail_numbers(0..3);
         wait_until("another one delivers", PATIENCE, || scene.next_hop.deliveries().len() == 4);
         assert!(stopped.elapsed() < AGAIN, "it took {:?}", stopped.elapsed());
         println!("delivered again after {:?}", stopped.elapsed());
@@ -165,13 +163,9 @@ fn without_a_dequeuer_the_limit_of_the_spool_holds() {
     requires_root!();
     alone(&MailConfig::spooling("spool_limit = 5"), |topology, gateway, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        for number in 0..3 {
-            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
-        }
+        originator.mail_numbers(0..3);
         gateway.kill9_dequeuer();
-        for number in 3..5 {
-            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
-        }
+        originator.mail_numbers(3..5);
         let reply = originator.say("MAIL FROM:<a@client.test>");
         assert!(reply.expect(452).text().starts_with("4.3.1 "), "{reply:?}");
         let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
@@ -187,9 +181,7 @@ fn what_is_queued_is_delivered_without_a_daemon_and_the_next_one_goes_on_with_th
     let config = MailConfig::spooling("");
     alone(&config, |topology, gateway, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        for number in 0..3 {
-            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
-        }
+        originator.mail_numbers(0..3);
         let dequeuers = gateway.dequeuers();
         assert_eq!(dequeuers.len(), 1);
         let spool = config.folder().join("spool");

@@ -79,9 +79,7 @@ fn one_message_more_than_the_limit_is_put_off() {
     let config = MailConfig::spooling("spool_limit = 5");
     alone(&config, |topology, _, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        for number in 0..5 {
-            originator.mail(&mail::note(&format!("number {number}"))).expect(250);
-        }
+        originator.mail_numbers(0..5);
         let reply = originator.say("MAIL FROM:<a@client.test>");
         assert!(reply.expect(452).text().starts_with("4.3.1 "), "{reply:?}");
         let next_hop = NextHop::start(&topology.server, server, Script::ordinary());
@@ -96,12 +94,7 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
     let config = MailConfig::spooling("");
     alone(&config, |topology, gateway, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        let mut ids = Vec::new();
-        for number in 0..3 {
-            let reply = originator.mail(&mail::note(&format!("number {number}")));
-            let text = reply.expect(250).text();
-            ids.push(text.rsplit(' ').next().expect("an id").to_owned());
-        }
+        let ids = originator.mail_numbers(0..3);
         let spool = config.folder().join("spool").display().to_string();
         let queue = |gateway: &Gateway<'_>, arguments: &[&str]| {
             let mut all = vec!["queue", "--spool", &spool];
@@ -140,12 +133,7 @@ fn messages_are_sent_elsewhere_flushed_by_destination_and_returned() {
     let config = MailConfig::spooling("detailed_smtp_err_mail = true");
     alone(&config, |topology, gateway, server| {
         let mut originator = Originator::greeted(&topology.client, server);
-        let mut ids = Vec::new();
-        for number in 0..3 {
-            let reply = originator.mail(&mail::note(&format!("number {number}")));
-            let text = reply.expect(250).text();
-            ids.push(text.rsplit(' ').next().expect("an id").to_owned());
-        }
+        let ids = originator.mail_numbers(0..3);
         let spool = config.folder().join("spool").display().to_string();
         let queue = |arguments: &[&str]| {
             let mut all = vec!["queue", "--spool", &spool];

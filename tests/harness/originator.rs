@@ -184,6 +184,20 @@ impl Originator {
         self.reply()
     }
 
+    /// Sends a short message for each number, and gives the last word that was said to each: in spool mode, its id.
+    ///
+    /// # Panics
+    ///
+    /// When one is not taken.
+    #[track_caller]
+    pub fn mail_numbers(&mut self, numbers: std::ops::Range<u32>) -> Vec<String> {
+        let id = |number| {
+            let text = self.mail(&mail::note(&format!("number {number}"))).expect(250).text();
+            text.rsplit(' ').next().unwrap_or_default().to_owned()
+        };
+        numbers.map(id).collect()
+    }
+
     /// Sends a message with BDAT in chunks of a size and returns the final reply.
     ///
     /// # Panics

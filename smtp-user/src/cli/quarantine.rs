@@ -15,7 +15,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::output;
 use crate::cli::quarantine::row::QuarantineRow;
 use crate::cli::queue::orders::ids;
-use crate::cli::table::{Column, TextTable};
+use crate::cli::table::{self, Column};
 use crate::gateway::quarantine::Order;
 use crate::model::session_id::MessageId;
 use crate::quarantine::FOLDER;
@@ -125,15 +125,7 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
         output::notice(&foreign.to_string());
     }
     let rows: Vec<QuarantineRow> = listing.entries.iter().map(QuarantineRow::new).collect();
-    if json {
-        output::json_lines(rows)?;
-        return Ok(());
-    }
-    if rows.is_empty() {
-        output::text("The quarantine is empty.\n")?;
-        return Ok(());
-    }
-    let mut table = TextTable::new(&[
+    let columns = [
         Column::Words("ID"),
         Column::Words("STATE"),
         Column::Number("OCTETS"),
@@ -143,12 +135,8 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
         Column::Words("SENDER"),
         Column::Words("RECIPIENTS"),
         Column::Words("WHY"),
-    ]);
-    for row in &rows {
-        table.row(row.cells());
-    }
-    output::text(&table.text(0))?;
-    Ok(())
+    ];
+    table::print(&rows, json, "The quarantine is empty.\n", &columns, QuarantineRow::cells)
 }
 
 fn show(store: &Store, ids: &[MessageId], json: bool) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use crate::audit;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output;
 use crate::cli::queue::row::QueueRow;
-use crate::cli::table::{Column, TextTable};
+use crate::cli::table::{self, Column};
 use crate::delivery::settings::{HostName, NextHopName, NotAHost};
 use crate::gateway::dequeuer::orders::{Order, Request};
 use crate::model::queued_message::QueuedMessage;
@@ -211,15 +211,7 @@ pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>
 fn list(places: &Places, json: bool) -> anyhow::Result<()> {
     let rows: Vec<QueueRow> =
         all(places)?.iter().map(|(place, message)| QueueRow::new(*place, message)).collect();
-    if json {
-        output::json_lines(rows)?;
-        return Ok(());
-    }
-    if rows.is_empty() {
-        output::text("The queue is empty.\n")?;
-        return Ok(());
-    }
-    let mut table = TextTable::new(&[
+    let columns = [
         Column::Words("ID"),
         Column::Words("STATE"),
         Column::Number("OCTETS"),
@@ -227,12 +219,8 @@ fn list(places: &Places, json: bool) -> anyhow::Result<()> {
         Column::Words("SENDER"),
         Column::Words("RECIPIENTS"),
         Column::Words("WHY"),
-    ]);
-    for row in &rows {
-        table.row(row.cells());
-    }
-    output::text(&table.text(0))?;
-    Ok(())
+    ];
+    table::print(&rows, json, "The queue is empty.\n", &columns, QueueRow::cells)
 }
 
 fn show(places: &Places, ids: &[MessageId], diff: bool, json: bool) -> anyhow::Result<()> {

@@ -3,6 +3,9 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use serde::Serialize;
+
+use crate::cli::output;
 
 /// A table for people.
 #[derive(Debug)]
@@ -63,6 +66,27 @@ impl TextTable {
         let margin = " ".repeat(indent);
         self.table.lines().fold(String::new(), |text, line| text + &margin + line.trim_end() + "\n")
     }
+}
+
+/// Prints rows, as lines of JSON or as a table; `none` is what people are told where there are none.
+pub fn print<R: Serialize, C: IntoIterator<Item = String>>(
+    rows: &[R],
+    json: bool,
+    none: &str,
+    columns: &[Column],
+    cells: impl Fn(&R) -> C,
+) -> anyhow::Result<()> {
+    if json {
+        return Ok(output::json_lines(rows)?);
+    }
+    if rows.is_empty() {
+        return Ok(output::text(none)?);
+    }
+    let mut table = TextTable::new(columns);
+    for row in rows {
+        table.row(cells(row));
+    }
+    Ok(output::text(&table.text(0))?)
 }
 
 fn cell(column: Column, text: &str) -> Cell {
