@@ -97,6 +97,29 @@ fn a_gateway_that_lets_mail_pass_is_found_out() {
 }
 
 #[test]
+fn what_rules_do_instead_of_refusing_is_ok_too() {
+    requires_root!();
+    for (action, words, arrive) in [
+        ("strip", "taken out, and the rest sent on: 250 ", 1),
+        ("lock", "taken out, and the rest sent on: 250 ", 1),
+        ("quarantine", "put into quarantine: 250 ", 0),
+        ("drop", "dropped: ", 0),
+    ] {
+        let rule = format!("[[inspection.rule]]\nname = \"it\"\nverdict = [\"infected\"]\naction = \"{action}\"\n");
+        play(&MailConfig::plain().with_tables(&rule), Script::plain(), |scene| {
+            let server = scene.next_hop.address().to_string();
+            let config = scene.gateway.config_path().display().to_string();
+            let (steps, code) = selftest(&scene.topology.client, &[&server, "--plain", "--config", &config]);
+            assert_eq!((all_ok(&steps), code), (vec!["connection", "eicar", "record"], 0), "{action}");
+            assert!(steps[1].2.starts_with(words), "{action}: {steps:#?}");
+            let arrived = scene.next_hop.wait_for_deliveries(arrive);
+            assert!(arrived.iter().all(|it| mail::find(&it.octets, &mail::eicar()).is_none()), "{action}");
+            assert_eq!(arrived.len(), arrive, "{action}");
+        });
+    }
+}
+
+#[test]
 fn a_server_behind_no_inspector_is_unavailable() {
     requires_root!();
     play(&MailConfig::plain(), Script::plain(), |scene| {

@@ -13,14 +13,16 @@ use crate::cli::output;
 use crate::cli::probe::line::Target;
 use crate::cli::records_args::RecordsArgs;
 use crate::cli::selftest::certificate::Ours;
+use crate::cli::selftest::record::Wanted;
 use crate::cli::selftest::report::Report;
-use crate::cli::selftest::trial::{Security, Trial};
+use crate::cli::selftest::trial::{Security, Seen, Trial};
 use crate::cli::word;
 
-/// Send the EICAR test string to a server through the gateway, and see that it is refused and written down.
+/// Send the EICAR test string to a server through the gateway, and see that it is stopped and written down.
 ///
 /// Whose certificate is shown, what becomes of EICAR, and what the records say: each is a step, ok or not, with what
-/// to do about it. Nothing but EICAR is ever sent. A server that no gateway stands before may take it: the mail says
+/// to do about it. Refused, put into quarantine, taken out by a rule or dropped: each is ok, and said. What a rule takes out of a
+/// mail that goes on, and what is dropped, only the records tell. Nothing but EICAR is ever sent. A server that no gateway stands before may take it: the mail says
 /// what it is, and goes to the postmaster unless told otherwise.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
@@ -86,11 +88,12 @@ pub fn run(args: &SelftestArgs) -> anyhow::Result<process::ExitCode> {
             let ours = Ours::load(args.certificate.as_deref(), args.records.config.as_deref());
             report.certificate(&seen, &ours);
         }
-        report.eicar(&seen);
-        if !args.no_record
-            && let Some(session) = seen.session()
-        {
-            report.record(record::wait_for(&args.records, &session, args.timeout));
+        let told = wanted(&seen)
+            .filter(|_| !args.no_record)
+            .map(|(wanted, limit)| record::wait_for(&args.records, wanted, limit.min(args.timeout)));
+        report.eicar(&seen, told.as_ref().and_then(|told| told.as_ref().ok()));
+        if let Some(told) = told {
+            report.record(&seen, told);
         }
     }
     if args.records.json {
@@ -99,6 +102,20 @@ pub fn run(args: &SelftestArgs) -> anyhow::Result<process::ExitCode> {
         output::text(&report.text())?;
     }
     Ok(report.exit_code().into())
+}
+
+/// How long is looked for a session that nobody names: there may be none.
+const UNNAMED: Duration = Duration::from_secs(2);
+
+/// The session that the records are asked about, and for how long.
+fn wanted(seen: &Seen) -> Option<(Wanted, Duration)> {
+    if let Some(session) = seen.session() {
+        return Some((Wanted::Named(session), Duration::MAX));
+    }
+    // What is taken out of a mail that goes on leaves the next hop's reply, and what is dropped none at all.
+    let is_taken = seen.reply.as_ref().is_none_or(|reply| reply.code().is_completion());
+    let [own, _] = seen.ends?;
+    (seen.sent && is_taken).then_some((Wanted::Of(own, seen.since), UNNAMED))
 }
 
 #[cfg(test)]

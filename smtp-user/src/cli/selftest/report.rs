@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::exit_code::ExitCode;
 use crate::cli::selftest::certificate::{Ours, Recognised};
+use crate::cli::selftest::record::{Deed, Told, Untold};
 use crate::cli::selftest::trial::Seen;
 use crate::event::sentence::printable;
 
@@ -108,11 +109,22 @@ impl Report {
         }
     }
 
-    /// What became of EICAR.
-    pub(super) fn eicar(&mut self, seen: &Seen) {
+    /// What became of EICAR, by the reply and what the records tell.
+    pub(super) fn eicar(&mut self, seen: &Seen, told: Option<&Told>) {
         const STEP: &str = "eicar";
+        self.session = seen
+            .session()
+            .map(|session| session.to_string())
+            .or_else(|| told.map(|told| told.session.clone()));
         let Some(reply) = &seen.reply else {
             let error = seen.error.clone().unwrap_or_default();
+            if let Some(told) = told.filter(|told| matches!(told.deed, Deed::Dropped | Deed::Blocked)) {
+                return self.passed(STEP, format!("{}: {error}", told.deed.words()));
+            }
+            if seen.sent {
+                let advice = format!("Whether it was dropped only the records tell. {}", which_path(seen));
+                return self.failed(STEP, format!("no answer: {error}"), &advice, ExitCode::Data);
+            }
             let advice =
                 "EICAR was not sent. If the address is the reason, choose others with --to and --from.";
             return self.failed(STEP, error, advice, ExitCode::Data);
@@ -120,10 +132,23 @@ impl Report {
         let code = reply.code();
         let said = format!("{code} {}", reply.first_line());
         let session = seen.session();
-        self.session = session.map(|session| session.to_string());
+        if code.is_completion()
+            && let Some(told) = told
+        {
+            return self.passed(STEP, format!("{}: {said}", told.deed.words()));
+        }
         let is_ours = code.number() == 554 && reply.first_line().starts_with("5.7.1 ");
         match (session, is_ours) {
             (Some(_), true) => self.passed(STEP, said),
+            (Some(_), false) if reply.first_line().starts_with("2.0.0 Accepted, quarantined as ") => {
+                self.passed(STEP, format!("{}: {said}", Deed::Quarantined.words()));
+            }
+            (Some(session), false) if code.is_completion() => {
+                let advice = format!(
+                    "It is in the gateway's care; what became of it the records tell, there: postern explain {session}"
+                );
+                self.failed(STEP, format!("not judged so far: {said}"), &advice, ExitCode::Data);
+            }
             (Some(session), false) if code.is_transient() => {
                 let advice =
                     format!("An engine is away, or the gateway has no room: postern explain {session}");
@@ -153,10 +178,12 @@ impl Report {
     }
 
     /// What the records say of it.
-    pub(super) fn record(&mut self, found: Result<String, String>) {
+    pub(super) fn record(&mut self, seen: &Seen, found: Result<Told, Untold>) {
         match found {
-            Ok(said) => self.passed("record", said),
-            Err(why) => {
+            Ok(told) => self.passed("record", told.said),
+            // Nobody but the gateway names a session; without one there may be no gateway at all.
+            Err(Untold::Nothing(_)) if seen.session().is_none() => {}
+            Err(Untold::Nothing(why) | Untold::Otherwise(why)) => {
                 let session = self.session.clone().unwrap_or_default();
                 let advice = format!(
                     "On the gateway: postern explain {session}. Here, name the folder with --records, or say --no-record."

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Parser as _;
 
+use super::record::{Deed, Untold};
 use super::report::Step;
 use super::trial::Seen;
 use super::*;
@@ -13,6 +14,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::fixture::server;
 use crate::engine::eicar::eicar;
+use crate::event::session_event::SessionEvent;
 use crate::model::decision::{MessageAction, MessageVerdict};
 
 const DIALOGUE: [&str; 5] = [
@@ -37,7 +39,7 @@ fn answered(final_reply: &str) -> (Report, Seen, String) {
     let seen = seen(&address, Security::None);
     let mut report = Report::new(&address);
     report.reached(&seen);
-    report.eicar(&seen);
+    report.eicar(&seen, None);
     (report, seen, talk.join().unwrap())
 }
 
@@ -94,7 +96,7 @@ fn a_server_that_wants_no_such_recipient_gets_no_eicar() {
     let seen = seen(&address, Security::Starttls);
     let mut report = Report::new(&address);
     report.certificate(&seen, &Ours::default());
-    report.eicar(&seen);
+    report.eicar(&seen, None);
     let findings: Vec<_> = report.steps().iter().map(|step| step.finding.as_str()).collect();
     let refused = "RCPT TO:<postmaster@mx.example.org> was answered 550 no such user";
     assert_eq!(findings, ["STARTTLS is not offered", refused]);
@@ -127,14 +129,64 @@ fn the_record_is_found_and_says_refused() {
         (other, Some(2), replied(554)),
     ]);
     let args = |folder: &Path| RecordsArgs { config: None, records: Some(folder.to_owned()), json: false };
-    let look = |folder: &Path, session| record::wait_for(&args(folder), &session, Duration::ZERO);
-    let said = look(&folder, one).unwrap();
-    assert!(said.contains("infected, refused: Eicar-Test-Signature"), "{said}");
-    assert!(look(&folder, other).unwrap_err().contains("does not say that it was refused"));
-    assert!(look(&folder, session(3)).unwrap_err().contains("no record is kept"));
-    let mut report = Report::new("mx:25");
-    report.record(look(Path::new("/nonexistent"), one));
+    let look =
+        |folder: &Path, session| record::wait_for(&args(folder), Wanted::Named(session), Duration::ZERO);
+    let told = look(&folder, one).unwrap();
+    assert!(told.said.contains("infected, refused: Eicar-Test-Signature"), "{told:?}");
+    assert_eq!(told.deed, Deed::Refused);
+    let untold = |session| match look(&folder, session).unwrap_err() {
+        Untold::Nothing(why) | Untold::Otherwise(why) => why,
+    };
+    assert!(untold(other).contains("does not say that EICAR was stopped"));
+    assert!(untold(session(3)).contains("no record is kept"));
+    let (mut report, seen, _) = answered(&format!("554 5.7.1 x (session {one})"));
+    report.record(&seen, look(Path::new("/nonexistent"), one));
     assert!(report.text().contains("--no-record"), "{}", report.text());
+}
+
+#[test]
+fn what_was_done_instead_of_refusing_is_ok_and_said() {
+    let rewritten = SessionEvent::Rewritten {
+        changes: vec!["part 1 stripped by rule \"no viruses\"".to_owned()],
+        broken: Vec::new(),
+        octets: 500,
+        sha256: String::new(),
+    };
+    let kept = SessionEvent::Quarantined { original: false, expires: 0 };
+    let (rewrite, held) = (session(1), session(2));
+    let (drop, pass) = (session(3), session(4));
+    let judged_to = |action| judged(MessageVerdict::Infected, action);
+    let (_guard, folder) = fixture::write(vec![
+        (rewrite, None, opened()),
+        (rewrite, Some(1), judged_to(MessageAction::Rewrite)),
+        (rewrite, Some(1), rewritten),
+        (held, Some(1), judged_to(MessageAction::Quarantine)),
+        (held, Some(1), kept),
+        (drop, Some(1), judged_to(MessageAction::Drop)),
+        (pass, Some(1), judged_to(MessageAction::Pass)),
+    ]);
+    let args = RecordsArgs { config: None, records: Some(folder), json: false };
+    let look = |wanted| record::wait_for(&args, wanted, Duration::ZERO);
+    // The next hop's reply names no session; the ends of the connection tell it.
+    let told = look(Wanted::Of("10.77.1.2:40000".parse().unwrap(), 0)).unwrap();
+    assert_eq!((told.deed, told.session.as_str()), (Deed::Rewritten, rewrite.to_string().as_str()));
+    assert!(told.said.contains("stripped by rule"), "{told:?}");
+    assert!(matches!(look(Wanted::Of("10.77.1.9:1".parse().unwrap(), 0)), Err(Untold::Nothing(_))));
+    assert_eq!(look(Wanted::Named(held)).unwrap().deed, Deed::Quarantined);
+    assert_eq!(look(Wanted::Named(drop)).unwrap().deed, Deed::Dropped);
+    assert!(matches!(look(Wanted::Named(pass)), Err(Untold::Otherwise(_))));
+    let (_, seen, _) = answered("250 2.0.0 Ok: queued as ABC");
+    let mut report = Report::new("mx:25");
+    report.eicar(&seen, Some(&told));
+    assert_eq!((report.exit_code(), last(&report).ok), (ExitCode::Ok, true));
+    assert!(last(&report).finding.starts_with("taken out, and the rest sent on: 250 "), "{report:?}");
+    // Quarantine says so itself.
+    let (report, seen, _) = answered(&format!("250 2.0.0 Accepted, quarantined as {held}.1"));
+    assert_eq!((report.exit_code(), seen.session()), (ExitCode::Ok, Some(held)));
+    // What is queued has to be looked up.
+    let (report, ..) = answered(&format!("250 2.0.0 queued as {held}.1"));
+    assert_eq!(report.exit_code(), ExitCode::Data);
+    assert!(last(&report).advice.as_ref().unwrap().contains("postern explain"), "{report:?}");
 }
 
 #[test]

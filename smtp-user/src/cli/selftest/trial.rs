@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::cli::probe::line::{self, Line, Target};
 use crate::engine::eicar::eicar;
-use crate::model::session_id::SessionId;
+use crate::model::session_id::{MessageId, SessionId};
 use crate::model::tls_facts::TlsFacts;
 use crate::wire::smtp::extension;
 use crate::wire::smtp::mailbox::is_domain;
@@ -48,6 +48,10 @@ pub(super) struct Seen {
     pub(super) to: String,
     /// The final reply to EICAR.
     pub(super) reply: Option<Reply>,
+    /// When the connection was opened, microseconds since 1970.
+    pub(super) since: u64,
+    /// All of the message was sent.
+    pub(super) sent: bool,
     /// Why it went no further.
     pub(super) error: Option<String>,
 }
@@ -56,8 +60,12 @@ impl Seen {
     /// The session that the final reply names.
     pub(super) fn session(&self) -> Option<SessionId> {
         let text = self.reply.as_ref()?.first_line();
-        let (_, rest) = text.rsplit_once("(session ")?;
-        rest.split_once(')')?.0.parse().ok()
+        if let Some((_, rest)) = text.rsplit_once("(session ") {
+            return rest.split_once(')')?.0.parse().ok();
+        }
+        // What is in quarantine or in the spool has the name of the message.
+        let (_, id) = text.rsplit_once(" as ")?;
+        id.parse::<MessageId>().ok().map(|id| id.session)
     }
 }
 
@@ -73,6 +81,7 @@ impl Trial<'_> {
 
     async fn call(&self, seen: &mut Seen) -> Result<(), String> {
         let target = &self.target;
+        seen.since = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
         let stream = line::connect(target, &line::look_up(target).await?).await?;
         let ends = stream.local_addr().and_then(|own| Ok([own, stream.peer_addr()?]));
         let [own, address] = ends.map_err(|error| error.to_string())?;
@@ -128,6 +137,7 @@ impl Trial<'_> {
             }
         }
         line.say("the message", &message(self.from, &seen.to)).await?;
+        seen.sent = true;
         seen.reply = Some(line.reply("the answer to the message").await?);
         line.quit().await;
         Ok(())
