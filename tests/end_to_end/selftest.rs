@@ -103,9 +103,10 @@ fn what_rules_do_instead_of_refusing_is_ok_too() {
         ("strip", "taken out, and the rest sent on: 250 ", 1),
         ("lock", "taken out, and the rest sent on: 250 ", 1),
         ("quarantine", "put into quarantine: 250 ", 0),
-        ("drop", "dropped: ", 0),
+        ("drop", "dropped: 554 ", 0),
     ] {
-        let rule = format!("[[inspection.rule]]\nname = \"it\"\nverdict = [\"infected\"]\naction = \"{action}\"\n");
+        let rule =
+            format!("[[inspection.rule]]\nname = \"it\"\nverdict = [\"infected\"]\naction = \"{action}\"\n");
         play(&MailConfig::plain().with_tables(&rule), Script::plain(), |scene| {
             let server = scene.next_hop.address().to_string();
             let config = scene.gateway.config_path().display().to_string();

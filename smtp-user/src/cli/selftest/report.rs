@@ -139,7 +139,11 @@ impl Report {
         }
         let is_ours = code.number() == 554 && reply.first_line().starts_with("5.7.1 ");
         match (session, is_ours) {
-            (Some(_), true) => self.passed(STEP, said),
+            (Some(_), true) => {
+                let how = told.filter(|told| told.deed != Deed::Refused);
+                let how = how.map(|told| format!("{}: ", told.deed.words())).unwrap_or_default();
+                self.passed(STEP, format!("{how}{said}"));
+            }
             (Some(_), false) if reply.first_line().starts_with("2.0.0 Accepted, quarantined as ") => {
                 self.passed(STEP, format!("{}: {said}", Deed::Quarantined.words()));
             }

@@ -144,7 +144,9 @@ pub(super) async fn rewrite(
         MessageAction::Rewrite => return Err(impossible(Cannot("it would have to be rewritten again"))),
         _ => return Err(No::Judged(Box::new(again.decision))),
     }
-    if rest(&judgement.parts, &replaced) != rest(&again.parts, &replaced) {
+    // Where there was nothing else, a locked part and its notice stand beside each other for the whole.
+    let others = rest(&judgement.parts, &replaced);
+    if !others.is_empty() && others != rest(&again.parts, &replaced) {
         return Err(impossible(Cannot("other parts would not be what they were")));
     }
     Ok(Rewritten {
