@@ -5,6 +5,7 @@ mod headers;
 pub(crate) mod planning;
 mod rewriting;
 mod signatures;
+mod structure;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! A message with other values in its header, or without some of its fields: made from where it is held, and held likewise.
-//! Its parts stay what they were judged as: no rule is about a field that says what the parts are.
+//! Its parts stay what they were judged as: no rule is about a field that says what the parts are, and what came out is parsed
+//! again to see that they are.
 
 use std::ops::Range;
 
@@ -8,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::Means;
 use super::rewriting::{Cannot, No, Rewritten, read, write};
 use super::signatures::DKIM;
+use super::structure::structure;
 use crate::action::header::{self, FieldChange};
 use crate::action::rewrite::splice;
 use crate::engine::hash_list::to_hex;
@@ -64,6 +66,10 @@ pub(super) async fn rewrite(message: &HeldMessage, means: Means<'_>) -> Result<O
         .map_err(|_| impossible(Cannot("the fields of its header have no places of their own")))?;
     let mut digest = Sha256::new();
     let held = write(message, pieces, means, Some(&mut digest)).await.map_err(impossible)?;
+    let (before, after) = (structure(message, means).await, structure(&held, means).await);
+    if before.map_err(impossible)? != after.map_err(impossible)? {
+        return Err(impossible(Cannot("with another header its parts would not be what they were")));
+    }
     Ok(Some(Rewritten {
         octets: held.len(),
         sha256: to_hex(&digest.finalize()),
