@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::clk::LockKey;
+use crate::action::envelope::EnvelopeRule;
 use crate::app::config::lock_key::{self, LockKeyError};
 use crate::app::config::resource::{DEFAULT_HOLD, Resource, ResourceMode};
 use crate::app::config::{Config, inspection};
@@ -34,6 +35,8 @@ pub(super) struct Of {
     pub(super) resource: Option<String>,
     /// What foretells.
     pub(super) forecaster: Forecaster,
+    /// What is done about paths of its envelopes.
+    pub(super) envelope: Vec<EnvelopeRule>,
     /// How long its final reply waits for the verdict, if the gateway takes messages over.
     pub(super) hold: Option<Duration>,
 }
@@ -96,6 +99,7 @@ impl<'c> Forecasters<'c> {
         let wait = resource.and_then(|resource| resource.hold).unwrap_or(DEFAULT_HOLD);
         Of {
             resource: resource.map(|resource| resource.name.clone()),
+            envelope: resource.map(|resource| resource.envelope.clone()).unwrap_or_default(),
             forecaster,
             hold: takes_over.then_some(wait),
         }

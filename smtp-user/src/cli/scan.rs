@@ -1,6 +1,7 @@
 //! `postern scan`: judges messages from files as the gateway would, without a gateway.
 
 mod dry_run;
+mod envelope;
 mod line_ends;
 mod report;
 
@@ -52,6 +53,12 @@ pub struct ScanArgs {
     /// Write over the file.
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// The sender in the envelope, for rules about it.
+    #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
+    pub mail_from: Option<String>,
+    /// A recipient in the envelope, for rules about it; may be given several times.
+    #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
+    pub rcpt_to: Vec<String>,
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
@@ -62,7 +69,17 @@ impl ScanArgs {
     pub(super) fn dry_run_of(file: &Path, policy: Option<&PathBuf>, with: &RecordsArgs) -> Self {
         let config = policy.or(with.config.as_ref()).cloned();
         let files = vec![file.to_owned()];
-        Self { files, config, json: with.json, dry_run: true, resource: None, output: None, force: false }
+        Self {
+            files,
+            config,
+            json: with.json,
+            dry_run: true,
+            resource: None,
+            output: None,
+            force: false,
+            mail_from: None,
+            rcpt_to: Vec::new(),
+        }
     }
 }
 
@@ -96,10 +113,11 @@ async fn dry_run(args: &ScanArgs) -> anyhow::Result<process::ExitCode> {
     let config = configuration(args.config.as_deref())?;
     let forecasters = Forecasters::new(&config)?;
     let of = forecasters.of(args.resource.as_deref())?;
+    let envelope = envelope::notes(&of.envelope, args.mail_from.as_deref(), &args.rcpt_to);
     let output = args.output.as_deref().map(|path| (path, args.force));
     let mut worst = ExitCode::Ok;
     for file in &args.files {
-        let report = Box::pin(dry_run::foretell(&forecasters, &of, file, output)).await?;
+        let report = Box::pin(dry_run::foretell(&forecasters, &of, file, output, &envelope)).await?;
         worst = worse(worst, print(&report, args.json)?);
     }
     Ok(worst.into())

@@ -69,6 +69,7 @@ pub(super) async fn foretell(
     of: &Of,
     path: &Path,
     output: Option<(&Path, bool)>,
+    envelope: &[String],
 ) -> anyhow::Result<Report> {
     let mut source = super::open(path)?;
     let (mut coming, mut lines) = (of.forecaster.begin(), UnixLines::default());
@@ -85,6 +86,7 @@ pub(super) async fn foretell(
         file::write(output, &whole(held).await?, force, 0o600)?;
     }
     let mut prediction = Prediction::new(&forecast, of);
+    prediction.notes.extend_from_slice(envelope);
     if lines.were_unix() {
         prediction
             .notes
