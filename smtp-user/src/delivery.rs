@@ -10,6 +10,7 @@ pub mod route;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod sts;
 
 #[cfg(test)]
 pub(crate) mod fixture;

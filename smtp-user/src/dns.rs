@@ -75,6 +75,17 @@ impl Dns {
         if exchangers.is_empty() { Err(DnsError::NoRecord) } else { Ok(exchangers) }
     }
 
+    /// The texts of a name, each in one piece.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        let lookup =
+            self.resolver.lookup(absolute(name)?, RecordType::TXT).await.map_err(|error| of(&error))?;
+        let text = |record: &Record| match &record.data {
+            RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
+            _ => None,
+        };
+        Ok(lookup.answers().iter().filter_map(text).collect())
+    }
+
     /// The addresses of a host.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
         let lookup = self.resolver.lookup_ip(absolute(host)?).await.map_err(|error| of(&error))?;

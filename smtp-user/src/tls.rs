@@ -23,6 +23,7 @@ mod provider;
 pub mod setup_error;
 pub mod trust;
 mod verifier;
+pub mod web;
 
 #[cfg(test)]
 pub(crate) mod test_certificates;

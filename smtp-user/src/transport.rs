@@ -2,4 +2,5 @@
 
 pub mod dial;
 pub mod held_message;
+pub mod https_get;
 pub mod stream;

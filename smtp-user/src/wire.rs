@@ -1,6 +1,8 @@
 //! Grammar: octets to values and back. Nothing in here knows a socket, a clock or a policy, and nothing panics.
 
 pub mod clamd;
+pub mod http_response;
 pub mod icap;
 pub mod mime;
+pub mod mta_sts;
 pub mod smtp;

@@ -21,6 +21,7 @@ mod header_rules;
 mod late_verdicts;
 mod malformed_input;
 mod mirrored_certificate;
+mod mta_sts;
 mod other_protocols;
 mod part_rules;
 mod pipelining;

@@ -31,3 +31,4 @@ pub mod slow_icap;
 pub mod smtp_dialogue;
 pub mod topology;
 pub mod unbound;
+pub mod web_server;

@@ -26,6 +26,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "quarantine",
             "audit",
             "metrics",
+            "mta_sts",
             "packet_path",
         ],
     ),

@@ -21,12 +21,14 @@ use crate::app::dequeuer::link::Configuration;
 use crate::app::dequeuer::supervisor::{Launch, Supervisor};
 use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
+use crate::delivery::sts::Policies;
 use crate::dns::Dns;
 use crate::dns::validated::ValidatedDns;
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
 use crate::model::server_tls::ServerTls;
+use crate::mta_sts::PolicyFolder;
 use crate::policy::packet_rules::PacketRules;
 use crate::policy::rule_text;
 use crate::session::relay::RelayLimits;
@@ -171,6 +173,8 @@ pub fn dequeuer_setup(
     inspector: &Inspector,
 ) -> anyhow::Result<DequeuerSetup> {
     let mut outlets = HashMap::new();
+    let servers = &config.spool.delivery.dns_servers;
+    let dns = Dns::new(servers)?;
     for resource in config.resources.iter().filter(|resource| resource.mode == ResourceMode::Spool) {
         let manners = Manners {
             hostname: hostname.to_owned(),
@@ -179,17 +183,23 @@ pub fn dequeuer_setup(
             server_tls: resource.server_tls,
             tls: Arc::new(tls_files::context(config, resource)?),
         };
-        let outlet = Outlet { routing: resource.delivery.clone(), manners, inspector: inspector.clone() };
+        let policies = if resource.delivery.mta_sts {
+            let folder = PolicyFolder::new(config.gateway.data_dir.join("mta-sts"));
+            Some(Policies::new(dns.clone(), folder, tls_files::web(resource)?))
+        } else {
+            None
+        };
+        let routing = resource.delivery.clone();
+        let outlet = Outlet { routing, manners, policies, inspector: inspector.clone() };
         outlets.insert(resource.name.clone(), Arc::new(outlet));
     }
-    let servers = &config.spool.delivery.dns_servers;
     let asks = outlets.values().any(|outlet: &Arc<Outlet>| outlet.manners.server_tls == ServerTls::Dane);
     // Where it is asked for, the configuration names servers that are believed.
     let validated = asks.then(|| ValidatedDns::new(servers)).transpose()?;
     Ok(DequeuerSetup {
         settings: config.spool.delivery.clone(),
         rules: config.rules.clone(),
-        router: Router { dns: Dns::new(servers)?, validated, hostname: hostname.to_owned() },
+        router: Router { dns, validated, hostname: hostname.to_owned() },
         scan_timeout: config.spool.scan_timeout,
         outlets,
     })

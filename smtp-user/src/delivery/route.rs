@@ -3,16 +3,19 @@
 mod dane;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::session::Peer;
 use crate::delivery::settings::{HostName, NextHopName, SMTP_PORT, Settings};
+use crate::delivery::sts::Policies;
 use crate::dns::validated::{ValidatedDns, Vouched};
 use crate::dns::{Dns, DnsError, MailExchanger};
 use crate::model::queued_recipient::RemoteStage;
 use crate::model::server_tls::ServerTls;
 use crate::model::tls_demand::TlsDemand;
+use crate::wire::mta_sts::MtaStsPolicy;
 
 /// Where names are looked up, and what the answer is bound by.
 #[derive(Clone, Debug)]
@@ -33,6 +36,26 @@ pub struct Candidate {
     /// Names by which it was found, if nobody can have put another host in its place: the domain's, and that which the domain
     /// is an alias of. `None` if somebody can.
     pub found_by: Option<Vec<String>>,
+    /// What its domain says about its mail exchangers, if that is to be enforced.
+    pub policy: Option<Arc<MtaStsPolicy>>,
+}
+
+/// What is asked of the way to a destination's hosts.
+#[derive(Clone, Copy, Debug)]
+pub struct Care<'a> {
+    /// What the resource asks of TLS.
+    pub level: ServerTls,
+    /// Where to learn what domains say about their mail exchangers, if the resource wants to know.
+    pub policies: Option<&'a Policies>,
+    /// Microseconds since 1970.
+    pub now: u64,
+}
+
+impl Candidate {
+    /// One that nobody can have put in another's place, and of which no policy says anything.
+    pub const fn certain(name: NextHopName) -> Self {
+        Self { name, found_by: Some(Vec::new()), policy: None }
+    }
 }
 
 impl Router {
@@ -41,18 +64,19 @@ impl Router {
         &self,
         destination: &Destination,
         settings: &Settings,
-        level: ServerTls,
+        care: Care<'_>,
         chance: u64,
     ) -> Result<Vec<Candidate>, Failure> {
         match destination {
             // The configuration says so, and not DNS.
             Destination::Servers(_, servers) => {
-                let certain =
-                    |name: &NextHopName| Candidate { name: name.clone(), found_by: Some(Vec::new()) };
-                Ok(servers.iter().map(certain).collect())
+                Ok(servers.iter().map(|name| Candidate::certain(name.clone())).collect())
             }
             Destination::Domain(_, domain) => {
-                self.of_domain(domain, settings, self.validating(level), chance).await
+                let hosts = self.of_domain(domain, settings, self.validating(care.level), chance);
+                let Some(policies) = care.policies else { return hosts.await };
+                let (hosts, policy) = tokio::join!(hosts, policies.enforced(domain, care.now / 1_000_000));
+                Ok(hosts?.into_iter().map(|host| Candidate { policy: policy.clone(), ..host }).collect())
             }
         }
     }
@@ -77,6 +101,11 @@ impl Router {
         } else {
             let found = self.dns.addresses(name).await;
             (found.map_err(|error| unresolved(name, &error, false))?, TlsDemand::None)
+        };
+        let demand = match &candidate.policy {
+            // What TLSA records say nobody takes back (RFC 8461 §2).
+            Some(policy) if demand == TlsDemand::None => sts_demand(policy, name)?,
+            _ => demand,
         };
         let peer = |address: IpAddr| Peer {
             host: name.clone(),
@@ -103,7 +132,7 @@ impl Router {
                 Failure::permanent(RemoteStage::Dns, "5.1.2", format!("[{literal}] is no address"))
             })?;
             let name = SocketAddr::new(address, SMTP_PORT).into();
-            return Ok(vec![Candidate { name, found_by: None }]);
+            return Ok(vec![Candidate { found_by: None, ..Candidate::certain(name) }]);
         }
         let found = match validating {
             Some(dns) => dns.mail_exchangers(domain).await,
@@ -114,12 +143,12 @@ impl Router {
                 let found_by =
                     is_secure.then(|| std::iter::once(domain.to_owned()).chain(alias).collect::<Vec<_>>());
                 let hosts = self.in_order(domain, value, settings, chance)?;
-                let candidate = |name| Candidate { name, found_by: found_by.clone() };
+                let candidate = |name| Candidate { found_by: found_by.clone(), ..Candidate::certain(name) };
                 Ok(hosts.into_iter().map(candidate).collect())
             }
             // A domain without mail exchangers is its own (RFC 5321 §5.1), and its addresses say whether that can be believed.
             Err(DnsError::NoRecord) => match self.dns.addresses(domain).await {
-                Ok(_) => Ok(vec![Candidate { name: by_name(domain.to_owned()), found_by: Some(Vec::new()) }]),
+                Ok(_) => Ok(vec![Candidate::certain(by_name(domain.to_owned()))]),
                 Err(error) => Err(unresolved(domain, &error, true)),
             },
             Err(error) => Err(unresolved(domain, &error, true)),
@@ -160,6 +189,15 @@ impl Router {
         exchangers.truncate(settings.max_mx_node_per_mail as usize);
         Ok(exchangers.into_iter().map(|exchanger| by_name(exchanger.host)).collect())
     }
+}
+
+/// What a domain's policy asks of one of its mail exchangers; of one that the policy does not know, that it gets nothing.
+fn sts_demand(policy: &MtaStsPolicy, host: &str) -> Result<TlsDemand, Failure> {
+    if policy.knows(host) {
+        return Ok(TlsDemand::MtaSts);
+    }
+    let text = format!("{host} is none of the mail exchangers that the policy of its domain (MTA-STS) names");
+    Err(Failure::transient(RemoteStage::Dns, "4.7.5", text))
 }
 
 fn by_name(name: String) -> NextHopName {

@@ -83,6 +83,8 @@ pub struct Routing {
     pub notify_sender: bool,
     /// What is asked of TLS.
     pub server_tls: ServerTls,
+    /// Whether what domains say about their mail exchangers by MTA-STS counts.
+    pub mta_sts: bool,
     /// Whether the packet rules are asked about the gateway's own connections too: from the originator to where the mail
     /// goes now.
     pub check_rule_base: bool,

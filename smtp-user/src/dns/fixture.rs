@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{CNAME, MX, TLSA};
+use hickory_resolver::proto::rr::rdata::{CNAME, MX, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
@@ -31,6 +31,12 @@ impl Zone {
             IpAddr::V6(address) => RData::AAAA(address.into()),
         };
         self.names.entry(format!("{host}.")).or_default().push(data);
+        self
+    }
+
+    pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
+        let data = RData::TXT(TXT::new(vec![text.to_owned()]));
+        self.names.entry(format!("{name}.")).or_default().push(data);
         self
     }
 

@@ -15,18 +15,21 @@ pub enum TlsDemand {
     None,
     /// What these records say (RFC 7672).
     Dane(Arc<DaneDemand>),
+    /// That the host proves its name to a certification authority, since its domain's policy says so (RFC 8461).
+    MtaSts,
 }
 
 impl TlsDemand {
     /// Whether mail may only be sent over TLS.
     pub const fn is_mandatory(&self) -> bool {
-        matches!(self, Self::Dane(_))
+        matches!(self, Self::Dane(_) | Self::MtaSts)
     }
 
     /// Who decides what TLS must be like.
     pub const fn decider(&self, level: ServerTls) -> TlsDecider {
         match (self, level) {
             (Self::Dane(_), _) => TlsDecider::Dane,
+            (Self::MtaSts, _) => TlsDecider::MtaSts,
             (Self::None, ServerTls::Verified) => TlsDecider::Pkix,
             (Self::None, _) => TlsDecider::None,
         }
@@ -39,6 +42,8 @@ impl TlsDemand {
 pub enum TlsDecider {
     /// TLSA records (RFC 7672).
     Dane,
+    /// The domain's policy (RFC 8461), by certification authorities.
+    MtaSts,
     /// Certification authorities, since the resource asks for `verified`.
     Pkix,
     /// Nobody: whoever answered would do.
@@ -51,6 +56,7 @@ impl TlsDecider {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dane => "dane",
+            Self::MtaSts => "mta_sts",
             Self::Pkix => "pkix",
             Self::None => "none",
         }

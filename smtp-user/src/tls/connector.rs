@@ -36,7 +36,7 @@ pub(crate) struct Connector {
     settings: NextHopTls,
     trust: TrustAnchors,
     min_version: MinVersion,
-    next_hops: BoundedCache<(SocketAddr, ServerName<'static>), Arc<NextHop>>,
+    next_hops: BoundedCache<(SocketAddr, ServerName<'static>, bool), Arc<NextHop>>,
 }
 
 /// What is remembered of one next hop: its sessions and its certificates. Nothing of it serves another one.
@@ -68,7 +68,14 @@ impl Connector {
     {
         let next_hop = match demand {
             TlsDemand::Dane(dane) => self.next_hop_of_dane(dane)?,
-            TlsDemand::None => self.next_hop(address, known_as)?,
+            // The name that DNS has for it must be proven, not one that the resource has.
+            TlsDemand::MtaSts => {
+                self.next_hop(address, known_as.unwrap_or_else(|| address.ip().into()), true)?
+            }
+            TlsDemand::None => {
+                let name = self.settings.server_name.clone().or(known_as);
+                self.next_hop(address, name.unwrap_or_else(|| address.ip().into()), self.settings.verify)?
+            }
         };
         let connector = TlsConnector::from(Arc::clone(&next_hop.config));
         let stream = connector
@@ -96,14 +103,14 @@ impl Connector {
     fn next_hop(
         &self,
         address: SocketAddr,
-        known_as: Option<ServerName<'static>>,
+        name: ServerName<'static>,
+        verify: bool,
     ) -> Result<Arc<NextHop>, TlsError> {
-        let name = self.settings.server_name.clone().or(known_as).unwrap_or_else(|| address.ip().into());
-        let key = (address, name.clone());
+        let key = (address, name.clone(), verify);
         if let Some(next_hop) = self.next_hops.get(&key) {
             return Ok(next_hop);
         }
-        let verifier = Verifier::new(&self.trust, name.clone(), self.settings.verify)
+        let verifier = Verifier::new(&self.trust, name.clone(), verify)
             .map_err(|_| TlsError::Certificate { defect: CertificateDefect::NoTrustAnchors })?;
         let next_hop = Arc::new(self.remembering(Arc::new(verifier), name, SESSIONS)?);
         Ok(self.next_hops.add(key, next_hop))

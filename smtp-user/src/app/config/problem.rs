@@ -163,6 +163,11 @@ pub enum ConfigProblem {
         "`server_tls = \"dane\"` believes a validating resolver: `dns_servers` of `[spool]` must name one, on this host unless `dns_trusted = true` says that nobody can meddle on the way to it"
     )]
     DaneNeedsResolver,
+    /// A policy is about mail exchangers and their TLS.
+    #[error(
+        "`mta_sts` goes by what domains say about TLS with their mail exchangers; it needs `use_mx = true`, and `server_tls` that is not `off`"
+    )]
+    StsNeedsMx,
     /// Two answers to one question.
     #[error("`{first}` and `{second}` both say where mail goes; leave one of them out")]
     Contradiction {

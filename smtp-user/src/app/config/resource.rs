@@ -190,6 +190,7 @@ const KEYS: &[&str] = &[
     "next_hop",
     "delivery_servers",
     "use_mx",
+    "mta_sts",
     "error_servers",
     "error_mx",
     "notify_sender",
@@ -201,9 +202,10 @@ const KEYS: &[&str] = &[
 ];
 
 /// Those that need `mode = "spool"`.
-const SPOOL_KEYS: [&str; 8] = [
+const SPOOL_KEYS: [&str; 9] = [
     "delivery_servers",
     "use_mx",
+    "mta_sts",
     "error_servers",
     "error_mx",
     "notify_sender",
@@ -284,9 +286,13 @@ fn routing(reader: &mut TableReader<'_>, server_tls: ServerTls, notes: &mut Note
         error_mx: reader.switch("error_mx").unwrap_or(false),
         notify_sender: reader.switch("notify_sender").unwrap_or(true),
         server_tls,
+        mta_sts: reader.switch("mta_sts").unwrap_or(false),
         check_rule_base: reader.switch("check_rule_base").unwrap_or(false),
         exception_tracking: reader.word("exception_tracking").unwrap_or_default(),
     };
+    if routing.mta_sts && (!routing.use_mx || server_tls == ServerTls::Off) {
+        notes.error(reader.span_of("mta_sts").unwrap_or_default(), ConfigProblem::StsNeedsMx);
+    }
     for (on, is_empty, first, second) in [
         (routing.use_mx, routing.servers.is_empty(), "use_mx", "delivery_servers"),
         (routing.error_mx, routing.error_servers.is_empty(), "error_mx", "error_servers"),

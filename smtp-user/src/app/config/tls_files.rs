@@ -23,6 +23,7 @@ use crate::tls::context::TlsContext;
 use crate::tls::identity::Identity;
 use crate::tls::setup_error::TlsSetupError;
 use crate::tls::trust::TrustAnchors;
+use crate::tls::web::WebTls;
 
 /// Octets of a file of certificates at most: the system's own bundle of CAs has a fifth of that.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -31,6 +32,12 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 pub fn context(config: &Config, resource: &Resource) -> Result<TlsContext, TlsFileProblem> {
     let refused = |problem| TlsFileProblem::Setup { key: "server_tls", problem };
     TlsContext::new(settings(config, resource)?).map_err(refused)
+}
+
+/// TLS toward the web servers that have domains' policies, believing whom the resource believes.
+pub fn web(resource: &Resource) -> Result<WebTls, TlsFileProblem> {
+    let trust = resource.server_ca.as_deref().map_or_else(|| Ok(TrustAnchors::system()), trust)?;
+    WebTls::new(&trust).map_err(|problem| TlsFileProblem::Setup { key: "mta_sts", problem })
 }
 
 /// The certificate that originators see, or that of the CA which signs it.

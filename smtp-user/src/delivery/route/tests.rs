@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Candidate, Router};
+use super::{Candidate, Care, Router};
 use crate::delivery::destination::Destination;
 use crate::delivery::settings::Settings;
 use crate::dns::Dns;
@@ -18,7 +18,7 @@ async fn router(zone: Zone) -> Router {
 }
 
 fn candidate(name: &str) -> Candidate {
-    Candidate { name: name.parse().unwrap(), found_by: Some(Vec::new()) }
+    Candidate::certain(name.parse().unwrap())
 }
 
 fn domain(name: &str) -> Destination {
@@ -27,7 +27,8 @@ fn domain(name: &str) -> Destination {
 
 async fn hosts(router: &Router, name: &str, chance: u64) -> Result<Vec<String>, (bool, String)> {
     let settings = Settings { max_mx_node_per_mail: 3, ..Settings::default() };
-    match router.hosts(&domain(name), &settings, ServerTls::Opportunistic, chance).await {
+    let care = Care { level: ServerTls::Opportunistic, policies: None, now: 0 };
+    match router.hosts(&domain(name), &settings, care, chance).await {
         Ok(hosts) => Ok(hosts.iter().map(|host| host.name.to_string()).collect()),
         Err(failure) => Err((failure.permanent, failure.reply.status)),
     }

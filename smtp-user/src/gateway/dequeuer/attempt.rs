@@ -14,6 +14,7 @@ use super::{Shared, millis};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::{Letter, Outcome};
+use crate::delivery::route::Care;
 use crate::delivery::schedule::{Health, Job};
 use crate::delivery::session::Connection;
 use crate::model::message_octets::MessageOctets;
@@ -323,8 +324,9 @@ async fn call(
     let router = &setup.router;
     // What DNS says of a domain says nothing of how its hosts are.
     let level = outlet.manners.server_tls;
+    let care = Care { level, policies: outlet.policies.as_ref(), now: attempt.at };
     let chance = attempt.at ^ job.message.session.unix_ms();
-    let hosts = router.hosts(&job.destination, &setup.settings, level, chance).await;
+    let hosts = router.hosts(&job.destination, &setup.settings, care, chance).await;
     let hosts = hosts.map_err(|failure| (Health::Unknown, failure))?;
     let mut last = Failure::transient(RemoteStage::Dns, "4.4.4", "there is no host to call");
     let mut met = 0;

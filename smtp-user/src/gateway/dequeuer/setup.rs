@@ -11,6 +11,7 @@ use crate::delivery::retry::Retry;
 use crate::delivery::route::Router;
 use crate::delivery::session::Manners;
 use crate::delivery::settings::{Routing, Settings};
+use crate::delivery::sts::Policies;
 use crate::inspect::inspector::Inspector;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::tracking::Tracking;
@@ -40,6 +41,8 @@ pub struct Outlet {
     pub routing: Routing,
     /// How next hops are spoken with.
     pub manners: Manners,
+    /// What domains say about their mail exchangers, if that is asked.
+    pub policies: Option<Policies>,
     /// What looks at messages that were not judged in the dialogue.
     pub inspector: Inspector,
 }

@@ -129,7 +129,7 @@ impl Plan {
         };
         let inspector = Inspector::new(inspection).unwrap();
         let routing = Routing { notify_sender: true, ..routing };
-        let outlet = Outlet { routing, manners, inspector };
+        let outlet = Outlet { routing, manners, policies: None, inspector };
         let dns = Dns::new(&[zone.serve().await]).unwrap();
         let setup = DequeuerSetup {
             settings,

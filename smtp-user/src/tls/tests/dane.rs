@@ -62,6 +62,27 @@ async fn trust_anchors_of_others_verify_nothing() {
 }
 
 #[tokio::test]
+async fn a_domains_policy_has_the_host_prove_the_name_that_dns_has_for_it() {
+    let ca = OtherCa::new();
+    let gateway = |name: &str| toward(&ca, name, false);
+    for (names, believed) in [(["alias.example"], true), (["mx.example.com"], false)] {
+        let server = next_hop(&ca.sign(&names, false), all());
+        // What the resource calls it does not count, and neither does that it would do unverified.
+        let gateway = gateway("mx.example.com");
+        let called = call_by(&server, async |ours| {
+            gateway.connect_as(ours, next_hop_address(), "alias.example", &TlsDemand::MtaSts).await
+        });
+        match called.await {
+            Ok((_, facts, _)) => assert!(believed && facts.verified.as_deref() == Some("verified")),
+            Err(error) => {
+                assert!(!believed, "{error}");
+                assert_eq!(party_and_reason(&error), (Party::NextHop, "certificate_name_mismatch"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn records_that_cannot_be_used_ask_for_encryption_alone() {
     let pair = OtherCa::new().sign(&["elsewhere.example"], true);
     let demand = demand(vec![whole(1, pair.identity().certificate())]);

@@ -234,6 +234,8 @@ fn contradictions_of_tls_are_errors() {
             4,
             "`server_tls = \"dane\"` believes",
         ),
+        ("mode = \"spool\"\nmta_sts = true", 4, "`mta_sts` goes by"),
+        ("mode = \"spool\"\nuse_mx = true\nmta_sts = true\nserver_tls = \"off\"", 5, "`mta_sts` goes by"),
         ("server_name = \"not a name\"", 3, "`server_name` takes"),
         (
             "tls_min = \"SSLv3\"",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::Router;
+use super::super::{Care, Router};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::settings::Settings;
@@ -26,10 +26,10 @@ async fn asked(zone: &Zone, destination: &str, level: ServerTls) -> Result<Optio
         None => Destination::Domain("r".to_owned(), destination.to_owned()),
     };
     let settings = Settings::default();
-    let hosts = router.hosts(&destination, &settings, level, 1).await?;
+    let hosts = router.hosts(&destination, &settings, Care { level, policies: None, now: 0 }, 1).await?;
     let peers = router.peers(&hosts[0], &settings, level).await?;
     Ok(match &peers[0].demand {
-        TlsDemand::None => None,
+        TlsDemand::None | TlsDemand::MtaSts => None,
         TlsDemand::Dane(demand) => Some(Arc::clone(demand)),
     })
 }
