@@ -1,7 +1,8 @@
 //! Messages in the gateway's care, on disk: taken in so that they outlast a loss of power, given out, removed.
 //!
 //! The folder holds a control file for each message in a sub-folder that says how it stands (`active`, `deferred`,
-//! `quarantine`), its octets in `body`, what is being written in `incoming`, and what is damaged in `corrupt`. A message
+//! `quarantine`), with its octets behind it if they are few, else in `body`; what is being written in `incoming`, and what
+//! is damaged in `corrupt`. A message
 //! exists from the moment that its control file has its name. The order is always: write beside, sync the file, rename,
 //! sync the folder, and only then say so. Nothing here judges or delivers, and what it does not know it never touches.
 //!
@@ -25,6 +26,7 @@ pub mod store;
 mod batch;
 mod recent;
 mod shared;
+mod stored;
 mod writer;
 
 #[cfg(test)]

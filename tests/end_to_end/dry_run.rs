@@ -161,7 +161,7 @@ fn a_dry_run_leaves_nothing_behind() {
         assert_eq!(wanted["dry_run"]["defect"], "bare_cr_in_data", "{wanted:#}");
         let folder = scene.config.folder();
         let files = |name: &str| std::fs::read_dir(folder.join(name)).map_or(0, Iterator::count);
-        assert_eq!((files("quarantine/body"), files("spool/body")), (0, 0));
+        assert_eq!((files("quarantine/body"), files("spool/active")), (0, 0));
         assert_eq!(scene.next_hop.deliveries(), []);
     });
 }

@@ -16,7 +16,7 @@ use harness::requires_root;
 use harness::topology::{Family, Topology};
 use nix::sys::signal::{Signal, kill};
 
-use crate::spool_is_killed::{arrived, send};
+use crate::spool_is_killed::{arrived, left, send};
 
 /// Sessions at a time.
 const WORKERS: u32 = 4;
@@ -74,10 +74,8 @@ fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
             let arrived = arrived(next_hop);
             accepted.iter().all(|subject| arrived.contains_key(subject))
         });
-        let body = scene.config.folder().join("spool/body");
-        wait_until("the spool is empty", PATIENCE, || {
-            std::fs::read_dir(&body).is_ok_and(|folder| folder.count() == 0)
-        });
+        let spool = scene.config.folder().join("spool");
+        wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
         let arrived: BTreeMap<String, u32> = arrived(next_hop);
         let copies: u32 = arrived.values().map(|count| count - 1).sum();
         println!("{} accepted, {} arrived, {copies} copies, {KILLS} kills", accepted.len(), arrived.len());
@@ -153,8 +151,7 @@ fn stopping_waits_as_long_as_deliveries_may_take() {
         // Ten seconds are given; then it is tried again another time.
         assert!(begun.elapsed() > Duration::from_secs(8), "it took {:?} only", begun.elapsed());
         assert_eq!(scene.gateway.dequeuers(), []);
-        let left = std::fs::read_dir(scene.config.folder().join("spool/body")).expect("bodies").count();
-        assert_eq!(left, 1);
+        assert_eq!(left(&scene.config.folder().join("spool")), 1);
     });
 }
 
@@ -194,15 +191,14 @@ fn what_is_queued_is_delivered_without_a_daemon_and_the_next_one_goes_on_with_th
         // Orders are the dequeuer's business, daemon or not.
         gateway.command_on_files(&["queue", "--spool", &name, "flush"]);
         next_hop.wait_for_deliveries(3);
-        let left = || std::fs::read_dir(spool.join("body")).expect("bodies").count();
-        wait_until("the spool is empty", SOON, || left() == 0);
+        wait_until("the spool is empty", SOON, || left(&spool) == 0);
         assert_eq!(gateway.dequeuers(), dequeuers);
         gateway.run();
         assert_eq!(gateway.dequeuers(), dequeuers, "there is no need for another one");
         let mut originator = Originator::greeted(&topology.client, server);
         originator.mail(&mail::note("after")).expect(250);
         next_hop.wait_for_deliveries(4);
-        wait_until("the spool is empty", SOON, || left() == 0);
+        wait_until("the spool is empty", SOON, || left(&spool) == 0);
         let all = records::read(&config.folder().join("records"));
         let delivered =
             records::of_event(&all, "dequeued").into_iter().filter(|record| record["outcome"] == "delivered");

@@ -12,6 +12,8 @@ use harness::records;
 use harness::requires_root;
 use harness::topology::{Family, Topology};
 
+use crate::spool_is_killed::left;
+
 /// A gateway whose next hop is not there.
 fn alone(config: &MailConfig, test: impl FnOnce(&Topology, &mut Gateway<'_>, SocketAddr)) {
     let topology = Topology::new(config.hook());
@@ -48,8 +50,8 @@ fn mail_is_taken_while_the_next_hop_is_down_and_delivered_when_it_is_up() {
             trace_fields(delivery, message);
             assert!(delivery.from.starts_with("<a@client.test>") && delivery.to.len() == 1, "{delivery:?}");
         }
-        let left = || std::fs::read_dir(config.folder().join("spool/body")).expect("bodies").count();
-        wait_until("the spool is empty", SOON, || left() == 0);
+        let spool = config.folder().join("spool");
+        wait_until("the spool is empty", SOON, || left(&spool) == 0);
         assert_eq!(next_hop.deliveries().len(), 2);
         let all = records::read(&folder);
         assert_eq!(records::of_event(&all, "queued").len(), 2);

@@ -233,7 +233,7 @@ fn show(places: &Places, ids: &[MessageId], diff: bool, json: bool) -> anyhow::R
             return Err(crate::spool::error::SpoolError::NotFound { id: *id }.into());
         };
         if diff {
-            let header = header::read(places, &message)?;
+            let header = header::read(places, place, &message)?;
             if json { output::json_lines([header])? } else { output::text(&header.text())? }
         } else if json {
             output::json_lines([&message])?;

@@ -175,34 +175,25 @@ impl Taker {
         Ok(event)
     }
 
-    /// Writes its octets, off the asynchronous threads.
+    /// Writes its octets; what is written to the disk is, off the asynchronous threads.
     async fn write(&self, message: &Message, id: MessageId) -> Result<(Incoming, String, u32), TakeError> {
         let mut reader = message.reader();
         let (mut digest, mut hops) = (Sha256::new(), HopCounter::default());
-        let mut incoming: Option<Incoming> = None;
-        loop {
-            let octets = reader.next_chunk().await?.map(<[u8]>::to_vec);
-            let octets = match (octets, incoming) {
-                (None, Some(written)) => return Ok((written, hexadecimal(&digest.finalize()), hops.count())),
-                (octets, before) => {
-                    incoming = before;
-                    octets.unwrap_or_default()
-                }
-            };
-            digest.update(&octets);
-            hops.push(&octets);
-            let (spool, before) = (self.reception.spool.clone(), incoming.take());
+        let mut incoming = self.reception.spool.begin_new(id)?;
+        while let Some(octets) = reader.next_chunk().await? {
+            digest.update(octets);
+            hops.push(octets);
+            if !incoming.blocks_at(octets.len()) {
+                incoming.write(octets)?;
+                continue;
+            }
+            let octets = octets.to_vec();
             let work = tokio::task::spawn_blocking(move || {
-                let mut incoming = match before {
-                    Some(incoming) => incoming,
-                    None => spool.begin(id)?,
-                };
-                if !octets.is_empty() {
-                    incoming.write(&octets)?;
-                }
+                incoming.write(&octets)?;
                 Ok::<_, SpoolError>(incoming)
             });
-            incoming = Some(work.await.map_err(|_| SpoolError::Closed)??);
+            incoming = work.await.map_err(|_| SpoolError::Closed)??;
         }
+        Ok((incoming, hexadecimal(&digest.finalize()), hops.count()))
     }
 }

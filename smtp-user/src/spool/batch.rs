@@ -1,8 +1,9 @@
 //! What the writer does at a time: several messages share each sync of a folder.
 //!
-//! Every new control file is written beside and synced, and the octets of new messages too, several at a time, since a
-//! file system does in one go what is asked of it at the same time; then octets get their names and their folder is
-//! synced, the control files get their names, their folders are synced, and what is done is done. Only then are older control files removed.
+//! Every new control file is written beside; then all of them are synced at the same time, with the files of octets that
+//! stand apart, since a file system does in one go what is asked of it at once. Then such octets get their names and their
+//! folder is synced, the control files get their names, their folders are synced, and what is done is done. Only then are
+//! older control files removed.
 //! A message is removed control file first, and its octets when that is for good: whatever is left of it is no message
 //! any more.
 
@@ -14,17 +15,19 @@ use crate::model::session_id::MessageId;
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, NewFile};
+use crate::spool::incoming::Octets;
 use crate::spool::place::{Place, Places, Side};
+use crate::spool::stored::{self, Wanted};
 
 /// One thing to be done.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// A new message; its octets are written and not synced.
-    Commit { body: Box<dyn NewFile>, message: Box<QueuedMessage>, to: Place },
+    /// A new message.
+    Commit { octets: Octets, message: Box<QueuedMessage>, to: Place },
     /// Another version of a control file.
-    Update { message: Box<QueuedMessage>, from: Place, to: Place },
+    Update { message: Box<QueuedMessage>, from: Place, to: Place, is_together: bool },
     /// A message is finished.
-    Remove { id: MessageId, from: Place },
+    Remove { id: MessageId, from: Place, is_together: bool },
     /// A message is damaged.
     SetAside { id: MessageId, from: Place },
 }
@@ -33,12 +36,14 @@ pub(crate) enum Task {
 struct Step {
     /// Where it is, of one that is to go somewhere.
     temporary: Option<PathBuf>,
+    /// That one, until it is synced.
+    file: Option<Box<dyn NewFile>>,
     named: PathBuf,
     folder: PathBuf,
 }
 
 /// Files that are synced at the same time.
-const AT_A_TIME: usize = 32;
+const AT_A_TIME: usize = 64;
 
 fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
     done.map_err(|error| SpoolError::of(path, error))
@@ -52,10 +57,17 @@ pub(crate) fn run(
     serial: &mut u64,
     mut tasks: Vec<Task>,
 ) -> Vec<Result<()>> {
-    let (mut steps, mut outcomes): (Vec<Option<Step>>, Vec<Result<()>>) =
-        prepare_all(file_system, places, side, serial, &mut tasks).into_iter().unzip();
+    let mut steps: Vec<Option<Step>> = Vec::with_capacity(tasks.len());
+    let mut outcomes: Vec<Result<()>> = Vec::with_capacity(tasks.len());
+    for task in &mut tasks {
+        *serial += 1;
+        let (step, outcome) = prepare(file_system, places, side, *serial, task);
+        steps.push(step);
+        outcomes.push(outcome);
+    }
+    sync_files(places, side, &mut tasks, &mut steps, &mut outcomes);
     // Only now, when the control file stands beside: by it, whoever finds octets without a control file knows why.
-    for (task, outcome) in tasks.iter().zip(&mut outcomes) {
+    for (task, outcome) in tasks.iter().zip(&mut outcomes).filter(|(task, _)| is_apart(task)) {
         if let Task::Commit { message, .. } = task
             && outcome.is_ok()
         {
@@ -63,11 +75,10 @@ pub(crate) fn run(
             *outcome = at(&body, file_system.rename(&places.new_body(message.id, side), &body));
         }
     }
-    let is_commit = |task: &Task| matches!(task, Task::Commit { .. });
-    if tasks.iter().zip(&outcomes).any(|(task, outcome)| is_commit(task) && outcome.is_ok()) {
+    if tasks.iter().zip(&outcomes).any(|(task, outcome)| is_apart(task) && outcome.is_ok()) {
         let bodies = places.bodies();
         if let Err(error) = file_system.sync_folder(&bodies) {
-            for (_, outcome) in tasks.iter().zip(&mut outcomes).filter(|(task, _)| is_commit(task)) {
+            for (_, outcome) in tasks.iter().zip(&mut outcomes).filter(|(task, _)| is_apart(task)) {
                 fail(outcome, &bodies, &error);
             }
         }
@@ -97,102 +108,127 @@ pub(crate) fn run(
     outcomes
 }
 
-type Prepared = (Option<Step>, Result<()>);
-
-/// Does for each task what can be done before folders are synced, for several at the same time.
-fn prepare_all(
-    file_system: &dyn FileSystem,
-    places: &Places,
-    side: Side,
-    serial: &mut u64,
-    tasks: &mut [Task],
-) -> Vec<Prepared> {
-    let mut numbered: Vec<(u64, &mut Task)> = (*serial + 1..).zip(tasks).collect();
-    *serial += numbered.len() as u64;
-    let share = numbered.len().div_ceil(AT_A_TIME).max(1);
-    let prepare_some = |some: &mut [(u64, &mut Task)]| -> Vec<Prepared> {
-        some.iter_mut().map(|(number, task)| prepare(file_system, places, side, *number, task)).collect()
-    };
-    let Some((first, others)) = numbered.split_at_mut_checked(share) else {
-        return prepare_some(&mut numbered);
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = others
-            .chunks_mut(share)
-            .map(|some| (some.len(), scope.spawn(move || prepare_some(some))))
-            .collect();
-        let mut prepared = prepare_some(first);
-        for (count, thread) in others {
-            let lost = || (0..count).map(|_| (None, Err(SpoolError::Closed))).collect();
-            prepared.extend(thread.join().unwrap_or_else(|_| lost()));
-        }
-        prepared
-    })
+/// Whether a message is new and its octets stand in a file of their own.
+fn is_apart(task: &Task) -> bool {
+    matches!(task, Task::Commit { octets: Octets::Apart(_), .. })
 }
 
+/// Syncs every new file, all at the same time.
+fn sync_files(
+    places: &Places,
+    side: Side,
+    tasks: &mut [Task],
+    steps: &mut [Option<Step>],
+    outcomes: &mut [Result<()>],
+) {
+    let mut files: Vec<(usize, PathBuf, &mut dyn NewFile)> = Vec::new();
+    for (index, ((task, step), outcome)) in tasks.iter_mut().zip(steps).zip(&*outcomes).enumerate() {
+        let Some(Step { file: Some(file), named, .. }) = step.as_mut().filter(|_| outcome.is_ok()) else {
+            continue;
+        };
+        if let Task::Commit { octets: Octets::Apart(body), message, .. } = task {
+            files.push((index, places.new_body(message.id, side), body.as_mut()));
+        }
+        files.push((index, named.clone(), file.as_mut()));
+    }
+    let share = files.len().div_ceil(AT_A_TIME).max(1);
+    let sync_some = |some: &mut [(usize, PathBuf, &mut dyn NewFile)]| -> Vec<(usize, Result<()>)> {
+        some.iter_mut().map(|(index, path, file)| (*index, at(path, file.sync()))).collect()
+    };
+    let synced: Vec<(usize, Result<()>)> = std::thread::scope(|scope| {
+        let mut shares = files.chunks_mut(share);
+        let first = shares.next();
+        let others: Vec<_> = shares
+            .map(|some| {
+                let indices: Vec<usize> = some.iter().map(|(index, ..)| *index).collect();
+                (indices, scope.spawn(move || sync_some(some)))
+            })
+            .collect();
+        let mut synced = first.map(sync_some).unwrap_or_default();
+        for (indices, thread) in others {
+            let lost = || indices.into_iter().map(|index| (index, Err(SpoolError::Closed))).collect();
+            synced.extend(thread.join().unwrap_or_else(|_| lost()));
+        }
+        synced
+    });
+    for (index, done) in synced {
+        if let (Some(outcome), Err(_)) = (outcomes.get_mut(index), &done) {
+            *outcome = done;
+        }
+    }
+}
+
+/// Does for a task what can be done before anything is synced.
 fn prepare(
     file_system: &dyn FileSystem,
     places: &Places,
     side: Side,
     number: u64,
-    task: &mut Task,
-) -> Prepared {
-    let beside = |id: MessageId| places.new_control(id, side, number);
-    match task {
-        Task::Commit { body, message, to } => {
-            let synced = at(&places.new_body(message.id, side), body.sync());
-            written(file_system, places, beside(message.id), message, *to, synced)
-        }
-        Task::Update { message, to, .. } => {
-            written(file_system, places, beside(message.id), message, *to, Ok(()))
-        }
-        Task::Remove { id, from } => {
+    task: &Task,
+) -> (Option<Step>, Result<()>) {
+    let (message, to) = match task {
+        Task::Commit { message, to, .. } | Task::Update { message, to, .. } => (message, *to),
+        Task::Remove { id, from, .. } => {
             let (named, folder) = (places.control(*from, *id), places.folder(*from));
             let outcome = at(&named, file_system.remove(&named));
-            (Some(Step { temporary: None, named, folder }), outcome)
+            return (Some(Step { temporary: None, file: None, named, folder }), outcome);
         }
-        Task::SetAside { id, from } => (None, set_aside(file_system, places, *id, *from)),
-    }
-}
-
-/// Writes a control file beside its place.
-fn written(
-    file_system: &dyn FileSystem,
-    places: &Places,
-    temporary: PathBuf,
-    message: &QueuedMessage,
-    to: Place,
-    before: Result<()>,
-) -> Prepared {
+        Task::SetAside { id, from } => return (None, set_aside(file_system, places, *id, *from)),
+    };
     let id = message.id;
-    let outcome = before.and_then(|()| {
-        let octets =
-            control::encode(message).map_err(|error| SpoolError::Damaged { id, why: error.to_string() })?;
+    let temporary = places.new_control(id, side, number);
+    let named = places.control(to, id);
+    let written = content(file_system, places, task, message).and_then(|content| {
         let write = || {
             let mut file = file_system.create(&temporary)?;
-            file.write(&octets)?;
-            file.sync()
+            file.write(&content)?;
+            Ok(file)
         };
-        at(&temporary, write())
+        write().map_err(|error| SpoolError::of(&temporary, error))
     });
-    let step = Step { temporary: Some(temporary), named: places.control(to, id), folder: places.folder(to) };
-    (Some(step), outcome)
+    let (file, outcome) = match written {
+        Ok(file) => (Some(file), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    (Some(Step { temporary: Some(temporary), file, named, folder: places.folder(to) }), outcome)
+}
+
+/// What a message's file is to hold.
+fn content(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    task: &Task,
+    message: &QueuedMessage,
+) -> Result<Vec<u8>> {
+    let id = message.id;
+    let encoded = match task {
+        Task::Commit { octets: Octets::Together(octets), .. } => control::encode_with(message, octets),
+        Task::Update { from, is_together: true, .. } => {
+            // Whoever sends them compares them.
+            let stored = stored::read(file_system, places, *from, id, Wanted::All)?;
+            control::encode_with(message, &stored.octets)
+        }
+        _ => control::encode(message),
+    };
+    encoded.map_err(|error| SpoolError::Damaged { id, why: error.to_string() })
 }
 
 /// Removes what is of no use any more. What cannot be removed now is at the next start: of two control files the newer
 /// one is meant.
 fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Task, step: &Step, done: bool) {
     match task {
-        Task::Update { message, from, to } if done && from != to => {
+        Task::Update { message, from, to, .. } if done && from != to => {
             let _ = file_system.remove(&places.control(*from, message.id));
         }
-        Task::Remove { id, .. } if done => {
+        Task::Remove { id, is_together: false, .. } if done => {
             let _ = file_system.remove(&places.body(*id));
         }
         Task::Commit { message, .. } if !done => {
             let _ = file_system.remove(&step.named);
-            let _ = file_system.remove(&places.body(message.id));
-            let _ = file_system.remove(&places.new_body(message.id, side));
+            if is_apart(task) {
+                let _ = file_system.remove(&places.body(message.id));
+                let _ = file_system.remove(&places.new_body(message.id, side));
+            }
             // Last: it says whose the octets are.
             remove_temporary(file_system, step);
         }

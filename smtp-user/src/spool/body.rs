@@ -7,9 +7,29 @@ use crate::model::queued_message::QueuedMessage;
 use crate::spool::control::hexadecimal;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
-use crate::spool::place::Places;
+use crate::spool::place::{Place, Places};
+use crate::spool::stored::{self, Wanted};
 
-/// Opens a message's octets and reads them once, so that nothing damaged is ever sent. Blocks on the disk.
+/// Opens a message's octets, wherever they stand, and reads them once, so that nothing damaged is ever sent. Blocks on the
+/// disk.
+pub(crate) fn open_in(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    place: Place,
+    message: &QueuedMessage,
+) -> Result<Box<dyn MessageOctets>> {
+    let stored = stored::read(file_system, places, place, message.id, Wanted::All)?;
+    if !stored.is_together {
+        return open(file_system, places, message);
+    }
+    if !are_its(message, &stored.octets) {
+        let why = "its octets do not match their checksum".to_owned();
+        return Err(SpoolError::Damaged { id: message.id, why });
+    }
+    Ok(Box::new(stored.octets))
+}
+
+/// Opens a file of a message's octets alone and reads them once, so that nothing damaged is ever sent. Blocks on the disk.
 pub(crate) fn open(
     file_system: &dyn FileSystem,
     places: &Places,
@@ -53,3 +73,8 @@ pub(crate) fn open(
 
 /// Octets that are read at a time, and kept in memory if there are no more.
 const BLOCK: usize = 256 << 10;
+
+/// Whether octets are those of a message.
+pub(crate) fn are_its(message: &QueuedMessage, octets: &[u8]) -> bool {
+    octets.len() as u64 == message.octets && hexadecimal(&Sha256::digest(octets)) == message.sha256
+}

@@ -13,6 +13,8 @@ pub struct Config {
     pub min_free_octets: u64,
     /// Files that the file system has room for at least: below, no mail is taken.
     pub min_free_files: u64,
+    /// Messages of so many octets at most stand in one file with what is known of them.
+    pub together: u64,
 }
 
 impl Config {
@@ -23,6 +25,7 @@ impl Config {
             limit: None,
             min_free_octets: DEFAULT_MIN_FREE_OCTETS,
             min_free_files: DEFAULT_MIN_FREE_FILES,
+            together: TOGETHER,
         }
     }
 }
@@ -31,3 +34,5 @@ impl Config {
 pub const DEFAULT_MIN_FREE_OCTETS: u64 = 256 << 20;
 /// Enough for the messages that are being received when the floor is reached.
 pub const DEFAULT_MIN_FREE_FILES: u64 = 10_000;
+/// What is copied at each attempt that fails is to be little.
+pub const TOGETHER: u64 = 64 << 10;

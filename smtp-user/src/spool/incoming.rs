@@ -9,16 +9,27 @@ use crate::spool::file_system::{FileSystem, NewFile};
 use crate::spool::place::{Places, Side};
 use crate::spool::room::Slot;
 
-/// A message that is being taken in. Its methods block on the disk.
+/// A message that is being taken in: in memory while it is small, then in a file.
 #[derive(Debug)]
 pub struct Incoming {
     id: MessageId,
     file_system: Arc<dyn FileSystem>,
     places: Places,
     side: Side,
+    /// Octets that are kept in memory at most.
+    together: u64,
     /// Gone once it was given to the writer, who cleans up from then on.
-    file: Option<(Box<dyn NewFile>, Slot)>,
+    held: Option<(Octets, Slot)>,
     octets: u64,
+}
+
+/// Where the octets of a new message are.
+#[derive(Debug)]
+pub(crate) enum Octets {
+    /// Here; they go into one file with what is known of it.
+    Together(Vec<u8>),
+    /// In a file of their own that is not synced yet.
+    Apart(Box<dyn NewFile>),
 }
 
 impl Incoming {
@@ -27,18 +38,12 @@ impl Incoming {
         file_system: &Arc<dyn FileSystem>,
         places: &Places,
         side: Side,
+        together: u64,
         slot: Slot,
-    ) -> Result<Self> {
-        let path = places.new_body(id, side);
-        let file = file_system.create(&path).map_err(|error| SpoolError::of(&path, error))?;
-        Ok(Self {
-            id,
-            file_system: Arc::clone(file_system),
-            places: places.clone(),
-            side,
-            file: Some((file, slot)),
-            octets: 0,
-        })
+    ) -> Self {
+        let (file_system, places) = (Arc::clone(file_system), places.clone());
+        let held = Some((Octets::Together(Vec::new()), slot));
+        Self { id, file_system, places, side, together, held, octets: 0 }
     }
 
     /// Its name.
@@ -51,11 +56,27 @@ impl Incoming {
         self.octets
     }
 
+    /// Whether adding so many octets blocks on the disk.
+    pub const fn blocks_at(&self, octets: usize) -> bool {
+        self.octets.saturating_add(octets as u64) > self.together
+    }
+
     /// Adds octets of the message.
     pub fn write(&mut self, octets: &[u8]) -> Result<()> {
+        let blocks = self.blocks_at(octets.len());
         let path = self.path();
-        let Some((file, _)) = &mut self.file else { return Err(SpoolError::Closed) };
-        file.write(octets).map_err(|error| SpoolError::of(&path, error))?;
+        let failed = |error| SpoolError::of(&path, error);
+        let Some((held, _)) = &mut self.held else { return Err(SpoolError::Closed) };
+        if blocks && let Octets::Together(before) = held {
+            let mut file = self.file_system.create(&path).map_err(failed)?;
+            let written = if before.is_empty() { Ok(()) } else { file.write(before) };
+            *held = Octets::Apart(file);
+            written.map_err(failed)?;
+        }
+        match held {
+            Octets::Together(before) => before.extend_from_slice(octets),
+            Octets::Apart(file) => file.write(octets).map_err(failed)?,
+        }
         self.octets += octets.len() as u64;
         Ok(())
     }
@@ -64,14 +85,14 @@ impl Incoming {
         self.places.new_body(self.id, self.side)
     }
 
-    pub(crate) fn take(&mut self) -> Option<(Box<dyn NewFile>, Slot)> {
-        self.file.take()
+    pub(crate) fn take(&mut self) -> Option<(Octets, Slot)> {
+        self.held.take()
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if matches!(self.held, Some((Octets::Apart(_), _))) {
             // What cannot be removed now is at the next start.
             let _ = self.file_system.remove(&self.path());
         }

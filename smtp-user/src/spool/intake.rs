@@ -72,7 +72,13 @@ impl Intake {
         room.look(file_system.as_ref(), places.root(), octets.unwrap_or(0))
     }
 
-    /// Begins to take a message in. Blocks on the disk.
+    /// Begins to take a message in whose name nobody can have: it was made a moment ago, and is of no other time.
+    pub fn begin_new(&self, id: MessageId) -> Result<Incoming> {
+        let slot = self.shared.room.reserve(id)?;
+        self.shared.begin(id, slot)
+    }
+
+    /// Begins to take a message in that may have been here before. Blocks on the disk.
     pub fn begin(&self, id: MessageId) -> Result<Incoming> {
         let Shared { room, file_system, places, .. } = &*self.shared;
         let slot = room.reserve(id)?;

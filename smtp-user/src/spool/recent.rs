@@ -14,15 +14,34 @@ pub(crate) struct Recent {
 
 #[derive(Debug, Default)]
 struct Inner {
-    messages: HashMap<MessageId, QueuedMessage>,
+    messages: HashMap<MessageId, Kept>,
     /// The oldest first; those that were forgotten too.
     order: VecDeque<MessageId>,
+    /// Octets of messages.
+    octets: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: QueuedMessage,
+    /// Compared with their checksum; empty if they have to be read.
+    octets: Vec<u8>,
 }
 
 /// Messages at most; older ones are read from the disk.
 const MOST: usize = 1024;
 /// Messages with more recipients take more memory than reading them back is worth.
 const RECIPIENTS: usize = 20;
+/// Octets of messages at most.
+const OCTETS: usize = 16 << 20;
+
+impl Inner {
+    fn remove(&mut self, id: MessageId) {
+        if let Some(kept) = self.messages.remove(&id) {
+            self.octets -= kept.octets.len();
+        }
+    }
+}
 
 impl Recent {
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -34,25 +53,31 @@ impl Recent {
         message.recipients.len() <= RECIPIENTS
     }
 
-    /// Keeps a message that has just been taken in.
-    pub(crate) fn keep(&self, message: Option<QueuedMessage>) {
+    /// Keeps a message that has just been taken in, and its octets if somebody has compared them.
+    pub(crate) fn keep(&self, message: Option<QueuedMessage>, octets: Vec<u8>) {
         let Some(message) = message else { return };
         let mut inner = self.inner();
+        inner.remove(message.id);
         inner.order.push_back(message.id);
-        inner.messages.insert(message.id, message);
-        if inner.order.len() > MOST
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.messages.remove(&oldest);
+        inner.octets += octets.len();
+        inner.messages.insert(message.id, Kept { message, octets });
+        while inner.order.len() > MOST || inner.octets > OCTETS {
+            let Some(oldest) = inner.order.pop_front() else { return };
+            inner.remove(oldest);
         }
     }
 
     /// Of a message that was changed, or is gone.
     pub(crate) fn forget(&self, id: MessageId) {
-        self.inner().messages.remove(&id);
+        self.inner().remove(id);
     }
 
     pub(crate) fn get(&self, id: MessageId) -> Option<QueuedMessage> {
-        self.inner().messages.get(&id).cloned()
+        self.inner().messages.get(&id).map(|kept| kept.message.clone())
+    }
+
+    /// The octets of a message, if they are kept.
+    pub(crate) fn octets(&self, id: MessageId) -> Option<Vec<u8>> {
+        self.inner().messages.get(&id).map(|kept| kept.octets.clone()).filter(|octets| !octets.is_empty())
     }
 }

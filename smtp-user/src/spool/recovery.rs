@@ -6,13 +6,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool::batch::set_aside;
-use crate::spool::control::{self, ControlError};
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::{KNOWN, Place, Places, Side, Unfinished, id_of};
+use crate::spool::stored::{self, Stored, Wanted};
 
 mod at_once;
 
@@ -21,6 +22,8 @@ mod at_once;
 pub struct Recovered {
     /// Messages there are, and where they stand.
     pub messages: Vec<(Place, QueuedMessage)>,
+    /// Those of them that stand in one file with their octets.
+    pub(crate) together: HashSet<MessageId>,
     /// Files of what was never finished, or finished and not removed any more.
     pub removed: u64,
     /// Damaged messages, now in `corrupt`.
@@ -44,40 +47,29 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// Reads a message's control file.
+/// Reads what is known of a message.
 pub fn read_control(
     file_system: &dyn FileSystem,
     places: &Places,
     place: Place,
     id: MessageId,
 ) -> Result<QueuedMessage> {
-    let path = places.control(place, id);
-    let file = file_system.open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => SpoolError::NotFound { id },
-        _ => SpoolError::of(&path, error),
-    })?;
-    let damaged = |why: String| SpoolError::Damaged { id, why };
-    if file.len() > control::MAX_OCTETS {
-        return Err(damaged(format!("a control file of {} octets", file.len())));
+    Ok(stored::read(file_system, places, place, id, Wanted::Known)?.message)
+}
+
+/// Reads a message's octets, wherever they stand; nobody has compared them with their checksum.
+pub fn read_octets(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    place: Place,
+    id: MessageId,
+) -> Result<Box<dyn MessageOctets>> {
+    let stored = stored::read(file_system, places, place, id, Wanted::All)?;
+    if stored.is_together {
+        return Ok(Box::new(stored.octets));
     }
-    let mut octets = vec![0; usize::try_from(file.len()).unwrap_or(0)];
-    let mut filled = 0;
-    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(filled as u64, room).map_err(|error| SpoolError::of(&path, error))? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    octets.truncate(filled);
-    let message = control::decode(&octets).map_err(|error| match error {
-        // It is whole and sound for another version of this program: nothing to be set aside.
-        ControlError::Version { found } => SpoolError::OtherVersion { path: path.clone(), found, known: "1" },
-        error => damaged(error.to_string()),
-    })?;
-    if message.id != id {
-        return Err(damaged(format!("the control file is that of message {}", message.id)));
-    }
-    Ok(message)
+    let path = places.body(id);
+    file_system.open(&path).map_err(|error| SpoolError::of(&path, error))
 }
 
 /// Looks through the folder, for the dequeuer; a receiver may be at work in it.
@@ -145,7 +137,7 @@ fn whose(file_system: &dyn FileSystem, owner: u32, path: &Path) -> Result<Whose>
 enum Control {
     Foreign(String),
     Gone,
-    Read(MessageId, Box<Result<QueuedMessage>>),
+    Read(MessageId, Box<Result<Stored>>),
 }
 
 struct Recovery<'f> {
@@ -212,8 +204,8 @@ impl Recovery<'_> {
     }
 
     /// Reads the control files; of each message, the newest is meant.
-    fn controls(&mut self) -> Result<HashMap<MessageId, (Place, QueuedMessage)>> {
-        let mut newest: HashMap<MessageId, (Place, QueuedMessage)> = HashMap::new();
+    fn controls(&mut self) -> Result<HashMap<MessageId, (Place, Stored)>> {
+        let mut newest: HashMap<MessageId, (Place, Stored)> = HashMap::new();
         let mut damaged = Vec::new();
         for place in Place::ALL {
             let folder = self.places.folder(place);
@@ -224,9 +216,10 @@ impl Recovery<'_> {
                     return Control::Foreign("it has no name that the spool gives".to_owned());
                 };
                 match whose(file_system, owner, &places.control(place, id)) {
-                    Ok(Whose::Ours) => {
-                        Control::Read(id, Box::new(read_control(file_system, places, place, id)))
-                    }
+                    Ok(Whose::Ours) => Control::Read(
+                        id,
+                        Box::new(stored::read(file_system, places, place, id, Wanted::Known)),
+                    ),
                     Ok(Whose::Nobodys) => Control::Gone,
                     Ok(Whose::Foreign(why)) => Control::Foreign(why),
                     Err(error) => Control::Read(id, Box::new(Err(error))),
@@ -243,7 +236,7 @@ impl Recovery<'_> {
                     Control::Read(id, message) => (id, *message),
                 };
                 let message = match message {
-                    Ok(message) => message,
+                    Ok(stored) => stored,
                     // A receiver could not sync it, and took it back.
                     Err(SpoolError::NotFound { .. }) => continue,
                     Err(SpoolError::Damaged { why, .. }) => {
@@ -258,7 +251,7 @@ impl Recovery<'_> {
                     Err(error) => return Err(error),
                 };
                 match newest.remove(&id) {
-                    Some((earlier, other)) if other.version > message.version => {
+                    Some((earlier, other)) if other.message.version > message.message.version => {
                         self.remove(&path)?;
                         newest.insert(id, (earlier, other));
                     }
@@ -293,7 +286,7 @@ impl Recovery<'_> {
         &mut self,
         names: Vec<String>,
         begun: &HashSet<MessageId>,
-        newest: HashMap<MessageId, (Place, QueuedMessage)>,
+        newest: HashMap<MessageId, (Place, Stored)>,
     ) -> Result<()> {
         let folder = self.places.bodies();
         for name in names {
@@ -310,23 +303,31 @@ impl Recovery<'_> {
             }
         }
         let mut messages: Vec<_> = newest.into_values().collect();
-        messages.sort_unstable_by_key(|(_, message)| message.id);
+        messages.sort_unstable_by_key(|(_, stored)| stored.message.id);
         let mut waiting = Vec::with_capacity(messages.len());
-        for (place, message) in messages {
+        for (place, stored) in messages {
+            let message = &stored.message;
             if message.is_finished() {
                 // The daemon ended between the last word about it and its removal.
                 self.remove(&self.places.control(place, message.id))?;
                 let _ = self.file_system.remove(&self.places.body(message.id));
                 continue;
             }
-            waiting.push((place, message));
+            waiting.push((place, stored));
         }
-        let wrong = at_once::map(&waiting, |(_, message)| self.wrong_with_body(message));
-        for ((place, message), wrong) in waiting.into_iter().zip(wrong) {
-            match wrong? {
-                Some(why) => self.set_aside(place, message.id, why)?,
-                None => self.recovered.messages.push((place, message)),
+        let wrong = at_once::map(&waiting, |(_, stored)| {
+            // Of one file it was seen when it was read.
+            if stored.is_together { Ok(None) } else { self.wrong_with_body(&stored.message) }
+        });
+        for ((place, stored), wrong) in waiting.into_iter().zip(wrong) {
+            if let Some(why) = wrong? {
+                self.set_aside(place, stored.message.id, why)?;
+                continue;
             }
+            if stored.is_together {
+                self.recovered.together.insert(stored.message.id);
+            }
+            self.recovered.messages.push((place, stored.message));
         }
         Ok(())
     }

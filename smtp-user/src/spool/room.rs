@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) place: Place,
     /// Version of its control file.
     pub(crate) version: u64,
+    /// Whether its octets stand there, too, and not in a file of their own.
+    pub(crate) is_together: bool,
 }
 
 /// The messages there are, and the room for more.

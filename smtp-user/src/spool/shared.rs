@@ -14,7 +14,7 @@ use crate::spool::batch::Task;
 use crate::spool::config::Config;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
-use crate::spool::incoming::Incoming;
+use crate::spool::incoming::{Incoming, Octets};
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::recent::Recent;
 use crate::spool::room::{Entry, Room, Slot};
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     pub(super) file_system: Arc<dyn FileSystem>,
     pub(super) places: Places,
     pub(super) side: Side,
+    /// Octets of a message that stands in one file with what is known of it.
+    together: u64,
     pub(super) room: Arc<Room>,
     pub(super) recent: Recent,
     /// The number of messages has changed, perhaps.
@@ -53,6 +55,7 @@ impl Shared {
             file_system,
             places,
             side,
+            together: config.together,
             room,
             recent: Recent::default(),
             changed: Notify::new(),
@@ -68,7 +71,7 @@ impl Shared {
         if self.room.is_read_only() {
             return Err(SpoolError::ReadOnly);
         }
-        Incoming::begin(id, &self.file_system, &self.places, self.side, slot)
+        Ok(Incoming::begin(id, &self.file_system, &self.places, self.side, self.together, slot))
     }
 
     /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.
@@ -82,14 +85,15 @@ impl Shared {
         if id != incoming.id() || message.octets != incoming.octets() {
             return Err(SpoolError::Damaged { id, why: "its control data is of other octets".to_owned() });
         }
-        let Some((body, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
+        let Some((octets, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
         let version = message.version;
         // Only the dequeuer asks for it.
         let is_kept = self.side == Side::Dequeuer && Recent::is_worth_it(&message);
         let kept = is_kept.then(|| message.clone());
-        self.done(Task::Commit { body, message: Box::new(message), to }).await?;
-        slot.keep(id, Entry { place: to, version });
-        self.recent.keep(kept);
+        let is_together = matches!(octets, Octets::Together(_));
+        self.done(Task::Commit { octets, message: Box::new(message), to }).await?;
+        slot.keep(id, Entry { place: to, version, is_together });
+        self.recent.keep(kept, Vec::new());
         self.changed.notify_one();
         self.news(&[id]);
         Ok(())

@@ -20,6 +20,7 @@ use crate::spool::recent::Recent;
 use crate::spool::recovery::{self, Recovered};
 use crate::spool::room::Entry;
 use crate::spool::shared::Shared;
+use crate::spool::stored::{self, Stored, Wanted};
 use crate::spool::{body, folder};
 
 /// The spool. Cheap to clone.
@@ -48,12 +49,13 @@ impl Spool {
         let places = Places::new(&config.folder);
         folder::prepare(file_system.as_ref(), &places)?;
         let recovered = recovery::recover(file_system.as_ref(), &places)?;
-        let entry = |place: Place, version: u64| Entry { place, version };
-        let entries: HashMap<MessageId, Entry> = recovered
-            .messages
-            .iter()
-            .map(|(place, message)| (message.id, entry(*place, message.version)))
-            .collect();
+        let entry = |place: Place, message: &QueuedMessage| Entry {
+            place,
+            version: message.version,
+            is_together: recovered.together.contains(&message.id),
+        };
+        let entries: HashMap<MessageId, Entry> =
+            recovered.messages.iter().map(|(place, message)| (message.id, entry(*place, message))).collect();
         let shared = Shared::start(config, file_system, places, Side::Dequeuer, entries, lock)?;
         Ok((Self { shared: Arc::new(shared) }, recovered))
     }
@@ -98,15 +100,17 @@ impl Spool {
             return Ok(());
         }
         let place = Place::Active;
-        match recovery::read_control(file_system.as_ref(), places, place, id) {
-            Ok(message) => {
-                room.add(id, Entry { place, version: message.version });
-                recent.keep(Recent::is_worth_it(&message).then_some(message));
+        match stored::read(file_system.as_ref(), places, place, id, Wanted::All) {
+            Ok(Stored { message, is_together, octets }) => {
+                room.add(id, Entry { place, version: message.version, is_together });
+                // Others are found out when they are to be sent.
+                let octets = if body::are_its(&message, &octets) { octets } else { Vec::new() };
+                recent.keep(Recent::is_worth_it(&message).then_some(message), octets);
             }
             Err(SpoolError::NotFound { .. }) => return Ok(()),
             // Known nevertheless, so that it can be set aside.
             Err(error @ SpoolError::Damaged { .. }) => {
-                room.add(id, Entry { place, version: 0 });
+                room.add(id, Entry { place, version: 0, is_together: false });
                 return Err(error);
             }
             Err(error) => return Err(error),
@@ -138,10 +142,13 @@ impl Spool {
         let mut next = message.clone();
         next.version += 1;
         let version = next.version;
-        self.shared.done(Task::Update { message: Box::new(next), from: entry.place, to }).await?;
+        let is_together = entry.is_together;
+        self.shared
+            .done(Task::Update { message: Box::new(next), from: entry.place, to, is_together })
+            .await?;
         message.version = version;
         self.shared.recent.forget(id);
-        self.shared.room.set(id, Entry { place: to, version });
+        self.shared.room.set(id, Entry { place: to, version, is_together });
         if to != entry.place {
             self.shared.changed.notify_one();
         }
@@ -151,7 +158,8 @@ impl Spool {
     /// Removes a message whose every recipient's case is closed. When this returns `Ok`, no loss of power brings it back.
     pub async fn remove(&self, id: MessageId) -> Result<()> {
         let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
-        self.shared.done(Task::Remove { id, from: entry.place }).await?;
+        let is_together = entry.is_together;
+        self.shared.done(Task::Remove { id, from: entry.place, is_together }).await?;
         self.shared.recent.forget(id);
         self.shared.room.forget(id);
         self.shared.changed.notify_one();
@@ -178,11 +186,16 @@ impl Spool {
 
     /// Reads a message's control file. Blocks on the disk.
     pub fn load(&self, id: MessageId) -> Result<(Place, QueuedMessage)> {
-        let Shared { room, file_system, places, .. } = &*self.shared;
+        let Shared { file_system, places, .. } = &*self.shared;
+        self.look(id, |place| recovery::read_control(file_system.as_ref(), places, place, id))
+    }
+
+    /// Reads something of a message where it stands.
+    fn look<T>(&self, id: MessageId, read: impl Fn(Place) -> Result<T>) -> Result<(Place, T)> {
         let mut looks = 0;
         loop {
-            let entry = room.get(id).ok_or(SpoolError::NotFound { id })?;
-            match recovery::read_control(file_system.as_ref(), places, entry.place, id) {
+            let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
+            match read(entry.place) {
                 // On its way to another place: it is there when the folders are synced.
                 Err(SpoolError::NotFound { .. }) if looks < LOOKS => {
                     looks += 1;
@@ -193,9 +206,24 @@ impl Spool {
         }
     }
 
-    /// Opens a message's octets, after having read them once and compared. Blocks on the disk.
+    /// A message's octets, after having read them once and compared. Blocks on the disk.
     pub fn body(&self, message: &QueuedMessage) -> Result<Box<dyn MessageOctets>> {
-        body::open(self.shared.file_system.as_ref(), &self.shared.places, message)
+        let Shared { room, file_system, places, .. } = &*self.shared;
+        let id = message.id;
+        if let Some(octets) = self.body_at_hand(message) {
+            return Ok(octets);
+        }
+        if !room.get(id).is_some_and(|entry| entry.is_together) {
+            return body::open(file_system.as_ref(), places, message);
+        }
+        self.look(id, |place| body::open_in(file_system.as_ref(), places, place, message))
+            .map(|(_, octets)| octets)
+    }
+
+    /// The octets of a message that was taken in a moment ago and compared then; nothing is read for it.
+    pub fn body_at_hand(&self, message: &QueuedMessage) -> Option<Box<dyn MessageOctets>> {
+        let octets = self.shared.recent.octets(message.id)?;
+        (octets.len() as u64 == message.octets).then(|| Box::new(octets) as Box<dyn MessageOctets>)
     }
 
     /// Every message and where it stands, in no order.

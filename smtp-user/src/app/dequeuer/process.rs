@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -87,7 +87,7 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
             accepted = listener.accept() => {
                 let (stream, _) = accepted.context("waiting for a daemon")?;
                 // There is one receiver at a time; the one before is gone, or its task is about to notice.
-                let said = Progress { comes_round: Arc::clone(&comes_round), taken: Arc::default() };
+                let said = Progress { comes_round: Arc::clone(&comes_round), told: Arc::default() };
                 drop(tokio::spawn(converse(stream, spool.clone(), orders.clone(), said)));
             }
             _ = look.tick() => {
@@ -190,15 +190,39 @@ fn setup(configuration: Configuration) -> anyhow::Result<(Config, DequeuerSetup)
 struct Progress {
     /// Whether what sees to the messages has come round lately.
     comes_round: Arc<AtomicBool>,
-    /// Messages that this daemon has told of and that are in care now.
-    taken: Arc<AtomicU64>,
+    /// What this daemon has told of.
+    told: Arc<Mutex<Told>>,
+}
+
+/// What a daemon has told of.
+#[derive(Debug, Default)]
+struct Told {
+    /// How many are in care now.
+    taken: u64,
+    /// Those that are being taken into care: the daemon still counts them.
+    noting: Vec<MessageId>,
+}
+
+impl Progress {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is said of it: each message counts once, here or where it was taken in.
+    fn status(&self, spool: &Spool) -> Say {
+        let told = self.told();
+        // In this order: what is noted meanwhile counts twice for a moment, and never not at all.
+        let counts = |id: &&MessageId| spool.place(**id).is_some_and(|place| place != Place::Quarantine);
+        let noted = told.noting.iter().filter(counts).count() as u64;
+        Say::Status { taken: told.taken, count: spool.count().saturating_sub(noted) }
+    }
 }
 
 /// Talks with a daemon until it is gone, and finds then what it has said nothing of.
 async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>, progress: Progress) {
     let (read, write) = stream.into_split();
     let telling = tokio::spawn(tell_status(write, spool.clone(), progress.clone()));
-    if let Err(error) = listen(read, &spool, &orders, &progress.taken).await {
+    if let Err(error) = listen(read, &spool, &orders, &progress).await {
         warn!(%error, "what the daemon says cannot be understood");
     }
     telling.abort();
@@ -215,15 +239,20 @@ async fn listen(
     read: OwnedReadHalf,
     spool: &Spool,
     orders: &mpsc::Sender<Tell>,
-    taken: &AtomicU64,
+    progress: &Progress,
 ) -> io::Result<()> {
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line)? {
             Tell::TakenIn { ids } => {
                 let count = ids.len() as u64;
+                progress.told().noting.clone_from(&ids);
                 take_note(spool, ids).await;
-                taken.fetch_add(count, Ordering::Release);
+                {
+                    let mut told = progress.told();
+                    told.taken += count;
+                    told.noting.clear();
+                }
                 spool.say_changed();
             }
             order => {
@@ -269,10 +298,9 @@ async fn tell_status(mut write: OwnedWriteHalf, spool: Spool, progress: Progress
         link::write(&mut write, &Say::Hello { version: link::VERSION, program: Program::this()?, pid })
             .await?;
         loop {
-            // In this order: what is taken meanwhile counts twice for a moment, and never not at all.
-            let taken = progress.taken.load(Ordering::Acquire);
             if progress.comes_round.load(Ordering::Acquire) {
-                link::write(&mut write, &Say::Status { taken, count: spool.count() }).await?;
+                let status = progress.status(&spool);
+                link::write(&mut write, &status).await?;
             }
             if timeout(link::BEAT, spool.changed()).await.is_ok() {
                 tokio::time::sleep(GATHER).await;

@@ -9,9 +9,9 @@ use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool::error::SpoolError;
-use crate::spool::file_system::FileSystem as _;
 use crate::spool::file_system::disk::Disk;
-use crate::spool::place::Places;
+use crate::spool::place::{Place, Places};
+use crate::spool::recovery::read_octets;
 
 /// Octets of a header that are shown.
 const MOST: usize = 256 << 10;
@@ -27,11 +27,9 @@ pub(super) struct Header {
 }
 
 /// Reads a message's header from the spool.
-pub(super) fn read(places: &Places, message: &QueuedMessage) -> Result<Header, SpoolError> {
-    let path = places.body(message.id);
-    let failed = |error| SpoolError::of(&path, error);
-    let body = Disk.open(&path).map_err(failed)?;
-    let octets = beginning(body.as_ref()).map_err(failed)?;
+pub(super) fn read(places: &Places, place: Place, message: &QueuedMessage) -> Result<Header, SpoolError> {
+    let body = read_octets(&Disk, places, place, message.id)?;
+    let octets = beginning(body.as_ref()).map_err(|error| SpoolError::of(&places.body(message.id), error))?;
     let lines = |octets: &[u8]| -> Vec<String> {
         octets
             .split(|octet| *octet == b'\n')

@@ -14,7 +14,7 @@ use crate::quarantine::entry::Entry;
 use crate::quarantine::store::Store;
 use crate::spool::body;
 use crate::spool::file_system::disk::Disk;
-use crate::spool::place::Places;
+use crate::spool::place::{Place as SpoolPlace, Places};
 
 /// A message that is still there as it came.
 pub(super) struct Retained {
@@ -36,7 +36,7 @@ pub(super) struct Retained {
 
 enum Place {
     Quarantine(Store, Box<Entry>),
-    Spool(Places, Box<QueuedMessage>),
+    Spool(Places, SpoolPlace, Box<QueuedMessage>),
 }
 
 /// Messages, and what cannot be read, and why.
@@ -53,10 +53,10 @@ pub(super) fn all(config: &Config, since: u64) -> anyhow::Result<Found> {
     let folder = config.spool.rundir.clone().unwrap_or_else(|| config.gateway.data_dir.join("spool"));
     if folder.is_dir() {
         let places = Places::new(&folder);
-        let queued = queue::all(&places)?.into_iter().map(|(_, message)| message);
+        let queued = queue::all(&places)?.into_iter();
         // Notifications are our own, and nobody judges them.
-        let queued = queued.filter(|message| message.about.is_none() && !kept.contains(&message.id));
-        messages.extend(queued.map(|message| Retained::in_spool(&places, message)));
+        let queued = queued.filter(|(_, message)| message.about.is_none() && !kept.contains(&message.id));
+        messages.extend(queued.map(|(place, message)| Retained::in_spool(&places, place, message)));
     }
     messages.retain(|message| message.since >= since);
     messages.sort_by_key(|message| (message.since, message.id));
@@ -77,7 +77,7 @@ impl Retained {
         }
     }
 
-    fn in_spool(places: &Places, message: QueuedMessage) -> Self {
+    fn in_spool(places: &Places, place: SpoolPlace, message: QueuedMessage) -> Self {
         Self {
             id: message.id,
             since: message.received,
@@ -86,7 +86,7 @@ impl Retained {
             part_rule: None,
             has_rule: false,
             parts: Vec::new(),
-            place: Place::Spool(places.clone(), Box::new(message)),
+            place: Place::Spool(places.clone(), place, Box::new(message)),
         }
     }
 
@@ -102,7 +102,7 @@ impl Retained {
     pub(super) fn open(&self) -> anyhow::Result<Box<dyn MessageOctets>> {
         match &self.place {
             Place::Quarantine(store, entry) => Ok(store.body(entry)?),
-            Place::Spool(places, message) => Ok(body::open(&Disk, places, message)?),
+            Place::Spool(places, place, message) => Ok(body::open_in(&Disk, places, *place, message)?),
         }
     }
 }

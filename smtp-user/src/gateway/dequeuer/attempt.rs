@@ -193,9 +193,14 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
     if let Some(why) = outdated(shared, &setup, &message).await {
         return (Health::Unknown, End::JudgeAgain(why));
     }
-    let (spool, of) = (shared.spool.clone(), message.clone());
-    let body = tokio::task::spawn_blocking(move || spool.body(&of)).await;
-    let body: Arc<dyn MessageOctets> = match body.unwrap_or(Err(SpoolError::Closed)) {
+    let body = if let Some(octets) = shared.spool.body_at_hand(&message) {
+        Ok(octets)
+    } else {
+        let (spool, of) = (shared.spool.clone(), message.clone());
+        let read = tokio::task::spawn_blocking(move || spool.body(&of)).await;
+        read.unwrap_or(Err(SpoolError::Closed))
+    };
+    let body: Arc<dyn MessageOctets> = match body {
         Ok(body) => Arc::from(body),
         Err(SpoolError::Damaged { why, .. }) => {
             shared.set_aside(&message, &why).await;

@@ -9,7 +9,11 @@ use crate::spool::error::SpoolError;
 use crate::spool::store::Spool;
 
 fn open(folder: &Path) -> Result<(Spool, crate::spool::recovery::Recovered), SpoolError> {
-    Spool::open(&Config { min_free_octets: 0, min_free_files: 0, ..Config::within(folder) })
+    open_with(folder, crate::spool::config::TOGETHER)
+}
+
+fn open_with(folder: &Path, together: u64) -> Result<(Spool, crate::spool::recovery::Recovered), SpoolError> {
+    Spool::open(&Config { min_free_octets: 0, min_free_files: 0, together, ..Config::within(folder) })
 }
 
 #[tokio::test]
@@ -79,7 +83,7 @@ fn a_start_that_was_cut_off_is_begun_again() {
 #[tokio::test]
 async fn a_link_in_place_of_a_message_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
-    let (spool, _) = open(folder.path()).unwrap();
+    let (spool, _) = open_with(folder.path(), 0).unwrap();
     commit(&spool, 1, 1).await.unwrap();
     let body = spool.places().body(super::rig::id(1));
     let elsewhere = folder.path().join("elsewhere");

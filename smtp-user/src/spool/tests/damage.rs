@@ -1,18 +1,30 @@
 //! What happened to files at rest: the damaged message is set aside, and its neighbours do not notice.
 
 use super::memory_disk::MemoryDisk;
-use super::rig::{ROOT, commit, disk, id, message, open, whole};
+use super::rig::{ROOT, commit, disk, id, message, octets, open_with, whole};
+use crate::spool::error::Result;
 use crate::spool::error::SpoolError;
 use crate::spool::file_system::FileSystem as _;
 use crate::spool::place::{Place, Places};
+use crate::spool::recovery::Recovered;
+use crate::spool::store::Spool;
 
 fn places() -> Places {
     Places::new(std::path::Path::new(ROOT))
 }
 
+/// Octets stand apart from what is known of them.
+fn open(disk: &MemoryDisk) -> Result<(Spool, Recovered)> {
+    open_with(disk, 0)
+}
+
 async fn three() -> MemoryDisk {
+    three_with(0).await
+}
+
+async fn three_with(together: u64) -> MemoryDisk {
     let disk = disk();
-    let (spool, _) = open(&disk).unwrap();
+    let (spool, _) = open_with(&disk, together).unwrap();
     for number in 1..=3 {
         commit(&spool, number, 2).await.unwrap();
     }
@@ -33,13 +45,15 @@ impl Chance {
 
 #[tokio::test]
 async fn any_change_of_a_file_is_found_and_harms_no_other() {
-    let sound = three().await;
+    let (apart, together) = (three().await, three_with(1000).await);
     let seed = 0x5eed_0001;
     eprintln!("seed {seed:#x}");
     let mut chance = Chance(seed);
-    for _ in 0..10_000 {
+    for _ in 0..15_000 {
+        let (is_together, is_body) = (chance.below(3) == 0, chance.below(2) == 0);
+        let sound = if is_together { &together } else { &apart };
+        let is_body = is_body && !is_together;
         let disk = sound.copy();
-        let is_body = chance.below(2) == 0;
         let path = if is_body { places().body(id(2)) } else { places().control(Place::Active, id(2)) };
         let mut what = String::new();
         disk.damage(&path, |octets| {
@@ -60,7 +74,7 @@ async fn any_change_of_a_file_is_found_and_harms_no_other() {
                 file.read_at(0, &mut room).unwrap();
                 room
             };
-            read(&disk) == read(&sound)
+            read(&disk) == read(sound)
         };
         if unchanged(&path) {
             continue;
@@ -115,6 +129,28 @@ async fn a_message_without_octets_is_damaged_and_octets_without_a_message_are_no
 }
 
 #[tokio::test]
+async fn a_message_in_one_file_keeps_its_octets_wherever_it_goes() {
+    let disk = three_with(1000).await;
+    assert_eq!(disk.names(&places().bodies()), Vec::<String>::new());
+    let (spool, _) = open_with(&disk, 0).unwrap();
+    let mut two = message(2, 2);
+    two.attempts = 1;
+    spool.update(&mut two, Place::Deferred).await.unwrap();
+    spool.update(&mut two, Place::Deferred).await.unwrap();
+    for number in 1..=3 {
+        let (_, message) = spool.load(id(number)).unwrap();
+        let body = spool.body(&message).unwrap();
+        let mut room = vec![0; 1000];
+        let count = body.read_at(0, &mut room).unwrap();
+        assert_eq!(room[..count], octets(number));
+    }
+    spool.remove(id(2)).await.unwrap();
+    drop(spool);
+    let (spool, recovered) = open(&disk).unwrap();
+    assert_eq!((whole(&spool, &recovered), recovered.removed), (vec![1, 3], 0));
+}
+
+#[tokio::test]
 async fn foreign_files_are_named_and_left_alone() {
     let disk = three().await;
     let planted = [
@@ -157,7 +193,7 @@ async fn of_two_control_files_the_newer_one_is_meant() {
 async fn control_files_of_another_version_stop_the_start() {
     let disk = three().await;
     disk.damage(&places().control(Place::Active, id(1)), |octets| {
-        *octets = crate::spool::control::with_heading("2", b"{\"id\":7}");
+        *octets = crate::spool::control::with_heading("3", b"{\"id\":7}");
     });
     let error = open(&disk).unwrap_err();
     assert!(matches!(error, SpoolError::OtherVersion { .. }), "{error}");

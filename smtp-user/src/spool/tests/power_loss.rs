@@ -1,12 +1,12 @@
 //! Power fails after each call of many commits, updates and removals: whatever was promised is there, whole.
 
 use super::memory_disk::{Fault, Omitted};
-use super::rig::{commit, disk, finish, message, open, whole};
+use super::rig::{TOGETHER, commit, disk, finish, message, open_with, whole};
 use crate::spool::place::Place;
 
 /// Takes in messages 1 to 4, defers 2, finishes 3, and is killed at some call; gives what was promised to be there.
-async fn some_work(disk: &super::memory_disk::MemoryDisk) -> Vec<u32> {
-    let (spool, _) = open(disk).unwrap();
+async fn some_work(disk: &super::memory_disk::MemoryDisk, together: u64) -> Vec<u32> {
+    let (spool, _) = open_with(disk, together).unwrap();
     let mut promised = Vec::new();
     for number in 1..=4 {
         if commit(&spool, number, 1).await.is_ok() {
@@ -28,22 +28,22 @@ async fn some_work(disk: &super::memory_disk::MemoryDisk) -> Vec<u32> {
 }
 
 /// Lets power fail after each call in turn; gives how often, and how often something promised was not there.
-async fn fail_everywhere(omitted: Omitted) -> (usize, usize) {
+async fn fail_everywhere(omitted: Omitted, together: u64) -> (usize, usize) {
     let ready = disk();
-    drop(open(&ready).unwrap());
+    drop(open_with(&ready, together).unwrap());
     let counting = ready.copy();
     counting.arm(None);
-    some_work(&counting).await;
+    some_work(&counting, together).await;
     let calls = counting.calls().len();
     let mut lost = 0;
     for call in 0..calls {
         let disk = ready.copy();
         disk.omit(omitted);
         disk.arm(Some((call, Fault::KillAfter)));
-        let promised = some_work(&disk).await;
+        let promised = some_work(&disk, together).await;
         disk.lose_power();
         disk.omit(Omitted::default());
-        let Ok((spool, recovered)) = open(&disk) else {
+        let Ok((spool, recovered)) = open_with(&disk, together) else {
             lost += 1;
             continue;
         };
@@ -59,10 +59,12 @@ async fn fail_everywhere(omitted: Omitted) -> (usize, usize) {
 
 #[tokio::test]
 async fn what_was_promised_outlasts_a_loss_of_power_at_any_time() {
-    let (points, lost) = fail_everywhere(Omitted::default()).await;
-    eprintln!("{points} points");
-    assert!(points > 40, "{points}");
-    assert_eq!(lost, 0);
+    for together in TOGETHER {
+        let (points, lost) = fail_everywhere(Omitted::default(), together).await;
+        eprintln!("{points} points");
+        assert!(points > 30, "{points}");
+        assert_eq!(lost, 0);
+    }
 }
 
 #[tokio::test]
@@ -71,7 +73,9 @@ async fn without_syncs_the_same_test_finds_losses() {
         Omitted { file_syncs: true, ..Omitted::default() },
         Omitted { folder_syncs: true, ..Omitted::default() },
     ] {
-        let (_, lost) = fail_everywhere(omitted).await;
-        assert!(lost > 0, "{omitted:?}");
+        for together in TOGETHER {
+            let (_, lost) = fail_everywhere(omitted, together).await;
+            assert!(lost > 0, "{omitted:?}, {together}");
+        }
     }
 }

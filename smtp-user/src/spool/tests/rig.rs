@@ -75,16 +75,33 @@ pub(super) fn finish(message: &mut QueuedMessage) {
     }
 }
 
+/// How many of some messages have a file for their octets.
+pub(super) fn apart(numbers: &[u32], together: u64) -> usize {
+    numbers.iter().filter(|number| octets(**number).len() as u64 > together).count()
+}
+
 pub(super) fn disk() -> MemoryDisk {
     MemoryDisk::with_folder(Path::new(ROOT))
 }
 
+/// Octets up to which messages stand in one file: none of those here, some, all.
+pub(super) const TOGETHER: [u64; 3] = [0, 26, 1000];
+
+/// Messages stand in one file if their octets are few enough: some do and some do not.
 pub(super) fn config() -> Config {
-    Config { min_free_octets: 0, min_free_files: 0, ..Config::within(ROOT) }
+    config_with(26)
+}
+
+pub(super) fn config_with(together: u64) -> Config {
+    Config { min_free_octets: 0, min_free_files: 0, together, ..Config::within(ROOT) }
 }
 
 pub(super) fn open(disk: &MemoryDisk) -> Result<(Spool, Recovered)> {
     Spool::open_with(&config(), Arc::new(disk.clone()), None)
+}
+
+pub(super) fn open_with(disk: &MemoryDisk, together: u64) -> Result<(Spool, Recovered)> {
+    Spool::open_with(&config_with(together), Arc::new(disk.clone()), None)
 }
 
 pub(super) async fn commit(spool: &Spool, number: u32, recipients: usize) -> Result<()> {

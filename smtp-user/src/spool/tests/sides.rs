@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::memory_disk::{Fault, MemoryDisk};
-use super::rig::{ROOT, commit, config, disk, finish, id, message, octets, open, whole};
+use super::rig::{
+    ROOT, TOGETHER, apart, commit, config, config_with, disk, finish, id, message, octets, open, open_with,
+    whole,
+};
 use crate::spool::config::Config;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::intake::Intake;
@@ -14,8 +17,8 @@ fn places() -> Places {
     Places::new(Path::new(ROOT))
 }
 
-fn receiver(disk: &MemoryDisk) -> Intake {
-    Intake::open_with(&config(), Arc::new(disk.clone()), None).unwrap()
+fn receiver(disk: &MemoryDisk, together: u64) -> Intake {
+    Intake::open_with(&config_with(together), Arc::new(disk.clone()), None).unwrap()
 }
 
 async fn receive(intake: &Intake, number: u32) -> Result<()> {
@@ -25,41 +28,51 @@ async fn receive(intake: &Intake, number: u32) -> Result<()> {
 }
 
 /// With message 1 in it.
-async fn ready() -> MemoryDisk {
+async fn ready(together: u64) -> MemoryDisk {
     let disk = disk();
-    let (spool, _) = open(&disk).unwrap();
+    let (spool, _) = open_with(&disk, together).unwrap();
     commit(&spool, 1, 1).await.unwrap();
     disk
 }
 
 /// Calls that taking in a message costs.
-async fn calls() -> usize {
-    let disk = ready().await;
-    let intake = receiver(&disk);
+async fn calls(together: u64) -> usize {
+    let disk = ready(together).await;
+    let intake = receiver(&disk, together);
     disk.arm(None);
     receive(&intake, 2).await.unwrap();
     disk.calls().len()
 }
 
+/// Each of them, for a message in one file and in two.
+async fn every_call() -> Vec<(u64, usize)> {
+    let mut all = Vec::new();
+    for together in TOGETHER {
+        all.extend((0..calls(together).await).map(|number| (together, number)));
+    }
+    all
+}
+
 #[tokio::test]
 async fn a_receiver_that_is_killed_at_any_call_leaves_nothing_behind_and_loses_nothing() {
-    for number in 0..calls().await {
+    for (together, number) in every_call().await {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
-            let what = format!("call {number}, {fault:?}");
-            let disk = ready().await;
+            let what = format!("{together}, call {number}, {fault:?}");
+            let disk = ready(together).await;
             // It is at work all the time.
-            let (spool, _) = open(&disk).unwrap();
-            let intake = receiver(&disk);
+            let (spool, _) = open_with(&disk, together).unwrap();
+            let intake = receiver(&disk, together);
             disk.arm(Some((number, fault)));
             let outcome = receive(&intake, 2).await;
             disk.restart();
             for found in spool.unknown().unwrap() {
                 spool.take_note(found).unwrap();
             }
-            let intake = receiver(&disk);
+            let intake = receiver(&disk, together);
             assert_eq!(disk.names(&places().incoming()), Vec::<String>::new(), "{what}");
             let there = disk.names(&places().folder(Place::Active)).len();
-            assert_eq!(disk.names(&places().bodies()).len(), there, "{what}");
+            let numbers: Vec<u32> = spool.all().iter().map(|(id, _)| id.number).collect();
+            assert_eq!(disk.names(&places().bodies()).len(), apart(&numbers, together), "{what}");
             assert!(outcome.is_err() || there == 2, "{what}: it was promised and is gone");
             assert_eq!((spool.all().len(), intake.count()), (there, there as u64), "{what}");
             for (message, _) in spool.all() {
@@ -71,17 +84,17 @@ async fn a_receiver_that_is_killed_at_any_call_leaves_nothing_behind_and_loses_n
 
 #[tokio::test]
 async fn a_dequeuer_that_starts_in_the_midst_of_it_takes_nothing_from_the_receiver() {
-    for number in 0..calls().await {
-        let what = format!("call {number}");
-        let disk = ready().await;
-        let intake = receiver(&disk);
+    for (together, number) in every_call().await {
+        let what = format!("{together}, call {number}");
+        let disk = ready(together).await;
+        let intake = receiver(&disk, together);
         disk.arm(Some((number, Fault::KillAfter)));
         let _ = receive(&intake, 2).await;
         disk.restart();
         // It stands still there.
         let names = || [places().incoming(), places().bodies()].map(|folder| disk.names(&folder));
         let before = names();
-        let (spool, recovered) = open(&disk).unwrap();
+        let (spool, recovered) = open_with(&disk, together).unwrap();
         assert_eq!(names(), before, "{what}");
         assert!(recovered.damaged.is_empty() && recovered.foreign.is_empty(), "{what}: {recovered:?}");
         assert!(whole(&spool, &recovered).contains(&1), "{what}");
@@ -90,7 +103,7 @@ async fn a_dequeuer_that_starts_in_the_midst_of_it_takes_nothing_from_the_receiv
 
 #[tokio::test]
 async fn each_clears_away_its_own_only() {
-    let disk = ready().await;
+    let disk = ready(0).await;
     let planted =
         |side| [places().new_body(id(7), side), places().new_control(id(8), side, 3), places().probe(side)];
     for path in [planted(Side::Receiver), planted(Side::Dequeuer)].concat() {
@@ -101,13 +114,13 @@ async fn each_clears_away_its_own_only() {
     assert_eq!((left(), open(&disk).unwrap().1.foreign.len(), left()), (6, 0, 3));
     // Octets without a name are somebody's as long as a control file beside says so.
     assert_eq!(disk.names(&places().bodies()).len(), 2);
-    drop(receiver(&disk));
+    drop(receiver(&disk, 0));
     assert_eq!((left(), disk.names(&places().bodies()).len()), (0, 1));
 }
 
 #[tokio::test]
 async fn the_limit_is_exact_over_both() {
-    let disk = ready().await;
+    let disk = ready(0).await;
     let (spool, _) = open(&disk).unwrap();
     let limited = Config { limit: Some(3), ..config() };
     let intake = Intake::open_with(&limited, Arc::new(disk.clone()), None).unwrap();
@@ -138,9 +151,9 @@ async fn the_limit_is_exact_over_both() {
 
 #[tokio::test]
 async fn a_name_is_not_given_twice_whoever_has_the_message() {
-    let disk = ready().await;
+    let disk = ready(0).await;
     let (spool, _) = open(&disk).unwrap();
-    let intake = receiver(&disk);
+    let intake = receiver(&disk, 0);
     spool.update(&mut message(1, 1), Place::Deferred).await.unwrap();
     assert!(matches!(intake.begin(id(1)), Err(SpoolError::Exists { .. })));
 }

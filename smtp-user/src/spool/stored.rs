@@ -1,0 +1,95 @@
+//! A message's file as it is read: what is known of it, and the octets behind that, if they stand there.
+
+use std::io;
+
+use crate::model::message_octets::MessageOctets;
+use crate::model::queued_message::QueuedMessage;
+use crate::model::session_id::MessageId;
+use crate::spool::control::{self, ControlError, Layout};
+use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::FileSystem;
+use crate::spool::place::{Place, Places};
+
+/// What is in a message's file.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// What is known of it.
+    pub(crate) message: QueuedMessage,
+    /// Whether its octets stand there, too.
+    pub(crate) is_together: bool,
+    /// These, if they were asked for; nobody has compared them with their checksum.
+    pub(crate) octets: Vec<u8>,
+}
+
+/// How much of it is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// What is known of the message.
+    Known,
+    /// Its octets as well.
+    All,
+}
+
+/// Reads a message's file. Blocks on the disk.
+pub(crate) fn read(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    place: Place,
+    id: MessageId,
+    wanted: Wanted,
+) -> Result<Stored> {
+    let path = places.control(place, id);
+    let failed = |error| SpoolError::of(&path, error);
+    let file = file_system.open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => SpoolError::NotFound { id },
+        _ => failed(error),
+    })?;
+    let damaged = |why: String| SpoolError::Damaged { id, why };
+    if file.len() > control::MAX_OCTETS {
+        return Err(damaged(format!("a control file of {} octets", file.len())));
+    }
+    let first = if wanted == Wanted::All { file.len() } else { file.len().min(BLOCK) };
+    let mut octets = Vec::new();
+    fill(file.as_ref(), &mut octets, first).map_err(failed)?;
+    // One without a heading is found out below.
+    let layout = control::layout(&octets).unwrap_or(Layout { known: first, is_together: false });
+    let known = if layout.is_together { layout.known } else { file.len() };
+    fill(file.as_ref(), &mut octets, known).map_err(failed)?;
+    let known = usize::try_from(known).unwrap_or(usize::MAX).min(octets.len());
+    let behind = if wanted == Wanted::All { octets.split_off(known) } else { Vec::new() };
+    octets.truncate(known);
+    let message = control::decode(&octets).map_err(|error| match error {
+        // It is whole and sound for another version of this program: nothing to be set aside.
+        ControlError::Version { found } => SpoolError::OtherVersion { path: path.clone(), found, known: "2" },
+        error => damaged(error.to_string()),
+    })?;
+    if message.id != id {
+        return Err(damaged(format!("the control file is that of message {}", message.id)));
+    }
+    let there = file.len().saturating_sub(known as u64);
+    if layout.is_together && there != message.octets {
+        return Err(damaged(format!("{there} octets where there were {}", message.octets)));
+    }
+    Ok(Stored { message, is_together: layout.is_together, octets: behind })
+}
+
+/// Reads on until so many octets of a file are there, or it ends.
+fn fill(file: &dyn MessageOctets, octets: &mut Vec<u8>, until: u64) -> io::Result<()> {
+    let until = usize::try_from(until.min(file.len())).unwrap_or(usize::MAX);
+    let mut filled = octets.len();
+    if filled >= until {
+        return Ok(());
+    }
+    octets.resize(until, 0);
+    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read_at(filled as u64, room)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    octets.truncate(filled);
+    Ok(())
+}
+
+/// What is read at first: mostly all that is known of a message.
+const BLOCK: u64 = 4096;
