@@ -27,6 +27,7 @@ mod batch;
 mod recent;
 mod shared;
 mod stored;
+mod syncers;
 mod writer;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::spool::file_system::{FileSystem, NewFile};
 use crate::spool::incoming::Octets;
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::stored::{self, Wanted};
+use crate::spool::syncers::Syncers;
 
 /// One thing to be done.
 #[derive(Debug)]
@@ -42,9 +43,6 @@ struct Step {
     folder: PathBuf,
 }
 
-/// Files that are synced at the same time.
-const AT_A_TIME: usize = 64;
-
 fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
     done.map_err(|error| SpoolError::of(path, error))
 }
@@ -52,6 +50,7 @@ fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
 /// Does things; gives for each whether it is done for good.
 pub(crate) fn run(
     file_system: &dyn FileSystem,
+    syncers: &Syncers,
     places: &Places,
     side: Side,
     serial: &mut u64,
@@ -65,7 +64,7 @@ pub(crate) fn run(
         steps.push(step);
         outcomes.push(outcome);
     }
-    sync_files(places, side, &mut tasks, &mut steps, &mut outcomes);
+    sync_files(syncers, places, side, &mut tasks, &mut steps, &mut outcomes);
     // Only now, when the control file stands beside: by it, whoever finds octets without a control file knows why.
     for (task, outcome) in tasks.iter().zip(&mut outcomes).filter(|(task, _)| is_apart(task)) {
         if let Task::Commit { message, .. } = task
@@ -115,44 +114,37 @@ fn is_apart(task: &Task) -> bool {
 
 /// Syncs every new file, all at the same time.
 fn sync_files(
+    syncers: &Syncers,
     places: &Places,
     side: Side,
     tasks: &mut [Task],
     steps: &mut [Option<Step>],
     outcomes: &mut [Result<()>],
 ) {
-    let mut files: Vec<(usize, PathBuf, &mut dyn NewFile)> = Vec::new();
+    // Of each file, whose outcome it is and where it stands.
+    let (mut origins, mut files) = (Vec::new(), Vec::new());
     for (index, ((task, step), outcome)) in tasks.iter_mut().zip(steps).zip(&*outcomes).enumerate() {
-        let Some(Step { file: Some(file), named, .. }) = step.as_mut().filter(|_| outcome.is_ok()) else {
-            continue;
-        };
-        if let Task::Commit { octets: Octets::Apart(body), message, .. } = task {
-            files.push((index, places.new_body(message.id, side), body.as_mut()));
+        let Some(step) = step.as_mut().filter(|_| outcome.is_ok()) else { continue };
+        if let Task::Commit { octets: Octets::Apart(body), message, .. } = task
+            && let Some(body) = body.take()
+        {
+            files.push((origins.len(), body));
+            origins.push((index, places.new_body(message.id, side)));
         }
-        files.push((index, named.clone(), file.as_mut()));
+        if let Some(file) = step.file.take() {
+            files.push((origins.len(), file));
+            origins.push((index, step.named.clone()));
+        }
     }
-    let share = files.len().div_ceil(AT_A_TIME).max(1);
-    let sync_some = |some: &mut [(usize, PathBuf, &mut dyn NewFile)]| -> Vec<(usize, Result<()>)> {
-        some.iter_mut().map(|(index, path, file)| (*index, at(path, file.sync()))).collect()
-    };
-    let synced: Vec<(usize, Result<()>)> = std::thread::scope(|scope| {
-        let mut shares = files.chunks_mut(share);
-        let first = shares.next();
-        let others: Vec<_> = shares
-            .map(|some| {
-                let indices: Vec<usize> = some.iter().map(|(index, ..)| *index).collect();
-                (indices, scope.spawn(move || sync_some(some)))
-            })
-            .collect();
-        let mut synced = first.map(sync_some).unwrap_or_default();
-        for (indices, thread) in others {
-            let lost = || indices.into_iter().map(|index| (index, Err(SpoolError::Closed))).collect();
-            synced.extend(thread.join().unwrap_or_else(|_| lost()));
+    let mut synced: Vec<Option<std::io::Result<()>>> = origins.iter().map(|_| None).collect();
+    for (number, outcome) in syncers.sync(files) {
+        if let Some(place) = synced.get_mut(number) {
+            *place = Some(outcome);
         }
-        synced
-    });
-    for (index, done) in synced {
-        if let (Some(outcome), Err(_)) = (outcomes.get_mut(index), &done) {
+    }
+    for ((index, path), done) in origins.into_iter().zip(synced) {
+        let done = done.map_or(Err(SpoolError::Closed), |done| at(&path, done));
+        if let Some(outcome) = outcomes.get_mut(index).filter(|outcome| outcome.is_ok()) {
             *outcome = done;
         }
     }

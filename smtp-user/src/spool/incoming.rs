@@ -28,8 +28,8 @@ pub struct Incoming {
 pub(crate) enum Octets {
     /// Here; they go into one file with what is known of it.
     Together(Vec<u8>),
-    /// In a file of their own that is not synced yet.
-    Apart(Box<dyn NewFile>),
+    /// In a file of their own, which is here until it is synced.
+    Apart(Option<Box<dyn NewFile>>),
 }
 
 impl Incoming {
@@ -70,12 +70,13 @@ impl Incoming {
         if blocks && let Octets::Together(before) = held {
             let mut file = self.file_system.create(&path).map_err(failed)?;
             let written = if before.is_empty() { Ok(()) } else { file.write(before) };
-            *held = Octets::Apart(file);
+            *held = Octets::Apart(Some(file));
             written.map_err(failed)?;
         }
         match held {
             Octets::Together(before) => before.extend_from_slice(octets),
-            Octets::Apart(file) => file.write(octets).map_err(failed)?,
+            Octets::Apart(Some(file)) => file.write(octets).map_err(failed)?,
+            Octets::Apart(None) => return Err(SpoolError::Closed),
         }
         self.octets += octets.len() as u64;
         Ok(())

@@ -12,6 +12,7 @@ use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Places, Side};
 use crate::spool::room::Room;
+use crate::spool::syncers::Syncers;
 
 /// Something to be done, and whom to tell.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(crate) fn start(
 }
 
 fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, jobs: &Receiver<Job>) {
-    let mut serial = 0;
+    let (mut serial, syncers) = (0, Syncers::default());
     while let Ok(first) = jobs.recv() {
         let (mut tasks, mut waiting) = (vec![first.task], vec![first.done]);
         while tasks.len() < BATCH
@@ -48,7 +49,7 @@ fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, 
             tasks.push(next.task);
             waiting.push(next.done);
         }
-        let outcomes = batch::run(file_system, places, side, &mut serial, tasks);
+        let outcomes = batch::run(file_system, &syncers, places, side, &mut serial, tasks);
         for (done, outcome) in waiting.into_iter().zip(outcomes) {
             if let Err(SpoolError::Io { path, source }) = &outcome
                 && !room.set_read_only(true)
