@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::spool::file_system::NewFile;
@@ -33,7 +33,7 @@ struct Inner {
 struct Work {
     file: Box<dyn NewFile>,
     number: usize,
-    done: Sender<(usize, io::Result<()>)>,
+    done: SyncSender<(usize, io::Result<()>)>,
 }
 
 impl Work {
@@ -73,7 +73,8 @@ impl Shared {
 impl Syncers {
     /// Syncs files and closes them; gives for each number what came of it, in no order. What is not named has failed.
     pub(crate) fn sync(&self, files: Vec<(usize, Box<dyn NewFile>)>) -> Vec<(usize, io::Result<()>)> {
-        let (done, outcomes) = channel();
+        // Each file has one outcome: nobody waits at it.
+        let (done, outcomes) = sync_channel(files.len());
         let mut files = files.into_iter().map(|(number, file)| Work { file, number, done: done.clone() });
         // This thread would only wait.
         let Some(own) = files.next() else { return Vec::new() };
