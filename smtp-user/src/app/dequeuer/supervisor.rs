@@ -285,12 +285,13 @@ impl Worker {
         pid: i32,
     ) -> io::Result<()> {
         let Self { intake, wanted, phase, found, .. } = self;
-        let told = Mutex::new(VecDeque::new());
+        // An earlier one may have been told of these, or not; who knows them already does not mind.
+        let waiting = intake.not_handed_over();
+        let (first, told) = (waiting.len() as u64, Mutex::new(VecDeque::new()));
         let telling = async {
             let configuration = wanted.borrow_and_update().clone();
             link::write(write, &Tell::Configure(configuration)).await?;
-            // An earlier one may have been told of these, or not; who knows them already does not mind.
-            tell(write, intake.not_handed_over(), &told).await?;
+            tell(write, waiting, &told).await?;
             found.send_replace(Some(pid));
             loop {
                 tokio::select! {
@@ -306,7 +307,7 @@ impl Worker {
         // Beside each other: one that hangs does not read what it is told either.
         tokio::select! {
             end = telling => end,
-            end = listen(lines, intake, &told) => end,
+            end = listen(lines, intake, first, &told) => end,
         }
     }
 }
@@ -314,8 +315,14 @@ impl Worker {
 /// Messages that were told and are not in the dequeuer's care yet, in this order.
 type Told = Mutex<VecDeque<MessageId>>;
 
-/// Hears how far it is, until it is gone or says nothing for too long.
-async fn listen(lines: &mut Lines<BufReader<OwnedReadHalf>>, intake: &Intake, told: &Told) -> io::Result<()> {
+/// Hears how far it is, until it is gone or says nothing for too long. Until it has taken the first of those that it is told
+/// of, it may have found them in the spool as well, and its count is not used: they are counted here.
+async fn listen(
+    lines: &mut Lines<BufReader<OwnedReadHalf>>,
+    intake: &Intake,
+    first: u64,
+    told: &Told,
+) -> io::Result<()> {
     let mut handed_over = 0;
     let mut silent = 0;
     let mut beat = interval(link::BEAT);
@@ -325,7 +332,9 @@ async fn listen(lines: &mut Lines<BufReader<OwnedReadHalf>>, intake: &Intake, to
         tokio::select! {
             said = hear(lines) => {
                 silent = 0;
-                if let Say::Status { taken, count } = said? {
+                if let Say::Status { taken, count } = said?
+                    && taken >= first
+                {
                     let more = usize::try_from(taken.saturating_sub(handed_over)).unwrap_or(usize::MAX);
                     let ids: Vec<MessageId> = {
                         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
