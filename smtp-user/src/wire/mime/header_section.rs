@@ -241,7 +241,7 @@ fn is_start_of_mime_name(line: &[u8]) -> bool {
 }
 
 /// Characters of a name that tell it.
-const MIN_START: usize = 4;
+const MIN_START: usize = b"content-".len();
 
 pub(super) fn mime_field(name: &[u8]) -> Option<MimeField> {
     let rest = name
@@ -261,8 +261,8 @@ pub(super) fn looks_like_mime_field(line: &[u8]) -> bool {
     let start = line.iter().take_while(|octet| !octet.is_ascii_graphic()).count();
     let line = line.get(start..).unwrap_or_default();
     let Some(colon) = memchr::memchr(b':', line.get(..line.len().min(64)).unwrap_or_default()) else {
-        return false;
+        return is_start_of_mime_name(line);
     };
     let name = visible(line.get(..colon).unwrap_or_default());
-    matches!(mime_field(name), Some(MimeField::Type | MimeField::TransferEncoding))
+    mime_field(name).is_some()
 }

@@ -176,6 +176,10 @@ fn double_readings_are_told() {
             "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--a--\n--b\nContent-Type: text/html\n\nx",
             Defect::FieldsOutsideParts,
         ),
+        (
+            "Content-Type: multipart/mixed; boundary=a\n\n--b\nContent-Disposition: attachment\n\nx\n--a--",
+            Defect::FieldsOutsideParts,
+        ),
         ("Content-Type: text/html\rX: y\n\nx", Defect::BareCr),
         ("Subject: x\n \nContent-Type: text/html\n\nx", Defect::UncertainHeaderEnd),
         ("Content-Transfer-Encoding: base64\nSubject: x\n \nX-Y: z\n\nx", Defect::UncertainHeaderEnd),
