@@ -97,6 +97,9 @@ fn a_dequeuer_that_hangs_is_replaced_within_five_seconds() {
         let mut originator = scene.greeted();
         originator.mail(&mail::note("before")).expect(250);
         scene.next_hop.wait_for_deliveries(1);
+        // What it has not written down yet would come a second time.
+        let spool = scene.config.folder().join("spool");
+        wait_until("the first one is removed", PATIENCE, || left(&spool) == 0);
         let hanging = gateway.dequeuers();
         assert_eq!(hanging.len(), 1);
         kill(hanging[0], Signal::SIGSTOP).expect("the dequeuer can be stopped");
