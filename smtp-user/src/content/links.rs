@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use crate::wire::hex_escape;
+
 /// Where something leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
@@ -102,22 +104,11 @@ fn link(address: &str) -> Option<Link> {
         Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
         _ => host,
     };
-    let host = percent_decoded(host).trim_matches('.').to_lowercase();
+    let host = hex_escape::decode(b'%', host.as_bytes());
+    let host = String::from_utf8_lossy(&host).trim_matches('.').to_lowercase();
     let is_host = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._[]:".contains(c));
     let path = path.split('#').next().unwrap_or_default();
     is_host.then(|| Link { url: format!("{scheme}://{host}{path}"), host, shown: None })
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let octet = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| first == b'%');
-        octets.push(octet.unwrap_or(first));
-        rest = if octet.is_some() { after.get(2..).unwrap_or_default() } else { after };
-    }
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// Links in HTML: of attributes, and of the text as a mail program would make them.

@@ -5,6 +5,7 @@ use crate::content::container::place::Level;
 use crate::content::container::{Unpacked, Walk};
 use crate::content::detect::detect;
 use crate::content::kind::Kind;
+use crate::wire::hex_escape;
 use crate::wire::mime::base64::Base64Decoder;
 
 /// Whether such texts are looked into.
@@ -120,7 +121,7 @@ fn addresses(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         };
         past = at + b"data:".len() + address.len();
         let (declared, content) = address.split_at_checked(comma).unwrap_or_default();
-        let content = unescaped(content.get(1..).unwrap_or_default());
+        let content = hex_escape::decode(b'%', content.get(1..).unwrap_or_default());
         let is_base64 = declared.trim_ascii().to_ascii_lowercase().ends_with(b"base64");
         let (encoding, content) =
             if is_base64 { ("base64", decoded(&content)) } else { ("address", content) };
@@ -168,23 +169,6 @@ fn decoded(text: &[u8]) -> Vec<u8> {
     let (mut decoder, mut out) = (Base64Decoder::default(), Vec::new());
     decoder.decode(text, &mut out);
     decoder.finish(&mut out);
-    out
-}
-
-/// Escapes of addresses become what they stand for.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
-    while let Some((&octet, behind)) = rest.split_first() {
-        rest = behind;
-        let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) if octet == b'%' => {
-                out.push(value);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            _ => out.push(octet),
-        }
-    }
     out
 }
 

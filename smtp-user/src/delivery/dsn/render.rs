@@ -8,6 +8,7 @@ use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::queued_message::{QueuedMessage, ReturnPart};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply, RemoteStage};
 use crate::model::session_id::MessageId;
+use crate::wire::hex_escape;
 
 /// A report's octets.
 pub(super) struct Rendered {
@@ -236,20 +237,7 @@ fn line(text: &str, utf8: bool) -> String {
 
 /// xtext (RFC 3461 §4) read back; what it cannot be stays as it is.
 fn from_xtext(text: &str) -> String {
-    let octets = text.as_bytes();
-    let mut out = Vec::with_capacity(octets.len());
-    let mut at = 0;
-    while let Some(&octet) = octets.get(at) {
-        let hex = (octet == b'+').then(|| text.get(at + 1..at + 3)).flatten();
-        if let Some(octet) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            out.push(octet);
-            at += 3;
-        } else {
-            out.push(octet);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&hex_escape::decode(b'+', text.as_bytes())).into_owned()
 }
 
 fn header_of(octets: &[u8]) -> &[u8] {

@@ -3,7 +3,7 @@
 use crate::wire::mime::defect::Defect;
 use crate::wire::mime::encoded_word::decode_words;
 use crate::wire::mime::file_name::extended_values;
-use crate::wire::mime::parameter::ParameterField;
+use crate::wire::mime::parameter::{ParameterField, lenient_value};
 
 /// What a body is declared to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,13 +208,7 @@ fn lenient_boundaries(body: &[u8]) -> Vec<Vec<u8>> {
     while let Some(at) = find_word(rest, b"boundary") {
         let after = rest.get(at + 8..).unwrap_or_default();
         rest = after;
-        let after = after.trim_ascii_start();
-        let starred = after.iter().take_while(|octet| matches!(octet, b'*' | b'0'..=b'9')).count();
-        let Some(value) = after.get(starred..).unwrap_or_default().trim_ascii_start().strip_prefix(b"=")
-        else {
-            continue;
-        };
-        let value = value.trim_ascii_start();
+        let Some((_, value)) = lenient_value(after) else { continue };
         let value = match value.strip_prefix(b"\"") {
             Some(quoted) => quoted.split(|octet| *octet == b'"').next().unwrap_or_default(),
             None => value.split(|octet| matches!(octet, b';' | b' ' | b'\t')).next().unwrap_or_default(),

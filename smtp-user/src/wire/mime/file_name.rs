@@ -1,8 +1,9 @@
 //! The names that a reader may give to a body part: RFC 2183 §2.3, RFC 2231 §3 and §4, and habits.
 
+use crate::wire::hex_escape;
 use crate::wire::mime::charset::to_text;
 use crate::wire::mime::encoded_word::decode_words;
-use crate::wire::mime::parameter::ParameterField;
+use crate::wire::mime::parameter::{ParameterField, lenient_value};
 
 /// Names of a part, each once, the likeliest first.
 #[derive(Debug, Default)]
@@ -61,9 +62,7 @@ impl Names {
             self.add(name);
         }
         if memchr::memchr(b'%', value).is_some() {
-            let mut octets = Vec::new();
-            percent_decode(value, &mut octets);
-            self.add(to_text(&octets, b""));
+            self.add(to_text(&hex_escape::decode(b'%', value), b""));
         }
     }
 
@@ -110,13 +109,7 @@ fn lenient_values(body: &[u8]) -> Vec<(bool, &[u8])> {
     for at in memchr::memchr2_iter(b'n', b'N', body) {
         let rest = body.get(at..).unwrap_or_default();
         let Some(after) = rest.get(4..).filter(|_| rest.get(..4).is_some_and(is_name)) else { continue };
-        let after = after.trim_ascii_start();
-        let starred = after.iter().take_while(|octet| matches!(octet, b'*' | b'0'..=b'9')).count();
-        let Some(value) = after.get(starred..).unwrap_or_default().trim_ascii_start().strip_prefix(b"=")
-        else {
-            continue;
-        };
-        let value = value.trim_ascii_start();
+        let Some((is_piece, value)) = lenient_value(after) else { continue };
         let value = match value.first() {
             Some(quote @ (b'"' | b'\'')) => {
                 let value = value.get(1..).unwrap_or_default();
@@ -124,7 +117,7 @@ fn lenient_values(body: &[u8]) -> Vec<(bool, &[u8])> {
             }
             _ => value.split(|octet| *octet == b';').next().unwrap_or_default(),
         };
-        values.push((starred > 0, value));
+        values.push((is_piece, value));
         if values.len() == MAX_NAMES {
             break;
         }
@@ -174,24 +167,13 @@ fn decode_extended(pieces: &[(u32, bool, &[u8])]) -> String {
                 value = rest;
             }
         }
-        if *encoded { percent_decode(value, &mut octets) } else { octets.extend_from_slice(value) }
-    }
-    to_text(&octets, &charset)
-}
-
-fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
-    let mut rest = value;
-    while let Some((&octet, after)) = rest.split_first() {
-        rest = after;
-        let escaped = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) if octet == b'%' => {
-                out.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => out.push(octet),
+        if *encoded {
+            octets.append(&mut hex_escape::decode(b'%', value));
+        } else {
+            octets.extend_from_slice(value);
         }
     }
+    to_text(&octets, &charset)
 }
 
 #[cfg(test)]

@@ -1,5 +1,14 @@
 //! Structured fields with parameters: `Content-Type` and `Content-Disposition`, RFC 2045 §5.1.
 
+/// What stands behind the name of a parameter to a reader who only looks for that and an equals sign; and whether there are the
+/// asterisks or digits of a piece (RFC 2231 §3) between them.
+pub(super) fn lenient_value(behind: &[u8]) -> Option<(bool, &[u8])> {
+    let behind = behind.trim_ascii_start();
+    let starred = behind.iter().take_while(|octet| matches!(octet, b'*' | b'0'..=b'9')).count();
+    let value = behind.get(starred..)?.trim_ascii_start().strip_prefix(b"=")?;
+    Some((starred > 0, value.trim_ascii_start()))
+}
+
 /// A field body as it is written, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParameterField {
