@@ -41,7 +41,6 @@ pub mod gateway;
 pub mod inspect;
 pub mod limits;
 pub mod model;
-pub mod mta_sts;
 pub mod packet_path;
 pub mod policy;
 pub mod quarantine;

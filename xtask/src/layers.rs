@@ -26,7 +26,6 @@ const LAYERS: &[(u8, &[&str])] = &[
             "quarantine",
             "audit",
             "metrics",
-            "mta_sts",
             "packet_path",
         ],
     ),

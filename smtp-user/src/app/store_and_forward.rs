@@ -28,12 +28,12 @@ use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
 use crate::model::server_tls::ServerTls;
-use crate::mta_sts::PolicyFolder;
 use crate::policy::packet_rules::PacketRules;
 use crate::policy::rule_text;
 use crate::session::relay::RelayLimits;
 use crate::spool;
 use crate::spool::intake::Intake;
+use crate::tls::mta_sts::PolicyFolder;
 
 /// Store-and-forward at work.
 #[derive(Debug)]

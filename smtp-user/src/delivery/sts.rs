@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use crate::dns::Dns;
-use crate::mta_sts::{KeptPolicy, PolicyFolder};
+use crate::tls::mta_sts::{KeptPolicy, PolicyFolder};
 use crate::tls::web::WebTls;
 use crate::transport::https_get;
 use crate::wire::mta_sts::{MtaStsMode, MtaStsPolicy, policy_id};

@@ -19,7 +19,7 @@ use crate::dns::fixture::Zone;
 use crate::dns::validated::ValidatedDns;
 use crate::model::server_tls::ServerTls;
 use crate::model::tls_demand::TlsDemand;
-use crate::mta_sts::PolicyFolder;
+use crate::tls::mta_sts::PolicyFolder;
 use crate::tls::test_certificates::OtherCa;
 use crate::tls::web::WebTls;
 
