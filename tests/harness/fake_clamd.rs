@@ -6,12 +6,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use tempfile::TempDir;
 
+use crate::accepting::Accepting;
 use crate::mail;
 
 /// What it answers to something to be scanned.
@@ -34,12 +34,12 @@ pub enum Answer {
 pub struct FakeClamd {
     folder: TempDir,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: Accepting,
 }
 
 #[derive(Debug)]
 struct Shared {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     scans: AtomicUsize,
     answer: Mutex<Answer>,
 }
@@ -54,28 +54,18 @@ impl FakeClamd {
         let folder = tempfile::Builder::new().prefix("postern-clamd-").tempdir().expect("a folder");
         let listener = UnixListener::bind(folder.path().join("clamd.sock")).expect("a socket");
         listener.set_nonblocking(true).expect("the listener can be made not to block");
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            scans: AtomicUsize::new(0),
-            answer: Mutex::new(answer),
-        });
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || {
-                while !shared.stop.load(Ordering::Relaxed) {
-                    let Ok((stream, _)) = listener.accept() else {
-                        std::thread::park_timeout(Duration::from_millis(1));
-                        continue;
-                    };
-                    let shared = Arc::clone(&shared);
-                    std::thread::spawn(move || {
-                        // The client tells what it misses.
-                        let _ = shared.serve(&stream);
-                    });
-                }
-            }
-        });
-        Self { folder, shared, thread: Some(thread) }
+        let shared =
+            Arc::new(Shared { stop: Arc::default(), scans: AtomicUsize::new(0), answer: Mutex::new(answer) });
+        let serving = Arc::clone(&shared);
+        let accepting = Accepting::start(
+            Arc::clone(&shared.stop),
+            move || listener.accept().map(|(stream, _)| stream),
+            move |stream| {
+                // The client tells what it misses.
+                let _ = serving.serve(&stream);
+            },
+        );
+        Self { folder, shared, _accepting: accepting }
     }
 
     /// Its socket.
@@ -95,15 +85,6 @@ impl FakeClamd {
     /// Scans asked for so far.
     pub fn scans(&self) -> usize {
         self.shared.scans.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for FakeClamd {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

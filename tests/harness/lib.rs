@@ -3,6 +3,7 @@
 //! Nothing here waits by sleeping: every wait is for an event and has a deadline ([`deadline`]).
 //! A test that cannot run on this machine says so and is counted ([`privilege`]); it never passes silently.
 
+mod accepting;
 pub mod capture;
 pub mod certificate;
 pub mod channel;

@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::accepting::Accepting;
 use crate::flow_probe;
 use crate::mail;
 use crate::netns::NetNs;
@@ -31,12 +31,12 @@ pub enum Mood {
 #[derive(Debug)]
 pub struct SlowIcap {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: Accepting,
 }
 
 #[derive(Debug)]
 struct Shared {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     asked: AtomicUsize,
     answered: AtomicUsize,
     mood: Mutex<Mood>,
@@ -52,28 +52,21 @@ impl SlowIcap {
         let listener = flow_probe::listen(namespace, SocketAddr::from(([127, 0, 0, 1], 1345)));
         listener.set_nonblocking(true).expect("the listener can be made not to block");
         let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
+            stop: Arc::default(),
             asked: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
             mood: Mutex::new(mood),
         });
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || {
-                while !shared.stop.load(Ordering::Relaxed) {
-                    let Ok((stream, _)) = listener.accept() else {
-                        std::thread::park_timeout(Duration::from_millis(1));
-                        continue;
-                    };
-                    let shared = Arc::clone(&shared);
-                    std::thread::spawn(move || {
-                        // The client tells what it misses.
-                        let _ = shared.serve(stream);
-                    });
-                }
-            }
-        });
-        Self { shared, thread: Some(thread) }
+        let serving = Arc::clone(&shared);
+        let accepting = Accepting::start(
+            Arc::clone(&shared.stop),
+            move || listener.accept().map(|(stream, _)| stream),
+            move |stream| {
+                // The client tells what it misses.
+                let _ = serving.serve(stream);
+            },
+        );
+        Self { shared, _accepting: accepting }
     }
 
     /// From the next message on it says something else.
@@ -88,15 +81,6 @@ impl SlowIcap {
     /// Messages that it was asked about, and those that it has given a verdict on.
     pub fn counts(&self) -> (usize, usize) {
         (self.shared.asked.load(Ordering::Relaxed), self.shared.answered.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for SlowIcap {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

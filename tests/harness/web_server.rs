@@ -1,13 +1,13 @@
 //! A web server that says the same to everybody, in TLS.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::{ServerConnection, StreamOwned};
 
+use crate::accepting::Accepting;
 use crate::certificate::Certificate;
 use crate::deadline::SOON;
 use crate::flow_probe;
@@ -17,12 +17,11 @@ use crate::netns::NetNs;
 #[derive(Debug)]
 pub struct WebServer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _accepting: Accepting,
 }
 
 #[derive(Debug)]
 struct Shared {
-    stop: AtomicBool,
     asked: AtomicUsize,
     certificate: Certificate,
     text: String,
@@ -37,17 +36,17 @@ impl WebServer {
     pub fn start(namespace: &NetNs, address: SocketAddr, certificate: Certificate, text: &str) -> Self {
         let listener = flow_probe::listen(namespace, address);
         listener.set_nonblocking(true).expect("the listener can be made not to block");
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            asked: AtomicUsize::new(0),
-            certificate,
-            text: text.to_owned(),
-        });
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || shared.listen(&listener)
-        });
-        Self { shared, thread: Some(thread) }
+        let shared = Arc::new(Shared { asked: AtomicUsize::new(0), certificate, text: text.to_owned() });
+        let serving = Arc::clone(&shared);
+        let accepting = Accepting::start(
+            Arc::default(),
+            move || listener.accept().map(|(stream, _)| stream),
+            move |stream| {
+                // The client tells what it misses.
+                let _ = serving.serve(stream);
+            },
+        );
+        Self { shared, _accepting: accepting }
     }
 
     /// How often it was asked.
@@ -56,44 +55,29 @@ impl WebServer {
     }
 }
 
-impl Drop for WebServer {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Shared {
-    fn listen(&self, listener: &TcpListener) {
-        while !self.stop.load(Ordering::SeqCst) {
-            let Ok((stream, _)) = listener.accept() else {
-                std::thread::park_timeout(std::time::Duration::from_millis(1));
-                continue;
-            };
-            let _ = stream.set_nonblocking(false);
-            let _ = stream.set_read_timeout(Some(SOON));
-            let Ok(connection) = ServerConnection::new(self.certificate.server_config()) else { continue };
-            let mut stream = BufReader::new(StreamOwned::new(connection, stream));
-            let mut line = String::new();
-            // Whoever does not believe the certificate ends here.
-            while stream.read_line(&mut line).is_ok_and(|count| count > 2) {
-                line.clear();
-            }
-            if line != "\r\n" {
-                continue;
-            }
-            self.asked.fetch_add(1, Ordering::SeqCst);
-            let mut stream = stream.into_inner();
-            let length = self.text.len();
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{}",
-                self.text
-            );
-            let _ = stream.write_all(answer.as_bytes());
-            stream.conn.send_close_notify();
-            let _ = stream.flush();
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(SOON))?;
+        let connection = ServerConnection::new(self.certificate.server_config()).map_err(io::Error::other)?;
+        let mut stream = BufReader::new(StreamOwned::new(connection, stream));
+        let mut line = String::new();
+        // Whoever does not believe the certificate ends here.
+        while stream.read_line(&mut line)? > 2 {
+            line.clear();
         }
+        if line != "\r\n" {
+            return Ok(());
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut stream = stream.into_inner();
+        let length = self.text.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{}",
+            self.text
+        );
+        stream.write_all(answer.as_bytes())?;
+        stream.conn.send_close_notify();
+        stream.flush()
     }
 }
