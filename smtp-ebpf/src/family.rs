@@ -72,6 +72,9 @@ pub(crate) trait Packet: Copy + 'static {
     fn state(entry: *mut Self::Entry) -> *mut FlowState;
     /// Whether the slot holds this packet's flow.
     fn is(&self, entry: *mut Self::Entry) -> bool;
+    /// Index of the slot that does, away from this home, which has these hop bits. Not inlined, and for the sake of
+    /// the flows at home, whose packets need not stand in memory for it.
+    fn find_away(&self, home: u32, hops: u32) -> u32;
     /// Writes the key into a claimed slot.
     fn fill(&self, entry: *mut Self::Entry);
     /// Hash of the key in a slot that holds, or held, a flow of this protocol.

@@ -35,9 +35,7 @@ pub(crate) fn find<P: Packet>(packet: &P, keys: &HashKeys) -> Option<Found<P>> {
     if control.hops() == 0 {
         return None;
     }
-    // A copy, so that a packet whose flow is at home need not stand in memory.
-    let packet = &{ *packet };
-    let index = find_away(packet, home, control.hops());
+    let index = packet.find_away(home, control.hops());
     if index <= P::mask() {
         return Some(Found { entry: P::slot(index)?, index });
     }
@@ -49,21 +47,22 @@ pub(crate) fn find<P: Packet>(packet: &P, keys: &HashKeys) -> Option<Found<P>> {
     // SAFETY: a map value.
     let hops = unsafe { P::control(first).read_volatile() };
     // A flow may stand in its second slot itself, which has no bit of its own.
-    let index = if packet.is(first) { home } else { find_away(packet, home, Control(hops).hops()) };
+    let index = if packet.is(first) { home } else { packet.find_away(home, Control(hops).hops()) };
     if index > P::mask() {
         return None;
     }
     Some(Found { entry: P::slot(index)?, index })
 }
 
-/// Index among the other slots that hold flows of this home; [`NOWHERE`] if it is not among them.
-#[inline(never)]
-fn find_away<P: Packet>(packet: &P, home: u32, hops: u32) -> u32 {
+/// Index of the slot of which `holds` is true, among the others that hold flows of this home; [`NOWHERE`] if there is
+/// none.
+#[inline(always)]
+pub(crate) fn among<P: Packet>(home: u32, hops: u32, holds: impl Fn(*mut P::Entry) -> bool) -> u32 {
     let mut i = 1;
     while i < GROUP {
         if hops >> i & 1 == 1
             && let Some(entry) = P::slot(home ^ i)
-            && packet.is(entry)
+            && holds(entry)
         {
             return home ^ i;
         }

@@ -12,7 +12,7 @@ use super::{Common, Packet, ports};
 use crate::frame::{ETH_BYTES, Frame, TcFrame};
 use crate::parse::{self, Ipv4, Parsed};
 use crate::refuse::ResetTcp;
-use crate::{maps, refuse};
+use crate::{maps, refuse, table};
 
 /// Slots of the IPv4 flow table minus one; the loader sets it.
 #[unsafe(no_mangle)]
@@ -167,14 +167,13 @@ impl Packet for PacketV4 {
 
     #[inline(always)]
     fn is(&self, entry: *mut FlowV4) -> bool {
-        // SAFETY: the entry is a map value; another CPU may write it, so it is read as it is.
-        unsafe {
-            // Both addresses and both ports in one comparison each.
-            (&raw const (*entry).address).cast::<u64>().read_volatile() == pair(self.key.address)
-                && (&raw const (*entry).port).cast::<u32>().read_volatile() == ports(self.key.port)
-                && (&raw const (*entry).control).read_volatile() & Control::TENANT
-                    == Control::live(self.key.protocol)
-        }
+        holds(entry, pair(self.key.address), ports(self.key.port), Control::live(self.key.protocol))
+    }
+
+    #[inline(always)]
+    fn find_away(&self, home: u32, hops: u32) -> u32 {
+        let tenant = Control::live(self.key.protocol);
+        find_away(pair(self.key.address), ports(self.key.port), tenant, home, hops)
     }
 
     #[inline(always)]
@@ -199,6 +198,24 @@ impl Packet for PacketV4 {
         let (address, port) = unsafe { ((*entry).address, (*entry).port) };
         ([mapped(address[0].to_ne_bytes()), mapped(address[1].to_ne_bytes())], port)
     }
+}
+
+/// Whether the slot holds the flow of this key.
+#[inline(always)]
+fn holds(entry: *mut FlowV4, address: u64, port: u32, tenant: u32) -> bool {
+    // SAFETY: the entry is a map value; another CPU may write it, so it is read as it is.
+    unsafe {
+        // Both addresses and both ports in one comparison each.
+        (&raw const (*entry).address).cast::<u64>().read_volatile() == address
+            && (&raw const (*entry).port).cast::<u32>().read_volatile() == port
+            && (&raw const (*entry).control).read_volatile() & Control::TENANT == tenant
+    }
+}
+
+/// The key in registers: it needs no place in the caller's stack frame.
+#[inline(never)]
+fn find_away(address: u64, port: u32, tenant: u32, home: u32, hops: u32) -> u32 {
+    table::among::<PacketV4>(home, hops, |entry| holds(entry, address, port, tenant))
 }
 
 /// Two words as one.

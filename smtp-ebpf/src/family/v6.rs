@@ -11,7 +11,7 @@ use super::{Common, Packet, ports};
 use crate::frame::{ETH_BYTES, Frame, TcFrame};
 use crate::parse::{self, Ipv6, Parsed};
 use crate::refuse::ResetTcp;
-use crate::{maps, refuse};
+use crate::{maps, refuse, table};
 
 /// Slots of the IPv6 flow table minus one; the loader sets it.
 #[unsafe(no_mangle)]
@@ -182,6 +182,12 @@ impl Packet for PacketV6 {
     }
 
     #[inline(always)]
+    fn find_away(&self, home: u32, hops: u32) -> u32 {
+        // A copy, so that only packets whose flow is not at home are in memory.
+        find_away(&{ *self }, home, hops)
+    }
+
+    #[inline(always)]
     fn fill(&self, entry: *mut FlowV6) {
         // SAFETY: the slot is claimed by this CPU.
         unsafe {
@@ -204,6 +210,11 @@ impl Packet for PacketV6 {
         // SAFETY: two u64 and sixteen octets are the same plain data.
         (unsafe { core::mem::transmute::<[[u64; 2]; 2], [[u8; 16]; 2]>(address) }, port)
     }
+}
+
+#[inline(never)]
+fn find_away(packet: &PacketV6, home: u32, hops: u32) -> u32 {
+    table::among::<PacketV6>(home, hops, |entry| packet.is(entry))
 }
 
 /// An address as the key holds it.
