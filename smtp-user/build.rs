@@ -3,18 +3,26 @@
 //! The compiler is the rustup toolchain `bpf` (a compiler that ships `core` for the BPF targets), else a nightly
 //! one with `rust-src`. `cargo xtask setup` installs what is missing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// What the kernel programs are made of.
+const SOURCES: [&str; 5] = [
+    "build.rs",
+    "../smtp-ebpf/src",
+    "../smtp-ebpf/Cargo.toml",
+    "../smtp-ebpf/Cargo.lock",
+    "../smtp-common/src",
+];
 
 fn main() -> Result<()> {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=../smtp-ebpf/src");
-    println!("cargo:rerun-if-changed=../smtp-ebpf/Cargo.toml");
-    println!("cargo:rerun-if-changed=../smtp-ebpf/build.rs");
-    println!("cargo:rerun-if-changed=../smtp-common/src");
+    for path in SOURCES {
+        ensure!(Path::new(path).exists(), "{path} is gone: cargo would take that for a change, every time");
+        println!("cargo:rerun-if-changed={path}");
+    }
     match compiler() {
         Ok(compiler) => build(&compiler),
         Err(missing) => stub(&missing),
