@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     /// No gateway with `inspect` rules has run here, or another data folder was meant.
-    #[error("there is no folder of records {}", path.display())]
+    #[error("there is no folder of records {}: name another with --records, or the configuration file with --config", path.display())]
     NoFolder {
         /// The path.
         path: PathBuf,
