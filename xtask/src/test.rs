@@ -9,11 +9,13 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
+use crate::build;
 use crate::root::Root;
 use crate::setup::{self, Compiler, Need};
 use crate::tally::Tally;
+use crate::vm::power_loss::Depth;
+use crate::vm::{self, Outcome};
 use crate::workspace::{Profile, Workspace};
-use crate::{build, vm};
 
 /// `cargo xtask test`.
 #[derive(clap::Args)]
@@ -24,6 +26,9 @@ pub(crate) struct Arguments {
     /// Only the tests on other kernels, under emulation.
     #[arg(long, conflicts_with = "what")]
     kernels: bool,
+    /// Only the long tests of what faults do: a loss of power at more than a thousand points, on ext4 and XFS.
+    #[arg(long, conflicts_with_all = ["what", "kernels"])]
+    faults: bool,
     /// Passed on to the test runner, for example a test's name.
     #[arg(last = true)]
     rest: Vec<String>,
@@ -38,7 +43,9 @@ enum What {
     Root,
     /// On other kernels, under emulation.
     Kernels,
-    /// All of them.
+    /// What faults do, at length.
+    Faults,
+    /// All of them but the last.
     All,
 }
 
@@ -54,11 +61,30 @@ impl Report {
         self.tally.skipped += 1;
         self.reasons.push(format!("{what}: {why}"));
     }
+
+    fn outcome(&mut self, what: &str, outcome: Result<Outcome>) {
+        match outcome {
+            Ok(Outcome::Passed) => self.tally.passed += 1,
+            Ok(Outcome::Failed(why)) => {
+                println!("{why}");
+                self.tally.failed += 1;
+            }
+            Ok(Outcome::Skipped(why)) => self.skip(what, &why),
+            Err(error) => {
+                println!("{what}: {error:#}");
+                self.tally.failed += 1;
+            }
+        }
+    }
 }
 
 /// Runs the command.
 pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let what = if arguments.kernels { What::Kernels } else { arguments.what };
+    let what = match arguments {
+        Arguments { kernels: true, .. } => What::Kernels,
+        Arguments { faults: true, .. } => What::Faults,
+        Arguments { what, .. } => *what,
+    };
     let wants = |group| what == group || what == What::All;
     let mut report = Report::default();
     if wants(What::Unit) {
@@ -71,6 +97,11 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
     }
     if wants(What::Kernels) {
         kernels(workspace, &mut report);
+        power_loss(workspace, Depth::Short, &mut report);
+    }
+    // They take too long to be among all of them.
+    if what == What::Faults {
+        power_loss(workspace, Depth::Full, &mut report);
     }
     if !report.reasons.is_empty() {
         println!("\nSkipped:");
@@ -121,16 +152,12 @@ fn root(workspace: &Workspace, rest: &[String], report: &mut Report) -> Result<(
 }
 
 fn kernels(workspace: &Workspace, report: &mut Report) {
-    match vm::run(workspace) {
-        Ok(vm::Outcome::Passed) => report.tally.passed += 1,
-        Ok(vm::Outcome::Failed(why)) => {
-            println!("{why}");
-            report.tally.failed += 1;
-        }
-        Ok(vm::Outcome::Skipped(why)) => report.skip("kernels", &why),
-        Err(error) => {
-            println!("kernels: {error:#}");
-            report.tally.failed += 1;
-        }
+    report.outcome("kernels", vm::packet_path::run(workspace));
+}
+
+fn power_loss(workspace: &Workspace, depth: Depth, report: &mut Report) {
+    match vm::power_loss::run(workspace, depth) {
+        Ok(outcomes) => outcomes.into_iter().for_each(|outcome| report.outcome("power loss", Ok(outcome))),
+        Err(error) => report.outcome("power loss", Err(error)),
     }
 }

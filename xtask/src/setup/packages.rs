@@ -114,6 +114,14 @@ const PACKAGES: &[Package] = &[
     program("openssl", "openssl", Group::Lab, "a TLS client by another hand"),
     program("python3", "python3", Group::Peers, "its smtplib, a mail client by another hand"),
     program("qemu-system-x86", "qemu-system-x86_64", Group::Emulator, "runs other kernels"),
+    program(
+        "dmsetup",
+        "dmsetup",
+        Group::Emulator,
+        "records what a file system writes, in the emulated machine",
+    ),
+    program("e2fsprogs", "mkfs.ext4", Group::Emulator, "ext4 in the emulated machine"),
+    program("xfsprogs", "mkfs.xfs", Group::Emulator, "XFS in the emulated machine"),
     program("busybox-static", "busybox", Group::Emulator, "user space of the emulated machine"),
 ];
 

@@ -1,5 +1,5 @@
-//! What stands in the emulated machine's file system: busybox, ip, Postern with its libraries, the modules
-//! this kernel needs, and the script that tries it all.
+//! What stands in an emulated machine's file system: busybox, programs with their libraries, the modules this kernel
+//! needs, and the script that tries it all.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,14 +11,22 @@ use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
 use super::kernel::Kernel;
-use crate::lab;
 use crate::workspace::find_program;
 
-/// Modules that Postern and the lab need where the kernel is modular.
-const MODULES: &[&str] = &["veth", "sch_ingress", "cls_bpf", "nf_tables"];
+/// What a machine is to have.
+pub(crate) struct Contents<'c> {
+    /// Programs, to be found in `/bin` by the name of their file.
+    pub(crate) programs: &'c [PathBuf],
+    /// Other files: where, and what is in them.
+    pub(crate) files: &'c [(&'c str, &'c str)],
+    /// Modules that are needed where the kernel is modular.
+    pub(crate) modules: &'c [&'c str],
+    /// The first process, a script for busybox; `@MODULES@` in it becomes what loads the modules.
+    pub(crate) script: &'c str,
+}
 
 /// Builds the archive.
-pub(crate) fn build(kernel: &Kernel, postern: &Path) -> Result<Vec<u8>> {
+pub(crate) fn build(kernel: &Kernel, contents: &Contents) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     archive.console();
     for folder in ["proc", "sys", "run/netns", "tmp", "bin", "var"] {
@@ -26,24 +34,21 @@ pub(crate) fn build(kernel: &Kernel, postern: &Path) -> Result<Vec<u8>> {
     }
     archive.file("bin/busybox", &read(&program("busybox")?)?);
     archive.link("bin/sh", "busybox");
-    let programs = [
-        ("bin/ip", program("ip")?),
-        ("bin/ethtool", program("ethtool")?),
-        ("bin/nft", program("nft")?),
-        ("bin/postern", postern.to_owned()),
-    ];
     let mut libraries = BTreeSet::new();
-    for (name, path) in &programs {
-        archive.file(name, &read(path)?);
+    for path in contents.programs {
+        let name = path.file_name().and_then(|name| name.to_str()).context("a program without a name")?;
+        archive.file(&format!("bin/{name}"), &read(path)?);
         libraries.extend(shared_libraries(path)?);
     }
     for library in libraries {
         archive.file(&library.to_string_lossy(), &read(&library)?);
     }
-    archive.file("postern.toml", CONFIGURATION.as_bytes());
+    for (path, content) in contents.files {
+        archive.file(path, content.as_bytes());
+    }
     let mut loading = String::new();
     let mut loaded = BTreeSet::new();
-    for module in MODULES {
+    for module in contents.modules {
         for path in kernel.module(module)? {
             let name = path
                 .file_name()
@@ -56,23 +61,12 @@ pub(crate) fn build(kernel: &Kernel, postern: &Path) -> Result<Vec<u8>> {
             }
         }
     }
-    archive.file("init", script(&loading).as_bytes());
+    archive.file("init", contents.script.replace("@MODULES@", &loading).as_bytes());
     Ok(archive.finish())
 }
 
-/// The first process: makes the lab, runs Postern in it, and judges.
-fn script(loading: &str) -> String {
-    let mut steps = String::new();
-    for step in lab::up_steps() {
-        // Busybox's shell prefers its own `ip`, which knows no namespaces; a full path it leaves alone.
-        let words = step.iter().map(|word| if word == "ip" { "/bin/ip" } else { word });
-        let words: Vec<_> = words.map(|word| format!("'{word}'")).collect();
-        let _ = writeln!(steps, "{}", words.join(" "));
-    }
-    INIT.replace("@MODULES@", loading).replace("@LAB@", &steps)
-}
-
-fn program(name: &str) -> Result<PathBuf> {
+/// Where an installed program is.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     find_program(name).with_context(|| format!("{name} is not installed"))
 }
 
@@ -89,6 +83,3 @@ fn shared_libraries(program: &Path) -> Result<Vec<PathBuf>> {
     // `libc.so.6 => /lib/… (0x…)`, and the loader itself without an arrow.
     Ok(text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
 }
-
-const INIT: &str = include_str!("init.sh");
-const CONFIGURATION: &str = include_str!("postern.toml");

@@ -1,0 +1,135 @@
+//! `postern-power-loss`: what a spool keeps when the power fails, at the level of the disk. It runs in a machine of its
+//! own, which `cargo xtask test --kernels` makes: it takes loop devices and device-mapper names for itself.
+//!
+//! Every write of a file system is recorded while a spool on it takes in, defers and removes messages; each answer that
+//! this is done is put into the record as a mark. Then the record is replayed up to every flush and every write past
+//! the disk's cache: the file system is mounted from that, the spool opened, and compared with what the marks promise.
+
+mod devices;
+mod image;
+mod ledger;
+mod log;
+mod messages;
+mod replay;
+mod syncs;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use smtp_user::spool::store::Spool;
+
+use crate::devices::{Device, Kind, Mounted, Recorder};
+use crate::image::Image;
+use crate::log::Log;
+use crate::messages::Worker;
+use crate::replay::{Findings, Plan, replay};
+use crate::syncs::Omit;
+
+/// Records what a spool does, and loses power everywhere.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The file system below the spool.
+    #[arg(long, value_enum)]
+    file_system: Kind,
+    /// How often four messages are taken in.
+    #[arg(long)]
+    rounds: u32,
+    /// Syncs that are left out; losses must be found then.
+    #[arg(long, value_enum, default_value = "nothing")]
+    omit: Omit,
+    /// How many states share one check by the file system's own tool.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    check_each: u64,
+    /// Fewer states looked at are a failure.
+    #[arg(long, default_value_t = 1)]
+    least: u64,
+    /// Seconds after which the rest is left.
+    #[arg(long, default_value_t = 3600)]
+    seconds: u64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let started = Instant::now();
+    let findings = match run(&arguments, started) {
+        Ok(findings) => findings,
+        Err(error) => {
+            println!("power loss on {}: {error:#}", arguments.file_system.name());
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_right = match arguments.omit {
+        Omit::Nothing => {
+            findings.broken == 0 && findings.unreadable == 0 && findings.states >= arguments.least
+        }
+        // The spool must be what makes the difference: without its syncs the same test fails.
+        Omit::FileSyncs | Omit::FolderSyncs => findings.broken > 0,
+    };
+    let note = if is_right { "POSTERN-VM: note " } else { "" };
+    println!("{note}{}", line(&arguments, &findings, started.elapsed()));
+    if !is_right {
+        findings.examples.iter().for_each(|example| println!("  {example}"));
+    }
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn line(arguments: &Arguments, findings: &Findings, took: Duration) -> String {
+    let omitted = match arguments.omit {
+        Omit::Nothing => "",
+        Omit::FileSyncs => " without syncs of files (the negative control)",
+        Omit::FolderSyncs => " without syncs of folders (the negative control)",
+    };
+    let Findings { durable, states, broken, unreadable, promised, is_cut, .. } = findings;
+    let cut = if *is_cut { ", the rest left for want of time" } else { "" };
+    format!(
+        "power loss on {}{omitted}: {durable} flushes, {states} states mounted, {broken} with a promise broken, \
+         {unreadable} unreadable or damaged; {promised} messages promised at the end; {:.0} s{cut}",
+        arguments.file_system.name(),
+        took.as_secs_f32(),
+    )
+}
+
+fn run(arguments: &Arguments, started: Instant) -> Result<Findings> {
+    let boot = std::fs::read_to_string("/proc/cmdline")?;
+    ensure!(boot.split_whitespace().any(|word| word == EMULATED), "this is no machine made for it");
+    let kind = arguments.file_system;
+    std::fs::create_dir_all("/run/power")?;
+    let recorded = Device::create(0, kind.octets())?;
+    let log = Device::create(1, LOG_OCTETS)?;
+    devices::make(kind, &recorded)?;
+    let image = Image::of(&recorded.open()?, recorded.octets)?;
+    let recorder = Recorder::start(&recorded, &log)?;
+    let mounted = Mounted::new(kind, Recorder::PATH)?;
+    // What is left out is left out in this thread, and in the spool's, which it makes.
+    let worker = std::thread::scope(|scope| {
+        scope.spawn(|| work(arguments)).join().unwrap_or_else(|_| Err(anyhow::anyhow!("the worker panicked")))
+    });
+    mounted.end()?;
+    recorder.stop()?;
+    worker?;
+    let crashed = Device::create(2, kind.octets())?;
+    let until = started + Duration::from_secs(arguments.seconds);
+    let plan = Plan { kind, check_each: arguments.check_each, until };
+    replay(plan, image, &mut Log::open(Path::new(&log.file))?, &crashed)
+}
+
+fn work(arguments: &Arguments) -> Result<()> {
+    arguments.omit.begin()?;
+    let (spool, _) = Spool::open(&messages::config())?;
+    let worker = Worker { spool, mark: &Recorder::mark };
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        for number in 0..arguments.rounds {
+            worker.round(number).await.with_context(|| format!("round {number}"))?;
+        }
+        Ok(())
+    })
+}
+
+/// What the kernel of a machine that was made for this is started with.
+const EMULATED: &str = "postern.emulated=1";
+/// What is not written takes no memory.
+const LOG_OCTETS: u64 = 1 << 30;
