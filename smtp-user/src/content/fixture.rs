@@ -91,6 +91,29 @@ pub(crate) fn ole(streams: &[(&str, &[u8])]) -> Vec<u8> {
     file.into_inner().into_inner()
 }
 
+/// A presentation of `PowerPoint` 97 that says whether it has macros, with compound files as objects or VBA projects; with
+/// their length they are compressed.
+pub(crate) fn ppt(has_macros: bool, storages: &[(bool, &[u8])]) -> Vec<u8> {
+    let record = |head: [u8; 4], content: &[u8]| {
+        [head.as_slice(), &(content.len() as u32).to_le_bytes(), content].concat()
+    };
+    let flags =
+        [u32::from(has_macros).to_le_bytes(), u32::from(has_macros).to_le_bytes(), 2_u32.to_le_bytes()];
+    let info = record(*b"\x1f\0\xff\x03", &record(*b"\x02\0\0\x04", &flags.concat()));
+    let mut stream = record(*b"\x0f\0\xe8\x03", &info);
+    for (is_compressed, content) in storages {
+        stream.extend(if *is_compressed {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(content).unwrap();
+            let length = (content.len() as u32).to_le_bytes();
+            record(*b"\x10\0\x11\x10", &[length.as_slice(), &encoder.finish().unwrap()].concat())
+        } else {
+            record(*b"\0\0\x11\x10", content)
+        });
+    }
+    ole(&[("/PowerPoint Document", &stream), ("/Current User", b"x")])
+}
+
 /// A document with one embedded file.
 pub(crate) fn pdf(name: &str, content: &[u8]) -> Vec<u8> {
     use lopdf::{Document, Object, Stream, dictionary};

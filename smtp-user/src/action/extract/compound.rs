@@ -8,6 +8,7 @@ use std::path::Path;
 use cfb::CompoundFile;
 
 use super::{ExtractError, Removed};
+use crate::content::container::slides;
 
 /// Entries of a document at most.
 const MAX_ENTRIES: usize = 20_000;
@@ -76,8 +77,11 @@ fn may_stay(path: &Path, content: &[u8]) -> Result<(), ExtractError> {
         "encryptedpackage" | "encryptedsummary" => Err(ExtractError::Encrypted),
         "worddocument" if content.get(11).is_some_and(|flags| flags & 1 != 0) => Err(ExtractError::Encrypted),
         "workbook" | "book" => workbook(content),
-        "powerpoint document" if has_macro_record(content) => {
+        "powerpoint document" if slides::have_macros(content) => {
             Err(ExtractError::Inseparable("macros within its slides"))
+        }
+        "powerpoint document" if slides::have_storages(content) => {
+            Err(ExtractError::Inseparable("objects within its slides"))
         }
         _ => Ok(()),
     }
@@ -106,10 +110,4 @@ fn workbook(content: &[u8]) -> Result<(), ExtractError> {
         rest = next;
     }
     Ok(())
-}
-
-/// MS-PPT 2.4.10: a presentation keeps its macros in a record of this type.
-fn has_macro_record(content: &[u8]) -> bool {
-    const VBA_INFO: &[u8] = b"\x1f\x00\xff\x03";
-    memchr::memmem::find(content, VBA_INFO).is_some()
 }

@@ -3,6 +3,7 @@
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId};
 
 use super::{ExtractError, Removed};
+use crate::content::container::pdf::is_view;
 
 /// Objects within each other that are looked into.
 const MAX_DEPTH: usize = 64;
@@ -10,11 +11,10 @@ const MAX_DEPTH: usize = 64;
 const MAX_OBJECTS: usize = 500_000;
 
 /// Entries that go wherever they stand, and what they are.
-const ENTRIES: [(&[u8], &str); 9] = [
+const ENTRIES: [(&[u8], &str); 8] = [
     (b"JS", "script"),
     (b"JavaScript", "script"),
     (b"AA", "action"),
-    (b"OpenAction", "action"),
     (b"EF", "embedded file"),
     (b"EmbeddedFiles", "embedded file"),
     (b"AF", "embedded file"),
@@ -52,6 +52,7 @@ pub(super) fn document(
         removed.note("embedded file");
         document.objects.insert(id, Object::Null);
     }
+    weed_openings(&mut document, removed);
     for object in document.objects.values_mut() {
         weed(object, 0, removed)?;
     }
@@ -65,9 +66,29 @@ pub(super) fn document(
     }
     // What is not named any more is not to be found any more either.
     document.prune_objects();
+    document.max_id = document.objects.keys().map(|(number, _)| *number).max().unwrap_or_default();
     let mut copy = Vec::with_capacity(octets.len());
     document.save_to(&mut copy).map_err(|error| ExtractError::Damaged(error.to_string()))?;
     Ok(copy)
+}
+
+/// Takes out what runs when a document is opened; a place to open it at stays.
+fn weed_openings(document: &mut Document, removed: &mut Removed) {
+    let opens: Vec<ObjectId> = document
+        .objects
+        .iter()
+        .filter(|(_, object)| {
+            let opens = object.as_dict().and_then(|dictionary| dictionary.get(b"OpenAction"));
+            opens.is_ok_and(|opens| !is_view(document, opens))
+        })
+        .map(|(id, _)| *id)
+        .collect();
+    for id in opens {
+        if let Ok(Object::Dictionary(dictionary)) = document.get_object_mut(id) {
+            removed.note("action");
+            dictionary.remove(b"OpenAction");
+        }
+    }
 }
 
 fn weed(object: &mut Object, depth: usize, removed: &mut Removed) -> Result<(), ExtractError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cfb::CompoundFile;
 
 use crate::content::container::place::Level;
-use crate::content::container::{Unpacked, Walk, vba};
+use crate::content::container::{Unpacked, Walk, slides, vba};
 use crate::content::finding::{Finding, Trait, Unsupported};
 use crate::content::kind::Kind;
 
@@ -20,7 +20,7 @@ pub(crate) fn finer(octets: &[u8]) -> Vec<Kind> {
     let kinds = [
         (has("WordDocument"), Kind::Doc),
         (has("Workbook") || has("Book\0"), Kind::Xls),
-        (has("PowerPoint Document"), Kind::Ppt),
+        (has(slides::STREAM), Kind::Ppt),
         (has("__properties_version1.0"), Kind::Msg),
         (memchr::memmem::find(octets, installer).is_some(), Kind::Msi),
     ];
@@ -82,6 +82,9 @@ fn stream_of(walk: &mut Walk<'_>, level: &mut Level, path: &Path, names: &[Strin
         return;
     }
     walk.member(level, names, "ole", unpacked);
+    if path.file_name().is_some_and(|name| name == slides::STREAM) {
+        slides::read(walk, level, &unpacked.octets);
+    }
 }
 
 /// A file in a package: names and places before it, its length, its octets.

@@ -32,7 +32,7 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         if !walk.may_go_on(&part) {
             return;
         }
-        traits(walk, &part, object, 0);
+        traits(walk, &part, &document, object, 0);
         files(object, 0, &mut embedded);
     }
     for (id, object) in &document.objects {
@@ -62,31 +62,46 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
 const MAX_DEPTH: usize = 32;
 
 /// Tells what a document does by itself.
-fn traits(walk: &mut Walk<'_>, part: &str, object: &Object, depth: usize) {
+fn traits(walk: &mut Walk<'_>, part: &str, document: &Document, object: &Object, depth: usize) {
     if depth == MAX_DEPTH {
         return;
     }
     if let Object::Array(items) = object {
         for item in items {
-            traits(walk, part, item, depth + 1);
+            traits(walk, part, document, item, depth + 1);
         }
     }
     let Some(dictionary) = dictionary(object) else { return };
     for (key, what) in [
         (b"JS".as_slice(), Trait::Javascript),
         (b"JavaScript", Trait::Javascript),
-        (b"OpenAction", Trait::OpenAction),
         (b"AA", Trait::OpenAction),
     ] {
         if dictionary.has(key) {
             walk.has(what, part);
         }
     }
+    if dictionary.get(b"OpenAction").is_ok_and(|opens| !is_view(document, opens)) {
+        walk.has(Trait::OpenAction, part);
+    }
     if dictionary.get(b"S").and_then(Object::as_name).is_ok_and(|name| name == b"Launch") {
         walk.has(Trait::LaunchAction, part);
     }
     for (_, value) in dictionary {
-        traits(walk, part, value, depth + 1);
+        traits(walk, part, document, value, depth + 1);
+    }
+}
+
+/// Whether what a document opens with is no more than a place in it (ISO 32000-1, 7.7.2): that is how office programs
+/// write theirs.
+pub(crate) fn is_view(document: &Document, opens: &Object) -> bool {
+    match document.dereference(opens) {
+        Ok((_, Object::Array(_) | Object::Name(_) | Object::String(..))) => true,
+        Ok((_, Object::Dictionary(action))) => {
+            let goes_to = action.get(b"S").and_then(Object::as_name).is_ok_and(|name| name == b"GoTo");
+            goes_to && !action.has(b"Next")
+        }
+        _ => false,
     }
 }
 

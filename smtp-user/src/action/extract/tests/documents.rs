@@ -127,6 +127,33 @@ fn old_workbooks_with_macro_sheets_or_a_password_are_not_copied() {
     assert_eq!(copy(Kind::Xls, &book(&sheet)).removed.count("macros"), 1);
 }
 
+#[test]
+fn old_slides_with_macros_or_objects_are_not_copied_and_others_need_no_copy() {
+    let object = fixture::ole(&[("/x", b"y")]);
+    assert_eq!(
+        error(Kind::Ppt, &fixture::ppt(true, &[])),
+        ExtractError::Inseparable("macros within its slides")
+    );
+    for is_compressed in [false, true] {
+        let slides = fixture::ppt(false, &[(is_compressed, &object)]);
+        assert_eq!(error(Kind::Ppt, &slides), ExtractError::Inseparable("objects within its slides"));
+    }
+    assert_eq!(extract(Kind::Ppt, &fixture::ppt(false, &[]), &Weeds::default(), ROOM), Ok(None));
+}
+
+#[test]
+fn a_pdf_may_open_at_a_place() {
+    let mut document = Document::load_mem(&active_pdf()).unwrap();
+    let view = document.add_object(vec![Object::Null, Object::Name(b"XYZ".to_vec())]);
+    let root = document.trailer.get(b"Root").unwrap().as_reference().unwrap();
+    document.get_object_mut(root).unwrap().as_dict_mut().unwrap().set("OpenAction", view);
+    let mut octets = Vec::new();
+    document.save_to(&mut octets).unwrap();
+    let copied = copy(Kind::Pdf, &octets);
+    assert!(memchr::memmem::find(&copied.octets, b"/OpenAction").is_some());
+    assert!(traits(&copied.octets).is_empty(), "{:?}", traits(&copied.octets));
+}
+
 /// A document with a script, actions, a file within, and a page with a link.
 fn active_pdf() -> Vec<u8> {
     let mut document = Document::load_mem(&fixture::pdf("a.exe", b"MZ")).unwrap();

@@ -51,6 +51,44 @@ fn macros_that_run_by_themselves_or_start_something() {
     assert!(walked(&newer).has_trait(Trait::AutoExec));
 }
 
+#[test]
+fn objects_and_macros_of_old_slides_are_taken_out() {
+    let project = fixture::ole(&[("/VBA/M", &module("Sub Auto_Open()"))]);
+    let object = fixture::ole(&[("/\u{1}Ole10Native", b"MZ not a package")]);
+    for is_compressed in [false, true] {
+        let seen = walked(&fixture::ppt(true, &[(is_compressed, &project), (is_compressed, &object)]));
+        assert!(seen.has_trait(Trait::Macros) && seen.has_trait(Trait::AutoExec), "{is_compressed}");
+        assert!(seen.has_trait(Trait::EmbeddedObject) && seen.has(b"MZ not a package"), "{is_compressed}");
+        assert_eq!(seen.findings(), []);
+    }
+    let told = walked(&fixture::ppt(true, &[]));
+    assert!(told.has_trait(Trait::Macros));
+    let plain = walked(&fixture::ppt(false, &[]));
+    assert!(!plain.has_trait(Trait::Macros) && !plain.has_trait(Trait::EmbeddedObject));
+}
+
+#[test]
+fn a_pdf_that_opens_at_a_place_does_nothing_by_itself() {
+    use lopdf::{Document, Object, dictionary};
+    let place = || Object::Array(vec![Object::Null, Object::Name(b"XYZ".to_vec())]);
+    let goes = dictionary! { "S" => "GoTo", "D" => place() };
+    let goes_on = dictionary! { "S" => "GoTo", "D" => place(), "Next" => dictionary! { "S" => "Named" } };
+    let leaves = dictionary! { "S" => "GoToR", "F" => "b.pdf" };
+    let cases: [(Object, bool); 4] =
+        [(place(), false), (goes.into(), false), (goes_on.into(), true), (leaves.into(), true)];
+    for (opens, acts) in cases {
+        for by_reference in [false, true] {
+            let mut document = Document::load_mem(&fixture::pdf("a.txt", b"text")).unwrap();
+            let opens = if by_reference { document.add_object(opens.clone()).into() } else { opens.clone() };
+            let root = document.trailer.get(b"Root").unwrap().as_reference().unwrap();
+            document.get_object_mut(root).unwrap().as_dict_mut().unwrap().set("OpenAction", opens.clone());
+            let mut octets = Vec::new();
+            document.save_to(&mut octets).unwrap();
+            assert_eq!(walked(&octets).has_trait(Trait::OpenAction), acts, "{opens:?}");
+        }
+    }
+}
+
 /// MS-OVBA 2.4.1.3 for one chunk, with a token for whatever stood there before.
 fn compressed_with_tokens(text: &[u8]) -> Vec<u8> {
     let (mut data, mut at) = (Vec::new(), 0);
