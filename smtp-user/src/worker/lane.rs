@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How long a part has its place among those that are done soon.
+/// How long a part has its place among those that are done soon, at most.
 pub const SOON: Duration = Duration::from_millis(500);
 
 /// Places for parts that are being worked on.
@@ -14,6 +14,8 @@ pub const SOON: Duration = Duration::from_millis(500);
 pub struct Lanes {
     quick: Arc<Semaphore>,
     slow: Arc<Semaphore>,
+    /// Places among those that take long, all of them.
+    slow_places: usize,
 }
 
 /// One place; it is free again when this is dropped.
@@ -21,31 +23,46 @@ pub struct Lanes {
 pub struct Lane {
     // Nothing, if the semaphore were closed, which it never is.
     place: Option<OwnedSemaphorePermit>,
+    is_slow: bool,
     slow: Arc<Semaphore>,
+    slow_places: usize,
 }
 
 impl Lanes {
     /// So many places for each kind.
     pub fn new(quick: usize, slow: usize) -> Self {
-        Self { quick: Arc::new(Semaphore::new(quick)), slow: Arc::new(Semaphore::new(slow)) }
+        Self {
+            quick: Arc::new(Semaphore::new(quick)),
+            slow: Arc::new(Semaphore::new(slow)),
+            slow_places: slow,
+        }
     }
 
     /// Waits for a place.
     pub async fn enter(&self) -> Lane {
         let place = Arc::clone(&self.quick).acquire_owned().await.ok();
-        Lane { place, slow: Arc::clone(&self.slow) }
+        Lane { place, is_slow: false, slow: Arc::clone(&self.slow), slow_places: self.slow_places }
     }
 }
 
 impl Lane {
+    /// Makes room for others early, as long as most of the places for what takes long are free: nobody is to be refused
+    /// one of those because of what would have been done soon.
+    pub fn step_aside(&mut self) {
+        if self.slow.available_permits() > self.slow_places / 2 {
+            self.slow_down();
+        }
+    }
+
     /// Changes over to those that take long; says whether there is room among them.
     pub fn slow_down(&mut self) -> bool {
-        let place = Arc::clone(&self.slow).try_acquire_owned().ok();
-        let is_there = place.is_some();
-        if is_there {
-            self.place = place;
+        if !self.is_slow
+            && let Ok(place) = Arc::clone(&self.slow).try_acquire_owned()
+        {
+            self.place = Some(place);
+            self.is_slow = true;
         }
-        is_there
+        self.is_slow
     }
 }
 
@@ -66,5 +83,22 @@ mod tests {
         drop(first);
         assert!(second.slow_down());
         lanes.enter().await;
+    }
+
+    #[tokio::test]
+    async fn room_is_made_early_only_while_most_of_the_places_behind_are_free() {
+        let lanes = Lanes::new(1, 4);
+        let mut behind = Vec::new();
+        for _ in 0..2 {
+            let mut lane = lanes.enter().await;
+            lane.step_aside();
+            lane.step_aside();
+            assert!(lane.is_slow);
+            behind.push(lane);
+        }
+        let mut third = lanes.enter().await;
+        third.step_aside();
+        assert!(!third.is_slow);
+        assert!(third.slow_down(), "what does take long has the rest of them");
     }
 }

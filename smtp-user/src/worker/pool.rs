@@ -188,7 +188,10 @@ impl Worker {
         let (child, is_behind) = (&self.child, &mut self.is_behind);
         let mut passed = |mark| {
             match mark {
-                Mark::Behind => *is_behind = be_nice(child, BEHIND),
+                Mark::Behind => {
+                    *is_behind = be_nice(child, BEHIND);
+                    lane.step_aside();
+                }
                 Mark::Slow => return lane.slow_down(),
                 Mark::Last => *is_behind = be_nice(child, LAST),
             }
