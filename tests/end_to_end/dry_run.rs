@@ -165,3 +165,28 @@ fn a_dry_run_leaves_nothing_behind() {
         assert_eq!(scene.next_hop.deliveries(), []);
     });
 }
+
+#[test]
+fn rules_on_the_envelope_are_foretold_of_addresses_that_are_named() {
+    requires_root!();
+    let rule =
+        "[[resource.envelope]]\npath = \"recipient\"\nleft = \"*@server.test\"\nright = \"&@in.test\"\n";
+    play(&MailConfig::plain().with(rule), Script::ordinary(), |scene| {
+        let file = scene.config.folder().join("message.eml").display().to_string();
+        std::fs::write(&file, mail::note("clean")).expect("the message can be written");
+        let policy = scene.gateway.config_path().display().to_string();
+        let scan = ["scan", "--dry-run", file.as_str()];
+        let explain = ["explain", "--dry-run", file.as_str()];
+        for command in [scan, explain] {
+            let envelope =
+                ["--json", "--policy", &policy, "--mail-from", "a@server.test", "--rcpt-to", "b@server.test"];
+            let run =
+                command::try_run(&binary().display().to_string(), &[&command[..], &envelope].concat(), "");
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert_eq!(run.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&run.stderr));
+            let foretold: Value = serde_json::from_slice(&run.stdout).expect("JSON");
+            let wanted = serde_json::json!(["envelope: recipient b@server.test becomes b@in.test"]);
+            assert_eq!(foretold["dry_run"]["notes"], wanted, "{foretold:#}");
+        }
+    });
+}

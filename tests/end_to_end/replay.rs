@@ -12,14 +12,15 @@ use serde_json::Value;
 const RULES: &str = "[[inspection.rule]]\nname = \"kept\"\nfile_name = [\"keep-*\"]\naction = \"quarantine\"\n\
                      [[inspection.rule]]\nname = \"programs\"\nfile_name = [\"strip-*\"]\naction = \"strip\"\n";
 
-fn replayed(scene: &Scene<'_>, policy: Option<&str>) -> Value {
+/// What is said, and with part of the configuration in another form if that is asked for.
+fn replayed(scene: &Scene<'_>, policy: Option<(&str, &str)>) -> Value {
     let config = scene.gateway.config_path().display().to_string();
     let mut arguments = vec!["replay", "--since", "1h", "--all", "--json", "--config", &config];
     let other = scene.config.folder().join("other.toml");
     let other = other.display().to_string();
-    if let Some(tables) = policy {
+    if let Some((old, new)) = policy {
         let text = std::fs::read_to_string(scene.gateway.config_path()).expect("the configuration");
-        std::fs::write(&other, text.replace(RULES, tables)).expect("another one can be written");
+        std::fs::write(&other, text.replace(old, new)).expect("another one can be written");
         arguments.extend(["--policy", &other]);
     }
     let run = command::try_run(&binary().display().to_string(), &arguments, "");
@@ -43,7 +44,7 @@ fn retained(scene: &mut Scene<'_>, in_spool: usize) {
     assert_eq!((count(&same, "same"), count(&same, "changed")), (2 + in_spool, 0), "{same:#}");
     assert_eq!(same, replayed(scene, None));
     let other = "[[inspection.rule]]\nname = \"kept\"\nfile_name = [\"keep-*\", \"strip-*\"]\naction = \"quarantine\"\n";
-    let changed = replayed(scene, Some(other));
+    let changed = replayed(scene, Some((RULES, other)));
     assert_eq!((count(&changed, "same"), count(&changed, "changed")), (1 + in_spool, 1), "{changed:#}");
     let messages = changed["messages"].as_array().expect("messages");
     let of = |place: &str| messages.iter().filter(|row| row["place"] == place).count();
@@ -66,4 +67,40 @@ fn what_waits_in_the_spool_is_judged_again() {
     // Nobody listens there, and so nothing leaves.
     let config = MailConfig::spooling("").with("delivery_servers = [\"127.0.0.1:1\"]");
     play(&config.with_tables(RULES), Script::ordinary(), |scene| retained(scene, 1));
+}
+
+const ENVELOPE: &str =
+    "[[resource.envelope]]\npath = [\"sender\", \"recipient\"]\nleft = \"*@*\"\nright = \"&@in.&\"\n";
+
+#[test]
+fn rules_on_the_envelope_are_gone_by_again() {
+    requires_root!();
+    let nowhere = "delivery_servers = [\"127.0.0.1:1\"]\n";
+    let spooling = MailConfig::spooling("").with(nowhere).with(ENVELOPE);
+    for (config, kept) in [(MailConfig::plain().with(ENVELOPE), 1), (spooling, 2)] {
+        play(&config.with_tables(RULES), Script::ordinary(), |scene| {
+            let mut originator = scene.greeted();
+            for message in
+                [mail::with_attachment("retained", "keep-me.txt", b"text\r\n"), mail::note("plain")]
+            {
+                originator.mail(&message).expect(250);
+            }
+            // What these rules made of it, they would not give another form once more.
+            let same = replayed(scene, None);
+            assert_eq!((&same["same"], &same["changed"]), (&kept.into(), &0.into()), "{same:#}");
+            let changed = replayed(scene, Some((ENVELOPE, "")));
+            assert_eq!(changed["changed"], kept, "{changed:#}");
+            for row in changed["messages"].as_array().expect("messages") {
+                let paths = row["envelope"].as_array().expect("paths");
+                assert_eq!(paths.len(), 2, "{row:#}");
+                for (path, which, given) in
+                    [(0, "sender", "a@client.test"), (1, "recipient", "b@server.test")]
+                {
+                    let old = given.replace('@', "@in.");
+                    let wanted = serde_json::json!({"path": which, "given": given, "old": old, "new": given});
+                    assert_eq!(paths[path], wanted, "{row:#}");
+                }
+            }
+        });
+    }
 }

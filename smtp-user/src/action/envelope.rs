@@ -26,6 +26,13 @@ pub struct EnvelopeRule {
 /// A path that becomes another; `None` if no rule is about it, or if what came out would be no path. Of the rules the first that
 /// matches counts.
 pub fn rewritten(rules: &[EnvelopeRule], which: EnvelopePath, path: &str) -> Option<String> {
+    let stays = match which {
+        EnvelopePath::Sender => path.is_empty(),
+        EnvelopePath::Recipient => path.eq_ignore_ascii_case("postmaster"),
+    };
+    if stays {
+        return None;
+    }
     let own = rules.iter().filter(|rule| rule.path == which);
     let parts = own.into_iter().find_map(|rule| rule.substitution.of(path.as_bytes()))?;
     let new = String::from_utf8(joined(&parts, path.as_bytes())).ok()?;
@@ -46,29 +53,31 @@ fn is_path(which: EnvelopePath, path: &str) -> bool {
     }
 }
 
-/// A command line with another path, CRLF included; `None` if it stays as it is.
-pub fn rewrite(rules: &[EnvelopeRule], line: &[u8]) -> Option<Vec<u8>> {
+/// A command line with another path, CRLF included, and the path that it had; `None` if it stays as it is.
+pub fn rewrite(rules: &[EnvelopeRule], line: &[u8]) -> Option<(Vec<u8>, String)> {
     if rules.is_empty() {
         return None;
     }
     let mut octets = Vec::with_capacity(line.len() + 64);
-    match Command::parse(line.strip_suffix(b"\r\n").unwrap_or(line)).ok()? {
+    let given = match Command::parse(line.strip_suffix(b"\r\n").unwrap_or(line)).ok()? {
         Command::Mail { path: ReversePath::Mailbox(path), parameters, text } => {
             let new = rewritten(rules, EnvelopePath::Sender, path)?;
             Command::Mail { path: ReversePath::Mailbox(&new), parameters, text }.write(&mut octets);
+            path.to_owned()
         }
         Command::Rcpt { path: ForwardPath::Mailbox(path), parameters, text } => {
             let new = rewritten(rules, EnvelopePath::Recipient, path)?;
             Command::Rcpt { path: ForwardPath::Mailbox(&new), parameters, text }.write(&mut octets);
+            path.to_owned()
         }
         _ => return None,
-    }
-    Some(octets)
+    };
+    Some((octets, given))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EnvelopePath, EnvelopeRule, rewrite};
+    use super::{EnvelopePath, EnvelopeRule, rewrite, rewritten};
     use crate::action::substitution::Substitution;
 
     #[test]
@@ -95,9 +104,26 @@ mod tests {
             ("RCPT TO:<Postmaster>\r\n", None),
             ("DATA\r\n", None),
         ] {
-            let new = rewrite(&rules, line.as_bytes()).map(|octets| String::from_utf8(octets).unwrap());
+            let new = rewrite(&rules, line.as_bytes()).map(|(octets, _)| String::from_utf8(octets).unwrap());
             assert_eq!(new.as_deref(), expected, "{line}");
         }
         assert_eq!(rewrite(&[], b"MAIL FROM:<al@smtp.weirdal.com>\r\n"), None);
+        let given = rewrite(&rules, b"RCPT TO:<root@b.test>\r\n").map(|(_, given)| given);
+        assert_eq!(given.as_deref(), Some("root@b.test"));
+    }
+
+    #[test]
+    fn paths_that_name_nobody_by_address_stay() {
+        let rule =
+            |path| EnvelopeRule { path, substitution: Substitution::parse("*", "all@a.test").unwrap() };
+        let rules = [rule(EnvelopePath::Sender), rule(EnvelopePath::Recipient)];
+        for (path, text, expected) in [
+            (EnvelopePath::Sender, "", None),
+            (EnvelopePath::Recipient, "PostMaster", None),
+            (EnvelopePath::Sender, "postmaster", Some("all@a.test")),
+            (EnvelopePath::Recipient, "b@b.test", Some("all@a.test")),
+        ] {
+            assert_eq!(rewritten(&rules, path, text).as_deref(), expected, "{text}");
+        }
     }
 }

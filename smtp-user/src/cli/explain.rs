@@ -31,6 +31,12 @@ pub struct ExplainArgs {
     /// Configuration file that the message would be judged by, in place of the one of `--config`.
     #[arg(long, value_name = "CONFIG", requires = "dry_run", conflicts_with = "config")]
     pub policy: Option<PathBuf>,
+    /// The sender in the envelope, for rules about it.
+    #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
+    pub mail_from: Option<String>,
+    /// A recipient in the envelope, for rules about it; may be given several times.
+    #[arg(long, value_name = "ADDRESS", requires = "dry_run")]
+    pub rcpt_to: Vec<String>,
     /// Session, message, or the beginning of a session's name.
     #[arg(value_name = "ID", required_unless_present = "dry_run")]
     pub id: Option<Wanted>,
@@ -39,7 +45,7 @@ pub struct ExplainArgs {
 /// Runs the command.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<process::ExitCode> {
     if let Some(file) = &args.dry_run {
-        return scan::run(&ScanArgs::dry_run_of(file, args.policy.as_ref(), &args.records));
+        return scan::run(&ScanArgs::dry_run_of(args, file));
     }
     let Some(id) = &args.id else { return Ok(ExitCode::Usage.into()) };
     let mut reader = args.records.open(id.earliest())?;

@@ -2,6 +2,7 @@
 //! decided otherwise. Nothing is changed, sent or answered.
 
 mod progress;
+mod readdressing;
 mod report;
 mod retained;
 
@@ -15,6 +16,7 @@ use crate::cli::forecasters::Forecasters;
 use crate::cli::moment::{Moment, moment};
 use crate::cli::output;
 use crate::cli::replay::progress::Progress;
+use crate::cli::replay::readdressing::Readdressing;
 use crate::cli::replay::report::{Report, Row};
 use crate::cli::replay::retained::{Found, Retained};
 use crate::gateway::forecast::{Forecast, Forecaster};
@@ -22,8 +24,9 @@ use crate::model::message_octets::MessageOctets;
 
 /// Judge retained mail again, as the gateway would under another configuration, and show what would be decided otherwise.
 ///
-/// Retained is what is in quarantine, originals of rewritten mail among it, and what waits in the spool. With the same
-/// versions of engines and lists the answer is the same each time.
+/// Retained is what is in quarantine, originals of rewritten mail among it, and what waits in the spool. Another form that
+/// rules would give to a path of the envelope counts as well. With the same versions of engines and lists the answer is the
+/// same each time.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 0 all were judged again, whatever came of it; 65 one cannot be read, 75 an engine could not \
@@ -77,7 +80,7 @@ fn replay(found: Found, forecasters: &Forecasters<'_>, all: bool) -> anyhow::Res
     let mut progress = Progress::of(messages.len());
     for message in messages {
         match replayed(&runtime, forecasters, &message) {
-            Ok(forecast) => report.add(Row::new(&message, &forecast), all),
+            Ok((forecast, readdressed)) => report.add(Row::new(&message, &forecast, readdressed), all),
             Err(error) => report.damaged(message.id, &error),
         }
         progress.step();
@@ -90,14 +93,16 @@ fn replayed(
     runtime: &tokio::runtime::Runtime,
     forecasters: &Forecasters<'_>,
     message: &Retained,
-) -> anyhow::Result<Forecast> {
+) -> anyhow::Result<(Forecast, Vec<Readdressing>)> {
     let body = message.open()?;
     // A resource that the other configuration does not have: its first stands in.
     let of = match forecasters.of(Some(&message.resource)) {
         Ok(of) => of,
         Err(_) => forecasters.of(None)?,
     };
-    runtime.block_on(judged_again(&of.forecaster, body.as_ref()))
+    let (sender, recipients) = message.envelope();
+    let readdressed = readdressing::all(&of.envelope, sender, recipients);
+    Ok((runtime.block_on(judged_again(&of.forecaster, body.as_ref()))?, readdressed))
 }
 
 /// Octets read at a time.

@@ -15,9 +15,9 @@ use anyhow::Context as _;
 
 use crate::app::config::{Config, DEFAULT_CONFIG_PATH, inspection};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::explain::ExplainArgs;
 use crate::cli::forecasters::Forecasters;
 use crate::cli::output;
-use crate::cli::records_args::RecordsArgs;
 use crate::cli::scan::report::Report;
 use crate::engine::hash_list::DigestKinds;
 use crate::inspect::inspector::InspectorError;
@@ -66,8 +66,9 @@ pub struct ScanArgs {
 
 impl ScanArgs {
     /// What `postern explain --dry-run` is: the same for one message.
-    pub(super) fn dry_run_of(file: &Path, policy: Option<&PathBuf>, with: &RecordsArgs) -> Self {
-        let config = policy.or(with.config.as_ref()).cloned();
+    pub(super) fn dry_run_of(args: &ExplainArgs, file: &Path) -> Self {
+        let with = &args.records;
+        let config = args.policy.as_ref().or(with.config.as_ref()).cloned();
         let files = vec![file.to_owned()];
         Self {
             files,
@@ -77,8 +78,8 @@ impl ScanArgs {
             resource: None,
             output: None,
             force: false,
-            mail_from: None,
-            rcpt_to: Vec::new(),
+            mail_from: args.mail_from.clone(),
+            rcpt_to: args.rcpt_to.clone(),
         }
     }
 }

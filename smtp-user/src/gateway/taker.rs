@@ -101,8 +101,9 @@ impl Taker {
         self.reception.hold
     }
 
-    /// Answers a command; with why there is no room, if that is why not.
-    pub(crate) fn answer(&mut self, line: &[u8]) -> (Reply, Option<SpoolError>) {
+    /// Answers a command, whose path is not the one that the originator gave if that is named; with why there is no room, if
+    /// that is why not.
+    pub(crate) fn answer(&mut self, line: &[u8], given: Option<String>) -> (Reply, Option<SpoolError>) {
         let mut refusal = None;
         let spool = &self.reception.spool;
         let reply = self.acceptor.answer(line, |octets| {
@@ -115,6 +116,9 @@ impl Taker {
                 why
             })
         });
+        if let Some(given) = given.filter(|_| reply.code().is_completion()) {
+            self.acceptor.given(given);
+        }
         (reply, refusal)
     }
 

@@ -66,6 +66,9 @@ pub struct QueuedMessage {
 pub struct QueuedSender {
     /// Without angle brackets; empty is the null reverse-path.
     pub path: String,
+    /// As the originator gave it, where rules of the resource made it another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
     /// RET (RFC 3461 §4.3); without it, reports have what the gateway prefers.
     pub ret: Option<ReturnPart>,
     /// ENVID as it was written, in xtext.

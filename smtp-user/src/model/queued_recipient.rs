@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct QueuedRecipient {
     /// Forward-path without angle brackets.
     pub path: String,
+    /// As the originator gave it, where rules of the resource made it another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
     /// ORCPT as it was written (RFC 3461 §4.2).
     pub orcpt: Option<String>,
     /// NOTIFY; `None` if nothing was said.
@@ -129,6 +132,7 @@ impl QueuedRecipient {
     pub fn new(path: &str) -> Self {
         Self {
             path: path.to_owned(),
+            given: None,
             orcpt: None,
             notify: None,
             state: RecipientState::default(),

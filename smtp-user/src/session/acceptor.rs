@@ -75,6 +75,7 @@ impl Acceptor {
                 };
                 let sender = QueuedSender {
                     path: path.as_str().to_owned(),
+                    given: None,
                     ret: value_of(text, "RET").map(return_part),
                     envid: value_of(text, "ENVID").map(str::to_owned),
                     body,
@@ -113,6 +114,15 @@ impl Acceptor {
                 | Command::Help(_),
             )
             | Err(_) => replies::not_offered(),
+        }
+    }
+
+    /// The path that was accepted last is not the one that the originator gave, which is this.
+    pub fn given(&mut self, path: String) {
+        let Some(envelope) = &mut self.envelope else { return };
+        match envelope.recipients.last_mut() {
+            Some(recipient) => recipient.given = Some(path),
+            None => envelope.sender.given = Some(path),
         }
     }
 

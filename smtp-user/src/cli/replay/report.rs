@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::audit::timestamp;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::quantity::counted;
+use crate::cli::replay::readdressing::Readdressing;
 use crate::cli::replay::retained::Retained;
 use crate::event::sentence::{printable, verdict_word};
 use crate::event::session_event::PartRecord;
@@ -51,6 +52,9 @@ pub(super) struct Row {
     /// Rows of parts that are others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stages: Vec<Difference>,
+    /// Paths of the envelope that would be others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    envelope: Vec<Readdressing>,
 }
 
 /// A decision.
@@ -76,7 +80,7 @@ struct Difference {
 }
 
 impl Row {
-    pub(super) fn new(message: &Retained, forecast: &Forecast) -> Self {
+    pub(super) fn new(message: &Retained, forecast: &Forecast, envelope: Vec<Readdressing>) -> Self {
         let old = message.decision.as_ref().map(|decision| Outcome {
             verdict: Some(decision.verdict),
             action: decision.action.clone(),
@@ -102,14 +106,14 @@ impl Row {
             differences(&message.parts, &forecast.judgement.parts)
         };
         let since = timestamp::format(message.since);
-        Self { id: message.id, place: message.place(), since, old, new, stages }
+        Self { id: message.id, place: message.place(), since, old, new, stages, envelope }
     }
 
     /// Whether it would be decided otherwise; `None` if nobody had decided.
     fn is_changed(&self) -> Option<bool> {
         let old = self.old.as_ref()?;
         let facts = |outcome: &Outcome| (outcome.verdict, outcome.action.clone(), outcome.part_rule.clone());
-        Some(facts(old) != facts(&self.new))
+        Some(facts(old) != facts(&self.new) || !self.envelope.is_empty())
     }
 
     fn is_unsure(&self) -> bool {
@@ -124,6 +128,9 @@ impl Row {
         for Difference { part, stage, old, new } in &self.stages {
             let shown = |row: &Option<String>| row.as_deref().map_or_else(|| "none".to_owned(), printable);
             let _ = writeln!(text, "    part {} {stage}: {} -> {}", printable(part), shown(old), shown(new));
+        }
+        for path in &self.envelope {
+            let _ = writeln!(text, "    {}", path.text());
         }
         text
     }

@@ -7,7 +7,7 @@ use crate::cli::queue;
 use crate::event::session_event::PartRecord;
 use crate::model::decision::Decision;
 use crate::model::message_octets::MessageOctets;
-use crate::model::queued_message::QueuedMessage;
+use crate::model::queued_message::{QueuedMessage, QueuedRecipient, QueuedSender};
 use crate::model::session_id::MessageId;
 use crate::quarantine;
 use crate::quarantine::entry::Entry;
@@ -95,6 +95,14 @@ impl Retained {
         match self.place {
             Place::Quarantine(..) => "quarantine",
             Place::Spool(..) => "spool",
+        }
+    }
+
+    /// Whom it is from, and for whom it is.
+    pub(super) fn envelope(&self) -> (&QueuedSender, &[QueuedRecipient]) {
+        match &self.place {
+            Place::Quarantine(_, entry) => (&entry.sender, &entry.recipients),
+            Place::Spool(_, _, message) => (&message.sender, &message.recipients),
         }
     }
 

@@ -79,6 +79,23 @@ fn the_same_configuration_decides_the_same_and_another_otherwise() {
 }
 
 #[test]
+fn paths_that_rules_would_give_another_form_are_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(kept(folder.path()));
+    let policy = "[[rule]]\nname = \"mail\"\nservice = [\"smtp\"]\naction = \"inspect\"\nresource = \"inbound\"\n[[resource]]\n\
+                  name = \"inbound\"\n[[resource.envelope]]\npath = \"recipient\"\nleft = \"*@example.com\"\n\
+                  right = \"&@new.example\"\n";
+    let report = replayed(folder.path(), 0, &format!("{KEEP}{STRIP}{policy}"), false);
+    assert_eq!(counts(&report).1, 3);
+    let text = report.text();
+    assert_eq!(
+        text.matches("    recipient b@example.com: b@example.com -> b@new.example\n").count(),
+        3,
+        "{text}"
+    );
+}
+
+#[test]
 fn it_is_the_same_each_time_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(kept(folder.path()));

@@ -31,13 +31,13 @@ impl RelayIo {
                 }
             }
             Effect::Command(octets) if self.taker.is_some() => {
-                let octets = self.readdressed(octets);
-                self.envelope.command(&octets);
-                self.answer_here(&octets);
+                let (octets, given) = self.readdressed(octets);
+                self.envelope.command(&octets, given.clone());
+                self.answer_here(&octets, given);
             }
             Effect::Command(octets) => {
-                let octets = self.readdressed(octets);
-                self.envelope.command(&octets);
+                let (octets, given) = self.readdressed(octets);
+                self.envelope.command(&octets, given);
                 self.server.gather(octets);
                 if self.server.is_full() {
                     self.flush(Leg::Server).await;

@@ -5,13 +5,15 @@ use crate::action::envelope::{self, EnvelopePath};
 use crate::model::leg::Leg;
 
 impl RelayIo {
-    /// A command for the next hop, with the path that rules ask for.
-    pub(super) fn readdressed(&self, command: Vec<u8>) -> Vec<u8> {
-        let Some(new) = envelope::rewrite(&self.context.resource.envelope, &command) else { return command };
+    /// A command for the next hop, with the path that rules ask for; and the path that it had, if that is another.
+    pub(super) fn readdressed(&self, command: Vec<u8>) -> (Vec<u8>, Option<String>) {
+        let Some((new, given)) = envelope::rewrite(&self.context.resource.envelope, &command) else {
+            return (command, None);
+        };
         let shown = |octets: &[u8]| String::from_utf8_lossy(octets).trim_end().to_owned();
         let detail = format!("{} -> {}", shown(&command), shown(&new));
         self.context.ledger.note(Leg::Server, "envelope_rewritten", Some(detail));
-        new
+        (new, Some(given))
     }
 
     /// Forward-paths as the next hop has them.

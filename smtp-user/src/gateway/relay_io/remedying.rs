@@ -18,22 +18,22 @@ const AFTER_BAN: Duration = Duration::from_secs(1);
 /// What was seen of a message's envelope.
 #[derive(Debug, Default)]
 pub(super) struct SeenEnvelope {
-    /// MAIL and RCPT as they were passed on, with CRLF.
-    lines: Vec<u8>,
+    /// MAIL and RCPT as they were passed on, with CRLF, each with the path that the originator gave if that is another.
+    lines: Vec<(Vec<u8>, Option<String>)>,
     /// Forward-paths that the next hop accepted.
     pub(super) accepted: Vec<String>,
 }
 
 impl SeenEnvelope {
-    /// Takes note of a command for the next hop.
-    pub(super) fn command(&mut self, line: &[u8]) {
+    /// Takes note of a command for the next hop, and of the path that the originator gave if that is another.
+    pub(super) fn command(&mut self, line: &[u8], given: Option<String>) {
         let verb = line.get(..4).unwrap_or_default();
         if verb.eq_ignore_ascii_case(b"MAIL") {
             self.lines.clear();
             self.accepted.clear();
         }
         if verb.eq_ignore_ascii_case(b"MAIL") || verb.eq_ignore_ascii_case(b"RCPT") {
-            self.lines.extend_from_slice(line);
+            self.lines.push((line.to_vec(), given));
         }
     }
 
@@ -48,9 +48,11 @@ impl SeenEnvelope {
     /// With what came with its paths; of recipients only those that were accepted.
     fn read(&self) -> Envelope {
         let mut acceptor = Acceptor::new("", 0);
-        for line in self.lines.split(|octet| *octet == b'\n') {
-            // What is answered is of no interest: the next hop has answered.
-            let _ = acceptor.answer(line.strip_suffix(b"\r").unwrap_or(line), |_| Ok(()));
+        for (line, given) in &self.lines {
+            let reply = acceptor.answer(line.strip_suffix(b"\r\n").unwrap_or(line), |_| Ok(()));
+            if let Some(given) = given.clone().filter(|_| reply.code().is_completion()) {
+                acceptor.given(given);
+            }
         }
         let mut envelope = acceptor.take_envelope().unwrap_or_default();
         envelope.recipients.retain(|recipient| self.accepted.contains(&recipient.path));
@@ -148,11 +150,14 @@ mod tests {
     fn an_envelope_has_what_came_with_its_paths_and_those_that_were_accepted() {
         let mut seen = SeenEnvelope::default();
         for line in ["MAIL FROM:<old@a.example>\r\n", "RCPT TO:<b@a.example>\r\n", "RSET\r\n"] {
-            seen.command(line.as_bytes());
+            seen.command(line.as_bytes(), None);
         }
-        seen.command(b"MAIL FROM:<a@a.example> BODY=8BITMIME RET=HDRS\r\n");
-        seen.command(b"rcpt to:<b@b.example> NOTIFY=NEVER\r\n");
-        seen.command(b"RCPT TO:<refused@b.example>\r\n");
+        seen.command(
+            b"MAIL FROM:<a@a.example> BODY=8BITMIME RET=HDRS\r\n",
+            Some("a@given.example".to_owned()),
+        );
+        seen.command(b"rcpt to:<b@b.example> NOTIFY=NEVER\r\n", Some("B@b.example".to_owned()));
+        seen.command(b"RCPT TO:<refused@b.example>\r\n", None);
         seen.accepted = vec!["b@b.example".to_owned()];
         let envelope = seen.read();
         assert_eq!(
@@ -161,6 +166,8 @@ mod tests {
         );
         assert_eq!(envelope.recipients.len(), 1);
         assert!(envelope.recipients[0].notify.is_some());
+        assert_eq!(envelope.sender.given.as_deref(), Some("a@given.example"));
+        assert_eq!(envelope.recipients[0].given.as_deref(), Some("B@b.example"));
         assert_eq!(seen.only(), Some("b@b.example"));
     }
 }

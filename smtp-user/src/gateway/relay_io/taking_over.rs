@@ -38,9 +38,9 @@ impl RelayIo {
     }
 
     /// Answers a command in the next hop's place.
-    pub(super) fn answer_here(&mut self, octets: &[u8]) {
+    pub(super) fn answer_here(&mut self, octets: &[u8], given: Option<String>) {
         let Some(taker) = &mut self.taker else { return };
-        let (reply, refusal) = taker.answer(octets.strip_suffix(b"\r\n").unwrap_or(octets));
+        let (reply, refusal) = taker.answer(octets.strip_suffix(b"\r\n").unwrap_or(octets), given);
         if let Some(error) = refusal {
             self.context.ledger.note(Leg::Client, error.name(), Some(error.to_string()));
         }
