@@ -6,6 +6,7 @@ mod build;
 mod demo;
 mod ebpf;
 mod elf;
+mod fuzz;
 mod lab;
 mod layers;
 mod lint;
@@ -51,6 +52,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Run the tests: unit, root, kernels, or all of them.
     Test(test::Arguments),
+    /// Feed the parsers octets that a fuzzer makes up, each for a while.
+    Fuzz(fuzz::Arguments),
     /// Check format, lints, dependencies and layers.
     Lint,
     /// Compare the kernel/user contract with an earlier revision.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Lab(arguments) => lab::command(&workspace, &arguments),
         Command::Demo(arguments) => demo::command(&workspace, &arguments),
         Command::Test(arguments) => test::command(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::command(&workspace, &arguments),
         Command::Lint => lint::command(&workspace),
         Command::Abi(arguments) => abi::command(&workspace, &arguments),
         Command::Bench(arguments) => bench::command(&workspace, &arguments),
