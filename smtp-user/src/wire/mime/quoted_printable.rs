@@ -61,7 +61,8 @@ impl QuotedPrintableDecoder {
                 true
             }
             ([_, blanks @ ..], b' ' | b'\t' | b'\r')
-                if blanks.len() < MAX_PADDING && blanks.iter().all(|octet| matches!(octet, b' ' | b'\t')) =>
+                // Where the last is one, all are: each octet is looked at once.
+                if blanks.len() < MAX_PADDING && blanks.last().is_none_or(|last| matches!(last, b' ' | b'\t')) =>
             {
                 self.escape.push(octet);
                 true
