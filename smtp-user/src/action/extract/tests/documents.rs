@@ -74,6 +74,8 @@ fn what_is_embedded_is_copied_too_or_emptied() {
     assert_eq!(copied.removed.count("embedded object"), 1);
     assert_eq!(member(&copied.octets, "word/embeddings/oleObject1.bin").unwrap(), "");
     assert!(!traits(&copied.octets).contains(&Trait::Macros));
+    // What was emptied is not emptied again.
+    assert_eq!(extract(Kind::Docx, &copied.octets, &Weeds::default(), ROOM), Ok(None));
 }
 
 #[test]
