@@ -143,6 +143,11 @@ fn weed_element(element: &mut Element<'_, '_>, weeds: &Weeds, removed: &mut Remo
             element.remove_attribute(&name);
         }
     }
+    // A name with a byte order mark at its start is read without it, and cannot be named with it.
+    if element.attributes().iter().any(|attribute| is_weed(&attribute.name(), &attribute.value(), weeds)) {
+        removed.note(local(&name));
+        element.remove();
+    }
 }
 
 fn is_refresh(element: &Element<'_, '_>) -> bool {
