@@ -13,7 +13,7 @@ use crate::workspace::{Profile, Workspace};
 use crate::{build as binaries, lab};
 
 /// Modules that Postern and the lab need where the kernel is modular.
-const MODULES: &[&str] = &["veth", "sch_ingress", "cls_bpf", "nf_tables"];
+const MODULES: &[&str] = &["veth", "sch_ingress", "cls_bpf", "nf_tables", "8021q"];
 
 /// Builds, boots and judges.
 pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {

@@ -48,38 +48,59 @@ server ethtool -K psv0 tx off >/dev/null
 
 stacked() { gateway nft list chain inet proof forward | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
 
+# Forwards between these interfaces by this hook.
 try_hook() {
+    hook=$1
+    shift
     before=$(stacked)
     : >/run/postern.log
-    gateway postern run --config /postern.toml --hook $1 >>/run/postern.log 2>&1 &
+    gateway postern run --config /postern.toml --hook $hook $(printf -- '--interface %s ' "$@") >>/run/postern.log 2>&1 &
     daemon=$!
     tries=0
     until grep -q '^postern: ready' /run/postern.log; do
-        kill -0 $daemon 2>/dev/null || fail "$1: postern ended"
+        kill -0 $daemon 2>/dev/null || fail "$hook: postern ended"
         tries=$((tries + 1))
-        [ $tries -lt 200 ] || fail "$1: postern was not ready within 100 s"
+        [ $tries -lt 200 ] || fail "$hook: postern was not ready within 100 s"
         sleep 0.5
     done
-    gateway postern stat >/run/stat || fail "$1: postern stat"
-    for interface in pgw0 pgw1; do
-        grep -q "^ *$interface .* $1 .* attached" /run/stat || { cat /run/stat; fail "$1: $interface is not attached"; }
+    gateway postern stat >/run/stat || fail "$hook: postern stat"
+    for interface in "$@"; do
+        grep -q "^ *$interface .* $hook .* attached" /run/stat || { cat /run/stat; fail "$hook: $interface is not attached"; }
     done
     for address in 10.77.2.2 fd77:2::2; do
-        echo "over $address by $1" >/run/expected
+        echo "over $address by $hook" >/run/expected
         server nc -l -p 7777 -w 20 >/run/received </dev/null &
         listener=$!
         sleep 1
         client nc -w 5 $address 7777 </run/expected
         wait $listener
-        cmp /run/expected /run/received || fail "$1: nothing came through to $address"
+        cmp /run/expected /run/received || fail "$hook: nothing came through to $address"
     done
-    [ "$(stacked)" = "$before" ] || fail "$1: the stack was asked to forward packets"
-    gateway postern stop || fail "$1: postern stop"
+    [ "$(stacked)" = "$before" ] || fail "$hook: the stack was asked to forward packets"
+    gateway postern stat >/run/stat-after || fail "$hook: postern stat"
+    gateway postern stop || fail "$hook: postern stop"
     wait $daemon
-    [ -e /sys/fs/bpf/postern ] && fail "$1: pins were left behind"
-    client nc -w 1 10.77.2.2 7777 </run/expected 2>/dev/null && fail "$1: the program is still attached"
+    [ -e /sys/fs/bpf/postern ] && fail "$hook: pins were left behind"
+    client nc -w 1 10.77.2.2 7777 </run/expected 2>/dev/null && fail "$hook: the program is still attached"
 }
-try_hook tc
-try_hook xdp
-say "note attached to pgw0 and pgw1, forwarded TCP over IPv4 and IPv6 past the stack with TC and with XDP, stopped"
+try_hook tc pgw0 pgw1
+try_hook xdp pgw0 pgw1
+
+# The same client comes in by a VLAN now, whose device is a gateway interface itself.
+vlan() {
+    "$1" /bin/ip link add link $2 name $2.7 type vlan id 7 || fail "no VLAN on $2"
+    "$1" /bin/ip address add 10.77.7.$3/24 dev $2.7
+    "$1" /bin/ip address add fd77:7::$3/64 dev $2.7 nodad
+    "$1" /bin/ip link set $2.7 up
+}
+vlan gateway pgw0 1
+vlan client pcl0 2
+client /bin/ip route add 10.77.2.2/32 via 10.77.7.1
+client /bin/ip route add fd77:2::2/128 via fd77:7::1
+for address in 10.77.7.2 fd77:7::2; do
+    gateway ping -c 1 -W 2 $address >/dev/null || fail "no answer from $address"
+done
+try_hook tc pgw0 pgw0.7 pgw1
+grep -q '^ *stack  *tagged ' /run/stat-after || { cat /run/stat-after; fail "no tagged frame was seen by pgw0"; }
+say "note attached to pgw0 and pgw1, forwarded TCP over IPv4 and IPv6 past the stack with TC and with XDP, and from a VLAN's device with TC; stopped"
 finish PASS
