@@ -13,6 +13,9 @@ use super::archive::Archive;
 use super::kernel::Kernel;
 use crate::workspace::find_program;
 
+/// How every machine starts.
+const START: &str = include_str!("start.sh");
+
 /// What a machine is to have.
 pub(crate) struct Contents<'c> {
     /// Programs, to be found in `/bin` by the name of their file.
@@ -21,7 +24,8 @@ pub(crate) struct Contents<'c> {
     pub(crate) files: &'c [(&'c str, &'c str)],
     /// Modules that are needed where the kernel is modular.
     pub(crate) modules: &'c [&'c str],
-    /// The first process, a script for busybox; `@MODULES@` in it becomes what loads the modules.
+    /// What the first process does once it has its file systems, for busybox; `@MODULES@` in it becomes what loads the
+    /// modules.
     pub(crate) script: &'c str,
 }
 
@@ -61,7 +65,8 @@ pub(crate) fn build(kernel: &Kernel, contents: &Contents) -> Result<Vec<u8>> {
             }
         }
     }
-    archive.file("init", contents.script.replace("@MODULES@", &loading).as_bytes());
+    let script = contents.script.replace("@MODULES@", &loading);
+    archive.file("init", [START, &script].concat().as_bytes());
     Ok(archive.finish())
 }
 

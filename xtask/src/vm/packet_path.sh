@@ -1,18 +1,8 @@
-#!/bin/busybox sh
-# First process of the emulated machine: makes the lab, runs Postern in it, judges, powers off.
-# Lines for the outside begin with POSTERN-VM.
-
-/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
-/bin/busybox --install -s /usr/bin
-export PATH=/bin:/usr/bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
+# Makes the lab, runs Postern in it, judges, powers off.
 mount -t tmpfs tmp /run
 mkdir -p /run/netns
 mount -t bpf bpf /sys/fs/bpf
 
-say() { echo "POSTERN-VM: $*"; }
 finish() { say "$1"; sync; reboot -f; }
 fail() {
     echo "--- $1"
