@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use aya::programs::links::{FdLink, LinkOrder, PinnedLink};
-use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
+use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle};
 use aya::programs::xdp::XdpLink;
 use aya::programs::{ProgramError, ProgramInfo, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use aya::util::KernelVersion;
@@ -183,8 +183,13 @@ fn attach_tcx(loaded: &mut Loaded, pins: &Pins, interface: &Interface) -> Result
 
 /// Before Linux 6.6: a filter of the `clsact` qdisc, which stays by itself when this process ends.
 fn attach_clsact(loaded: &mut Loaded, interface: &Interface) -> Result<()> {
-    // It may be there already, ours or another's.
-    let _ = tc::qdisc_add_clsact(&interface.name);
+    // It may be there already, ours or another's. ENOENT: the kernel knows no such kind.
+    if let Err(TcError::NetlinkError(error)) = tc::qdisc_add_clsact(&interface.name)
+        && error.raw_os_error() == Some(2)
+    {
+        let reason = "the kernel has no queueing discipline clsact; load its module sch_ingress".to_owned();
+        return Err(PacketPathError::Attach { name: interface.name.clone(), reason });
+    }
     let refused = |error: ProgramError| refused_tc(interface, &error);
     let program: &mut SchedClassifier = program(loaded, program::TC_INGRESS)?;
     let known = SchedClassifierLink::attached(

@@ -73,6 +73,17 @@ try_hook() {
     [ -e /sys/fs/bpf/postern ] && fail "$hook: pins were left behind"
     client nc -w 1 10.77.2.2 7777 </run/expected 2>/dev/null && fail "$hook: the program is still attached"
 }
+# A kernel that lacks something: one sentence, and nothing is left half attached.
+rmmod sch_ingress || fail "sch_ingress is no module, or in use"
+gateway postern run --config /postern.toml --hook tc >/run/postern.log 2>&1
+code=$?
+[ $code = 71 ] || fail "without sch_ingress: postern ended with $code"
+[ "$(grep -c '^postern: ' /run/postern.log)" = 1 ] || fail "without sch_ingress: not one sentence"
+grep -q '^postern: .*pgw[01].*sch_ingress' /run/postern.log || fail "without sch_ingress: not said what is missing"
+[ -e /sys/fs/bpf/postern ] && fail "without sch_ingress: pins were left behind"
+sed -n 's/^postern: /POSTERN-VM: note without sch_ingress it says: /p' /run/postern.log
+insmod /modules/sch_ingress.ko || fail "sch_ingress is gone"
+
 try_hook tc pgw0 pgw1
 try_hook xdp pgw0 pgw1
 

@@ -3,8 +3,6 @@ mount -t tmpfs -o size=95% tmp /run
 # What file systems say of their recovery is not for the console.
 echo 1 >/proc/sys/kernel/printk
 
-# The firmware leaves its last line open.
-echo
 finish() { say "$1"; reboot -f; }
 
 @MODULES@

@@ -7,5 +7,7 @@ export PATH=/bin:/usr/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+# The firmware leaves its last line open.
+echo
 say() { echo "POSTERN-VM: $*"; }
 
