@@ -2,7 +2,7 @@
 //!
 //! Everything in here waits; it is called on threads that may.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{Pid, Signal, setpriority_process};
 use sha2::{Digest as _, Sha256};
 
 use crate::worker::error::WorkerError;
@@ -63,6 +63,18 @@ struct Job<'j> {
     grace: Duration,
 }
 
+/// How a question ended.
+enum Ending<T> {
+    /// By an answer, or over the part.
+    Of(Result<T, WorkerError>),
+    /// The worker was killed, or ended before it had read the task: of one that was kept for long, this is no sign that the
+    /// part did it.
+    FromOutside {
+        /// By which signal or with which code.
+        how: String,
+    },
+}
+
 /// Reads an answer.
 type Reads<T> = fn(&mut Line<'_>) -> io::Result<T>;
 
@@ -110,12 +122,17 @@ impl Pool {
         // One may have been ended while it had nothing to do: that says nothing about the part.
         while let Some(mut worker) = self.take() {
             if worker.is_there() {
-                let answer = self.ask(worker, job, lane, read);
-                return self.judged(answer, sha256);
+                match self.ask(worker, job, lane, read) {
+                    Ending::Of(answer) => return self.judged(answer, sha256),
+                    // A new one shows what it was.
+                    Ending::FromOutside { .. } => break,
+                }
             }
         }
-        let answer = self.ask(self.start()?, job, lane, read);
-        self.judged(answer, sha256)
+        match self.ask(self.start()?, job, lane, read) {
+            Ending::Of(answer) => self.judged(answer, sha256),
+            Ending::FromOutside { how } => self.judged(Err(WorkerError::Died { how }), sha256),
+        }
     }
 
     fn take(&self) -> Option<Worker> {
@@ -145,14 +162,8 @@ impl Pool {
         start().map_err(|source| WorkerError::Start { source })
     }
 
-    fn ask<T>(
-        &self,
-        mut worker: Worker,
-        job: &Job<'_>,
-        lane: &mut Lane,
-        read: Reads<T>,
-    ) -> Result<T, WorkerError> {
-        match worker.ask(job, lane, read) {
+    fn ask<T>(&self, mut worker: Worker, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> Ending<T> {
+        Ending::Of(match worker.ask(job, lane, read) {
             Ok(answer) => {
                 let mut idle = lock(&self.idle);
                 if worker.is_as_new() && idle.len() < MAX_IDLE {
@@ -160,10 +171,17 @@ impl Pool {
                 }
                 Ok(answer)
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(WorkerError::TimedOut),
-            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(WorkerError::Crowded),
-            Err(error) => Err(WorkerError::Died { how: worker.end(&error) }),
-        }
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(WorkerError::TimedOut),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(WorkerError::Crowded),
+            Err(error) => {
+                let (how, is_killed) = worker.end(&error);
+                // Whoever ends while a task is on its way to it leaves a line that is broken or reset.
+                if is_killed || matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) {
+                    return Ending::FromOutside { how };
+                }
+                Err(WorkerError::Died { how })
+            }
+        })
     }
 }
 
@@ -220,17 +238,17 @@ impl Worker {
         self.questions < MAX_QUESTIONS && !self.is_behind
     }
 
-    /// How it ended, or that it was made to.
-    fn end(&mut self, error: &io::Error) -> String {
+    /// How it ended, or that it was made to; and whether somebody killed it.
+    fn end(&mut self, error: &io::Error) -> (String, bool) {
         // What it said was no answer, if it still runs.
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
         match self.child.wait() {
             Ok(status) => match (status.signal(), status.code()) {
-                (Some(signal), _) => format!("signal {signal}"),
-                (_, Some(0)) | (None, None) => error.to_string(),
-                (_, Some(code)) => format!("exit code {code}"),
+                (Some(signal), _) => (format!("signal {signal}"), signal == Signal::KILL.as_raw()),
+                (_, Some(0)) | (None, None) => (error.to_string(), false),
+                (_, Some(code)) => (format!("exit code {code}"), false),
             },
-            Err(error) => error.to_string(),
+            Err(error) => (error.to_string(), false),
         }
     }
 }

@@ -118,6 +118,22 @@ fn a_worker_that_behaves_is_kept() {
 }
 
 #[test]
+fn a_kept_worker_that_is_killed_is_no_sign_against_the_next_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("second");
+    // The first one answers once and is killed when the next task is on its way; one that begins after that answers.
+    let (mark, honest) = (mark.display(), honest());
+    let first =
+        honest.replacen("exec cat > /dev/null", &format!("read -r line; : > {mark}; kill -KILL $$"), 1);
+    let pool = pool(&format!("if [ -e {mark} ]; then {honest}; else {first}; fi"));
+    for octets in [b"octets\n", b"others\n"] {
+        assert_eq!(ask(&pool, octets).unwrap(), [Unpacked::default()]);
+    }
+    assert!(std::path::Path::new(&mark.to_string()).exists(), "none was killed");
+    assert_eq!(pool.idle.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_worker_that_ends_over_a_copy_is_told_and_the_part_may_still_be_unpacked() {
     let dying = pool("exit 3");
     for _ in 0..2 {
