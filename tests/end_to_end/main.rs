@@ -42,4 +42,5 @@ mod starttls_stripping;
 mod store_and_forward;
 mod transaction_resets;
 mod unknown_extensions;
+mod unseen_by_order;
 mod workers;

@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod duration;
 pub(crate) mod engine;
 pub(crate) mod envelope;
+pub mod extent;
 pub mod gateway;
 pub(crate) mod header;
 pub mod inspection;

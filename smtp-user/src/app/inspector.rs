@@ -260,7 +260,7 @@ fn resource(
         next_hop: resource.next_hop,
         server_tls: resource.server_tls,
         tls: tls_files::context(config, resource)?,
-        inspector: inspector.clone(),
+        inspector: resource.inspection.of(inspector),
         header: resource.header.clone(),
         envelope: resource.envelope.clone(),
         reception,

@@ -190,7 +190,7 @@ pub fn dequeuer_setup(
             None
         };
         let routing = resource.delivery.clone();
-        let outlet = Outlet { routing, manners, policies, inspector: inspector.clone() };
+        let outlet = Outlet { routing, manners, policies, inspector: resource.inspection.of(inspector) };
         outlets.insert(resource.name.clone(), Arc::new(outlet));
     }
     let asks = outlets.values().any(|outlet: &Arc<Outlet>| outlet.manners.server_tls == ServerTls::Dane);

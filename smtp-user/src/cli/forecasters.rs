@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::action::clk::LockKey;
 use crate::action::envelope::EnvelopeRule;
+use crate::app::config::extent::Extent;
 use crate::app::config::lock_key::{self, LockKeyError};
 use crate::app::config::resource::{DEFAULT_HOLD, Resource, ResourceMode};
 use crate::app::config::{Config, inspection};
@@ -87,7 +88,7 @@ impl<'c> Forecasters<'c> {
         let mut hold = HoldLimits::new(&std::env::temp_dir());
         hold.max_octets = self.config.inspector.max_message;
         let forecaster = Forecaster {
-            inspector: self.inspector.clone(),
+            inspector: resource.map_or(Extent::Full, |resource| resource.inspection).of(&self.inspector),
             lock_key: self.lock_key.clone(),
             header: resource.map(|resource| resource.header.clone()).unwrap_or_default(),
             hold,

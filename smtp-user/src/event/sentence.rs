@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::model::disposition::NOT_INSPECTED;
 use crate::model::tls_facts::TlsFacts;
 
 /// What happened, in a sentence without its full stop.
@@ -113,6 +114,7 @@ pub const fn verdict_word(verdict: MessageVerdict) -> &'static str {
         MessageVerdict::LimitExceeded => "limit_exceeded",
         MessageVerdict::Unsupported => "unsupported",
         MessageVerdict::EngineError => "engine_error",
+        MessageVerdict::NotInspected => NOT_INSPECTED,
     }
 }
 

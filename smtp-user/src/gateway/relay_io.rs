@@ -30,7 +30,7 @@ use crate::gateway::taker::Taker;
 use crate::gateway::trace_fields::OriginatorFacts;
 use crate::limits::{AUTH_LINE_OCTETS, Timeout};
 use crate::model::clock::Clock;
-use crate::model::disposition::Disposition;
+use crate::model::disposition::{Disposition, NOT_INSPECTED};
 use crate::model::leg::Leg;
 use crate::session::relay::{Effect, Input, Relay};
 use crate::tls::next_hop_certificate::NextHopCertificate;
@@ -220,7 +220,12 @@ impl RelayIo {
         self.client.close_gently(limit).await;
         self.server.close(limit).await;
         self.say_where_it_stands();
-        self.context.ledger.close(disposition);
+        let has_passed = self.relay.tally().delivered > 0;
+        let is_unseen = has_passed && !self.context.resource.inspector.looks();
+        self.context.ledger.close(match disposition {
+            Disposition::Inspected if is_unseen => Disposition::Bypassed(NOT_INSPECTED.to_owned()),
+            disposition => disposition,
+        });
     }
 
     fn input(&mut self, input: Input<'_>) {

@@ -220,7 +220,9 @@ pub(super) const fn rank(verdict: MessageVerdict) -> u8 {
         MessageVerdict::Ambiguous => 3,
         MessageVerdict::Encrypted => 4,
         MessageVerdict::EngineError => 5,
-        MessageVerdict::Clean => 6,
+        // Said of no part, and of messages without any.
+        MessageVerdict::NotInspected => 6,
+        MessageVerdict::Clean => 7,
     }
 }
 

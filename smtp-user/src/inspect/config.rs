@@ -110,7 +110,7 @@ impl Actions {
     /// What follows from a verdict. An engine error defers unless its engine says otherwise.
     pub fn of(&self, verdict: MessageVerdict) -> MessageAction {
         match verdict {
-            MessageVerdict::Clean => MessageAction::Pass,
+            MessageVerdict::Clean | MessageVerdict::NotInspected => MessageAction::Pass,
             MessageVerdict::Infected => self.infected.clone(),
             MessageVerdict::Ambiguous => self.ambiguous.clone(),
             MessageVerdict::Encrypted => self.encrypted.clone(),

@@ -20,7 +20,7 @@ use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
 use crate::inspect::second_reading::{Second, second_reading};
 use crate::inspect::stage::{self, ran, skipped};
-use crate::model::decision::MessageAction;
+use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::model::message_octets::MessageOctets;
 use crate::model::session_id::MessageId;
 use crate::wire::mime::defect::Defect;
@@ -42,13 +42,15 @@ pub struct Inspection {
     name: Option<MessageId>,
     /// Lists when it began: those that it is looked up in are as new, or newer.
     lists: Vec<(String, String)>,
+    /// It is only counted and hashed.
+    looks: bool,
 }
 
 /// Octets looked at in one go, so that they stay in the processor's cache.
 const PIECE: usize = 32 << 10;
 
 impl Inspection {
-    pub(crate) fn new(shared: Arc<Shared>, replaced: Vec<String>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, replaced: Vec<String>, looks: bool) -> Self {
         let walker = Walker::new(shared.limits);
         let parts = PartScanner::new(
             Arc::clone(&shared.lists),
@@ -60,6 +62,7 @@ impl Inspection {
         Self {
             shared,
             lists,
+            looks,
             octets: 0,
             sha256: Sha256::new(),
             raw: EicarMatcher::default(),
@@ -80,13 +83,18 @@ impl Inspection {
         self.octets += octets.len() as u64;
         for piece in octets.chunks(PIECE) {
             self.sha256.update(piece);
-            self.raw.push(piece);
-            self.walker.push(piece, &mut self.parts);
+            if self.looks {
+                self.raw.push(piece);
+                self.walker.push(piece, &mut self.parts);
+            }
         }
     }
 
     /// Ends the message and decides. `message` holds what was pushed; engines read it there.
     pub async fn judge(mut self, message: &dyn MessageOctets) -> Judgement {
+        if !self.looks {
+            return self.not_looked_at();
+        }
         self.walker.finish(&mut self.parts);
         let whole = message.len() == self.octets;
         let engines = join_all(self.shared.engines.iter().map(|engine| async move {
@@ -165,6 +173,28 @@ impl Inspection {
             parts,
             engines: engines.iter().map(|(report, _)| report.event()).collect(),
             lists: self.lists,
+            sha256: to_hex(&self.sha256.finalize()),
+            octets: self.octets,
+        }
+    }
+}
+
+impl Inspection {
+    /// What is said of a message that nobody was to look at.
+    fn not_looked_at(self) -> Judgement {
+        let decision = Decision {
+            verdict: MessageVerdict::NotInspected,
+            action: MessageAction::Pass,
+            why: "its resource has `inspection = \"none\"`".to_owned(),
+        };
+        Judgement {
+            decision,
+            rule: None,
+            ban_for: None,
+            changes: Vec::new(),
+            parts: Vec::new(),
+            engines: Vec::new(),
+            lists: Vec::new(),
             sha256: to_hex(&self.sha256.finalize()),
             octets: self.octets,
         }

@@ -10,6 +10,8 @@ use crate::engine::remote::Engine;
 use crate::inspect::cache::Cache;
 use crate::inspect::config::{Actions, Config, Rewriting};
 use crate::inspect::inspection::Inspection;
+#[cfg(doc)]
+use crate::model::decision::MessageVerdict;
 use crate::policy::part_rule::PartRule;
 use crate::wire::mime::walk::WalkLimits;
 use crate::worker::lane::Lanes;
@@ -19,6 +21,7 @@ use crate::worker::pool::Pool;
 #[derive(Clone, Debug)]
 pub struct Inspector {
     shared: Arc<Shared>,
+    looks: bool,
 }
 
 /// What an inspection takes from its inspector.
@@ -87,15 +90,30 @@ impl Inspector {
             rules: config.rules,
             rewriting: config.rewriting,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), looks: true })
+    }
+
+    /// For messages that are not to be looked at: each is [`MessageVerdict::NotInspected`], and passes.
+    #[must_use]
+    pub fn without_looking(&self) -> Self {
+        Self { looks: false, ..self.clone() }
+    }
+
+    /// Whether messages are looked at.
+    pub const fn looks(&self) -> bool {
+        self.looks
     }
 
     pub(super) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Every engine's name, and what it says it is now, signatures included; lists are one, too.
+    /// Every engine's name, and what it says it is now, signatures included; lists are one, too. None is asked about
+    /// messages that are not looked at.
     pub async fn engines(&self) -> Vec<(String, Option<String>)> {
+        if !self.looks {
+            return Vec::new();
+        }
         let lists = self.shared.list_versions().into_iter();
         let mut engines: Vec<_> = lists.map(|(name, version)| (name, Some(version))).collect();
         for engine in &self.shared.engines {
@@ -106,7 +124,7 @@ impl Inspector {
 
     /// Begins to look at a message.
     pub fn begin(&self) -> Inspection {
-        Inspection::new(Arc::clone(&self.shared), Vec::new())
+        self.begin_again(Vec::new())
     }
 
     /// How messages are rewritten of which a part may not pass.
@@ -122,7 +140,7 @@ impl Inspector {
     /// Begins to look at a message that was rewritten: parts of these numbers, and what is within them, are our own, and no
     /// rule on parts is asked about them.
     pub fn begin_again(&self, replaced: Vec<String>) -> Inspection {
-        Inspection::new(Arc::clone(&self.shared), replaced)
+        Inspection::new(Arc::clone(&self.shared), replaced, self.looks)
     }
 }
 

@@ -21,6 +21,8 @@ pub enum MessageVerdict {
     Unsupported,
     /// Something that should have looked at it could not.
     EngineError,
+    /// Nobody was to look at it: its resource says so.
+    NotInspected,
 }
 
 /// What is done with a message.

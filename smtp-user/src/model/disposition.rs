@@ -17,6 +17,9 @@ pub enum Disposition {
     Failed(String),
 }
 
+/// Why messages of a resource with `inspection = "none"` passed unseen.
+pub const NOT_INSPECTED: &str = "not_inspected";
+
 impl Disposition {
     /// The word used in records and output.
     pub const fn name(&self) -> &'static str {

@@ -243,6 +243,11 @@ pub enum ConfigProblem {
          on counting by `X-Postern-Hops`"
     )]
     HopsHidden,
+    /// A resource whose messages nobody looks at.
+    #[error(
+        "messages of this resource pass unseen: no rule on parts, no list and no engine is asked about them"
+    )]
+    PassesUnseen,
     /// A rule on parts that an earlier one takes everything from.
     #[error("rule on parts `{rule}` is never reached: `{by}` matches everything that it does")]
     PartRuleUnreachable {

@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use crate::action::envelope::EnvelopeRule;
 use crate::action::header::HeaderRule;
 use crate::app::config::document::Notes;
+use crate::app::config::extent::{self, Extent};
 use crate::app::config::problem::ConfigProblem;
 use crate::app::config::spool::duration;
 use crate::app::config::{envelope, header};
@@ -46,6 +47,8 @@ pub struct Resource {
     pub source: SourceAddress,
     /// Where connections made to the gateway itself go; without it, everybody goes where they meant to.
     pub next_hop: Option<SocketAddr>,
+    /// Whether anybody looks at its messages. Default `full`.
+    pub inspection: Extent,
     /// How its mail is delivered, with `mode = "spool"`.
     pub delivery: Routing,
     /// With `mode = "spool"`: how long the final reply waits for the verdict. Default `5s`.
@@ -188,6 +191,7 @@ const KEYS: &[&str] = &[
     "tls_min",
     "source",
     "next_hop",
+    "inspection",
     "delivery_servers",
     "use_mx",
     "mta_sts",
@@ -257,6 +261,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
         tls_min: tls_min(&mut reader, notes).unwrap_or_default(),
         source: reader.word("source").unwrap_or_default(),
         next_hop: socket_address(&mut reader, "next_hop", notes),
+        inspection: extent::read(&mut reader, &mut doubts),
         delivery: routing(&mut reader, server_tls, notes),
         hold: duration(&mut reader, "hold", Duration::from_millis(100), MAX_HOLD, notes),
         header,

@@ -79,6 +79,7 @@ impl Report {
             MessageVerdict::LimitExceeded => "limit exceeded",
             MessageVerdict::Unsupported => "unsupported",
             MessageVerdict::EngineError => "engine error",
+            MessageVerdict::NotInspected => "not inspected",
         };
         let action = self.action.name();
         let by = self.part_rule.as_ref().map(|rule| format!(" by rule \"{}\"", printable(rule)));

@@ -160,8 +160,8 @@ impl Report {
             }
             _ if code.is_completion() => {
                 let advice = format!(
-                    "No gateway is between, or no rule inspects this flow. A mail with the EICAR test string, and nothing \
-                     else, is on its way to {}: somebody should be told. {}",
+                    "No gateway is between, no rule inspects this flow, or its resource has `inspection = \"none\"`. A mail \
+                     with the EICAR test string, and nothing else, is on its way to {}: somebody should be told. {}",
                     seen.to,
                     which_path(seen)
                 );

@@ -11,7 +11,7 @@ use crate::event::sentence::verdict_word;
 use crate::event::session_event::{PartRecord, SessionEvent};
 use crate::inspect::stage::{CACHE, POLICY, STRUCTURE};
 use crate::model::decision::{MessageAction, MessageVerdict};
-use crate::model::disposition::Disposition;
+use crate::model::disposition::{Disposition, NOT_INSPECTED};
 use crate::model::session_id::SessionId;
 
 /// A session, a message, or a part of one that nobody looked at.
@@ -95,7 +95,10 @@ impl Gather {
             }
             SessionEvent::Account { disposition, .. } => {
                 let open = self.open.remove(&id).unwrap_or_default();
-                if let Disposition::Bypassed(reason) = disposition {
+                // Messages that nobody was to look at are listed one by one.
+                if let Disposition::Bypassed(reason) = disposition
+                    && reason != NOT_INSPECTED
+                {
                     let reason = format!("bypassed({reason})");
                     return vec![open.row(&record.time, id.to_string(), None, None, reason)];
                 }

@@ -59,6 +59,7 @@ fn a_message_that_could_not_be_read_and_passed_is_listed() {
         (MessageVerdict::LimitExceeded, Some("limit_exceeded")),
         (MessageVerdict::Unsupported, Some("unsupported")),
         (MessageVerdict::EngineError, Some("engine_error")),
+        (MessageVerdict::NotInspected, Some("not_inspected")),
         (MessageVerdict::Clean, None),
         (MessageVerdict::Infected, None),
         (MessageVerdict::Ambiguous, None),
@@ -79,4 +80,7 @@ fn bypassed_sessions_are_listed() {
     let bypassed = account(Disposition::Bypassed("tls_not_inspected".to_owned()), [0; 3]);
     let rows = unseen(vec![(id, None, opened()), (id, None, bypassed)]);
     assert_eq!(rows, [(id.to_string(), None, "bypassed(tls_not_inspected)".to_owned())]);
+    // Their messages are.
+    let unseen_by_order = account(Disposition::Bypassed("not_inspected".to_owned()), [0; 3]);
+    assert_eq!(unseen(vec![(id, None, opened()), (id, None, unseen_by_order)]), []);
 }

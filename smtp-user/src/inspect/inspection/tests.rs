@@ -48,6 +48,27 @@ fn with_attachment(octets: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn what_is_not_to_be_looked_at_passes_and_is_not_called_clean() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let inspector = Inspector::new(Config::default()).unwrap().without_looking();
+    let message = with_attachment(&eicar());
+    for mut inspection in [inspector.begin(), inspector.begin_again(vec!["1".to_owned()])] {
+        message.chunks(100).for_each(|piece| inspection.push(piece));
+        let judgement = runtime.block_on(inspection.judge(&message));
+        assert_eq!(judgement.decision.verdict, MessageVerdict::NotInspected);
+        assert_eq!(judgement.decision.action, MessageAction::Pass);
+        assert_eq!(
+            (&judgement.parts, &judgement.engines, judgement.octets),
+            (&Vec::new(), &Vec::new(), message.len() as u64)
+        );
+        assert_eq!(judgement.sha256, judge(&message).sha256);
+        // What is kept of it is never out of date.
+        let kept = judgement.to_be_kept(0, true);
+        assert_eq!(kept.outdated_by(&runtime.block_on(inspector.engines())), None);
+    }
+}
+
+#[test]
 fn the_test_string_in_an_attachment_is_refused_by_name() {
     let config = Config { digests: DigestKinds { sha1: true, md5: true }, ..Config::default() };
     let judgement = judge_in(config, &with_attachment(&eicar()), usize::MAX);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::SAMPLE;
 use crate::app::config::Config;
+use crate::app::config::extent::Extent;
 use crate::app::config::gateway::{GatewayConfig, Hook};
 use crate::app::config::inspector::InspectorConfig;
 use crate::app::config::quarantine::QuarantineConfig;
@@ -93,6 +94,7 @@ fn the_samples_examples_are_clean_too() {
             tls_min: MinVersion::default(),
             source: SourceAddress::default(),
             next_hop: None,
+            inspection: Extent::Full,
             delivery: Routing { notify_sender: true, ..Routing::default() },
             hold: None,
             header: Vec::new(),
