@@ -22,7 +22,7 @@ pub(crate) const PORT: u16 = 2525;
 /// Says aloud what is not installed.
 pub(crate) fn require(between: Between) -> Result<()> {
     let programs: &[&str] = match between {
-        Between::Nothing | Between::Postern | Between::PosternSpool => &[],
+        Between::Nothing | Between::Postern | Between::PosternUnseen | Between::PosternSpool => &[],
         Between::Haproxy => &["haproxy"],
         Between::PostfixProxy | Between::PostfixQueue => &["postfix"],
         Between::PostfixClamsmtp => &["postfix", "clamsmtpd", "clamd"],
@@ -59,7 +59,11 @@ pub(crate) fn start(
             let filter = amavisd(group, gateway, folder, server)?;
             Ok(vec![clamd, filter, postfix(group, gateway, folder, Some(FILTER))?])
         }
-        Between::Nothing | Between::Postern | Between::PosternClamd | Between::PosternSpool => Ok(Vec::new()),
+        Between::Nothing
+        | Between::Postern
+        | Between::PosternUnseen
+        | Between::PosternClamd
+        | Between::PosternSpool => Ok(Vec::new()),
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) enum Between {
     PostfixAmavis,
     /// Postern, judging by itself.
     Postern,
+    /// Postern with `inspection = "none"`: dialogues are followed, messages are not looked at.
+    PosternUnseen,
     /// Postern, asking clamd too.
     PosternClamd,
     /// Postern, which takes messages over, judges and delivers them.
@@ -56,6 +58,7 @@ impl Between {
             Self::PostfixClamsmtp => "Postfix + clamsmtpd + clamd",
             Self::PostfixAmavis => "Postfix + amavisd + clamd",
             Self::Postern => "Postern",
+            Self::PosternUnseen => "Postern without inspection",
             Self::PosternClamd => "Postern + clamd",
             Self::PosternSpool => "Postern's spool",
             Self::PostfixQueue => "Postfix queue",
@@ -163,13 +166,17 @@ impl Station {
         };
         match between {
             Between::Nothing => {}
-            Between::Postern | Between::PosternClamd | Between::PosternSpool => {
+            Between::Postern | Between::PosternUnseen | Between::PosternClamd | Between::PosternSpool => {
                 let clamd = between == Between::PosternClamd;
                 if clamd {
                     station.children.push(peers::clamd(&station.group, &station.lane.gateway, &folder)?);
                 }
                 let mode = if between == Between::PosternSpool { "spool" } else { "proxy" };
                 station.configuration = configuration(&folder, mode, security, clamd, &certificate)?;
+                if between == Between::PosternUnseen {
+                    // The table of the resource is the last one.
+                    station.configuration.push_str("inspection = \"none\"\n");
+                }
                 station.start(rig)?;
             }
             Between::Haproxy

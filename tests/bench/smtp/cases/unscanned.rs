@@ -1,4 +1,5 @@
-//! S1 and S2: mail through the inspector, against a proxy that speaks SMTP and one that moves octets.
+//! S1 and S2: mail through the inspector that is not looked at, against a proxy that speaks SMTP and one that moves octets;
+//! and what it costs to judge it.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ fn measure(
     cost: Goal,
     against_postfix: Goal,
 ) -> Result<()> {
-    let wanted = [rig.subject(), Between::PostfixProxy, Between::Haproxy];
+    let subject = if rig.stand_in { rig.subject() } else { Between::PosternUnseen };
+    let wanted = [subject, Between::PostfixProxy, Between::Haproxy, Between::Postern];
     let stations = stations(rig, case, &wanted)?;
     let data = Arc::new(message::of_size(10_240));
     let rows = run_legs(
