@@ -1,10 +1,13 @@
 //! Rules on header fields (D31, D32): addresses become others and fields go, octet for octet, with and without a spool.
 
+use harness::command;
 use harness::deadline::{SOON, wait_for};
+use harness::gateway::binary;
 use harness::mail_scene::{MailConfig, Scene, play};
 use harness::next_hop::Script;
 use harness::records;
 use harness::requires_root;
+use serde_json::Value;
 
 const RULES: &str = "[[resource.header]]\nfield = [\"From\", \"Cc\"]\nleft = \"*@smtp.weirdal.com\"\nright = \"&@weirdal.com\"\n\
                      [[resource.header]]\nfield = \"Received\"\nleft = \"*\"\nright = \"\"\n\
@@ -49,12 +52,33 @@ fn fields_change(scene: &mut Scene<'_>) {
     for change in ["field From: al@smtp.weirdal.com -> al@weirdal.com", "field received removed"] {
         assert!(changes.contains(change), "{changes}");
     }
-    // The header is no reason to keep a message twice.
-    assert_eq!(std::fs::read_dir(folder.join("quarantine/body")).map_or(0, Iterator::count), 0);
+    original_is_kept(scene, &rewritten);
     let plain = "From: al@weirdal.com\r\nSubject: nothing to do\r\n\r\nx\r\n";
     let (trace, got) = sent(scene, plain);
     assert_eq!(got, plain);
     assert!(!trace.contains("X-Postern-Rewritten"), "{trace}");
+}
+
+/// How it came is in quarantine, and the record has both digests.
+fn original_is_kept(scene: &Scene<'_>, rewritten: &Value) {
+    let folder = scene.config.folder();
+    let all = records::read(&folder.join("records"));
+    let own = |event: &str| {
+        let of_session = |record: &&&Value| record["session"] == rewritten["session"];
+        records::of_event(&all, event).iter().find(of_session).map(|record| (*record).clone())
+    };
+    let (judged, quarantined) = (own("judged").expect("judged"), own("quarantined").expect("quarantined"));
+    assert_eq!(quarantined["original"], true, "{quarantined:#}");
+    assert_ne!(judged["sha256"], rewritten["sha256"]);
+    let id = format!("{}.{}", judged["session"].as_str().expect("a session"), judged["message"]);
+    let config = scene.gateway.config_path().display().to_string();
+    let show = ["quarantine", "show", &id, "--config", &config, "--json"];
+    let run = command::try_run(&binary().display().to_string(), &show, "");
+    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let shown: Value = serde_json::from_slice(&run.stdout).expect(&said);
+    assert_eq!((&shown["original"], &shown["sha256"]), (&Value::Bool(true), &judged["sha256"]), "{said}");
+    let kept = std::fs::read(folder.join("quarantine/body").join(&id)).expect("its octets");
+    assert_eq!(String::from_utf8_lossy(&kept), BEFORE);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use crate::app::clock::SystemClock;
+use crate::app::config::quarantine::Originals;
 use crate::app::config::resource::{self, ResourceMode, SourceAddress};
 use crate::app::config::tls_files;
 use crate::app::config::{Config, inspection, lock_key};
@@ -236,6 +237,7 @@ fn remedy(config: &Config, quarantine: &Store) -> anyhow::Result<Remedy> {
         quarantine: quarantine.clone(),
         keep_for: config.quarantine.keep_for,
         keep_originals_for: config.quarantine.keep_originals_for,
+        keeps_for_header: config.quarantine.keep_originals == Originals::All,
         lock_key: locks.then(|| lock_key::read_or_make(&key)).transpose()?,
         bans: Arc::new(MapBans::new(Pins::new(&config.gateway.pin_dir))),
     })

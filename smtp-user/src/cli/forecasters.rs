@@ -8,6 +8,7 @@ use crate::action::clk::LockKey;
 use crate::action::envelope::EnvelopeRule;
 use crate::app::config::extent::Extent;
 use crate::app::config::lock_key::{self, LockKeyError};
+use crate::app::config::quarantine::Originals;
 use crate::app::config::resource::{DEFAULT_HOLD, Resource, ResourceMode};
 use crate::app::config::{Config, inspection};
 use crate::cli::mistake::CommandError;
@@ -96,6 +97,7 @@ impl<'c> Forecasters<'c> {
             max_octets: self.config.max_message(mode),
             patience: self.config.inspector.timeouts.of(Timeout::Judgement),
             takes_over,
+            keeps_for_header: self.config.quarantine.keep_originals == Originals::All,
         };
         let wait = resource.and_then(|resource| resource.hold).unwrap_or(DEFAULT_HOLD);
         Of {

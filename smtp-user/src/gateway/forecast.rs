@@ -7,8 +7,8 @@ use crate::action::clk::LockKey;
 use crate::action::header::HeaderRule;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::message::Message;
-use crate::gateway::remedy::Means;
 use crate::gateway::remedy::planning::{Planned, plan};
+use crate::gateway::remedy::{Means, keeps_original};
 use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
 use crate::model::session_id::{MessageId, SessionId};
@@ -39,6 +39,8 @@ pub struct Forecaster {
     pub patience: Duration,
     /// The gateway takes messages over, and so the final reply is its own.
     pub takes_over: bool,
+    /// The original is kept as well where nothing but fields of its header are others.
+    pub keeps_for_header: bool,
 }
 
 /// A message that comes in.
@@ -63,6 +65,8 @@ pub struct Forecast {
     pub goes_on: Option<HeldMessage>,
     /// What trace fields would say of what was replaced.
     pub trace: Option<String>,
+    /// It goes on in another form, and the original is kept.
+    pub keeps_original: bool,
 }
 
 impl Forecaster {
@@ -94,6 +98,7 @@ impl Coming<'_> {
                 reply: Some(replies::defective(defect)),
                 goes_on: None,
                 trace: None,
+                keeps_original: false,
             };
         }
         let means = Means { inspector, hold, limit: *patience, header };
@@ -107,11 +112,12 @@ impl Coming<'_> {
         };
         let mut trace = None;
         let mut goes_on = passes.then(|| self.message.into_held());
+        let keeps_original = new.is_some() && keeps_original(&judgement, self.forecaster.keeps_for_header);
         if let Some(new) = new {
             trace = Some(new.trace());
             events.push(new.event());
             goes_on = Some(new.held);
         }
-        Forecast { defect: None, judgement, events, reply, goes_on, trace }
+        Forecast { defect: None, judgement, events, reply, goes_on, trace, keeps_original }
     }
 }

@@ -37,6 +37,8 @@ pub struct Remedy {
     pub keep_for: Duration,
     /// How long the original of a message is kept that was rewritten.
     pub keep_originals_for: Duration,
+    /// Whether it is kept as well where nothing but fields of its header are others.
+    pub keeps_for_header: bool,
     /// Locks files; `None` where no rule does.
     pub lock_key: Option<LockKey>,
     /// Where sources are banned.
@@ -90,9 +92,8 @@ impl Remedy {
         let Planned { mut judgement, new, mut events } = planned;
         let mut trace = None;
         if let Some(new) = new {
-            // Who sends a message knows what its header was.
-            let is_kept = judgement.decision.action != MessageAction::Rewrite
-                || self.keep(&judgement, message, facts, true, &mut events).await;
+            let is_wanted = keeps_original(&judgement, self.keeps_for_header);
+            let is_kept = !is_wanted || self.keep(&judgement, message, facts, true, &mut events).await;
             if is_kept {
                 trace = Some(new.trace());
                 events.push(new.event());
@@ -164,6 +165,11 @@ impl Remedy {
             }
         }
     }
+}
+
+/// Whether the original is kept of a message that goes on in another form.
+pub(crate) fn keeps_original(judgement: &Judgement, for_header: bool) -> bool {
+    judgement.decision.action == MessageAction::Rewrite || for_header
 }
 
 /// It is the gateway's own trouble, and so no reason to refuse a message for good.

@@ -162,8 +162,7 @@ impl Prediction {
             quarantined: match decision.action {
                 _ if forecast.defect.is_some() => None,
                 MessageAction::Quarantine => Some("message"),
-                MessageAction::Rewrite => Some("original"),
-                _ => None,
+                _ => forecast.keeps_original.then_some("original"),
             },
             banned_for_s: bans.map(|time| time.as_secs()),
             notes,

@@ -43,7 +43,7 @@ impl SourceBans for Asked {
 
 /// A gateway with one rule, about files named `*.exe`.
 struct Scene {
-    _folder: TempDir,
+    folder: TempDir,
     store: Store,
     bans: Arc<Asked>,
     hop: NextHop,
@@ -78,6 +78,7 @@ impl Scene {
             quarantine: store.clone(),
             keep_for: Duration::from_hours(2),
             keep_originals_for: Duration::from_hours(1),
+            keeps_for_header: true,
             lock_key: Some(LockKey::new(KEY)),
             bans: Arc::clone(&bans) as Arc<dyn SourceBans>,
         }));
@@ -85,7 +86,7 @@ impl Scene {
         let rig = plan.build();
         let mut client = Dialogue::call(rig.address).await;
         client.begin().await;
-        Self { _folder: folder, store, bans, hop, rig, client }
+        Self { folder, store, bans, hop, rig, client }
     }
 
     async fn of(action: PartAction) -> Self {

@@ -102,6 +102,7 @@ async fn a_rewritten_message_is_in_the_spool_as_it_goes_on() {
         quarantine: quarantine.clone(),
         keep_for: Duration::from_hours(1),
         keep_originals_for: Duration::from_hours(1),
+        keeps_for_header: true,
         lock_key: None,
         bans: Arc::new(NoSourceBans),
     }));
@@ -155,6 +156,7 @@ async fn a_message_that_is_judged_later_has_the_header_that_rules_ask_for() {
         quarantine: quarantine.clone(),
         keep_for: Duration::from_hours(1),
         keep_originals_for: Duration::from_hours(1),
+        keeps_for_header: true,
         lock_key: None,
         bans: Arc::new(NoSourceBans),
     }));

@@ -1,5 +1,8 @@
 //! Rules on header fields, beside what is done about parts and signatures.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Scene, mail};
@@ -9,6 +12,7 @@ use crate::content::fixture::other::base64;
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::tests::dialogue::eicar;
+use crate::gateway::tests::rig::Plan;
 use crate::inspect::config::Rewriting;
 use crate::model::decision::MessageAction;
 use crate::policy::part_action::PartAction;
@@ -55,6 +59,59 @@ async fn parts_and_fields_are_replaced_in_one_message_and_told_in_one_record() {
         (["dkim".to_owned()].as_slice(), to_hex(&Sha256::digest(got.as_bytes())))
     );
     assert_eq!(scene.kept(), [(true, message.into_bytes())]);
+}
+
+const PLAIN: &str = "From: <a@old.test>\r\nSubject: x\r\n\r\ntext";
+
+#[tokio::test]
+async fn the_original_of_another_header_is_kept_and_the_record_has_both_digests() {
+    let mut scene = scene(Rewriting::default()).await;
+    assert_eq!(scene.client.mail(PLAIN).await, "250 2.0.0 taken as 4711\r\n");
+    let original = format!("{PLAIN}\r\n").into_bytes();
+    assert_eq!(scene.kept(), [(true, original.clone())]);
+    let entries = scene.store.list().unwrap().entries;
+    let hash = |octets: &[u8]| to_hex(&Sha256::digest(octets));
+    assert_eq!((&entries[0].sha256, &entries[0].decision.action), (&hash(&original), &MessageAction::Pass));
+    assert_eq!(Duration::from_micros(entries[0].expires - entries[0].kept), Duration::from_hours(1));
+    let events = scene.events();
+    let judged = events.iter().find_map(|event| match event {
+        SessionEvent::Judged { sha256, .. } => Some(sha256.clone()),
+        _ => None,
+    });
+    assert_eq!(judged, Some(hash(&original)));
+    let (changes, _, sha256) = rewritten(&scene).unwrap();
+    assert_eq!(changes, ["field From: a@old.test -> a@new.test"]);
+    let new = String::from_utf8(original).unwrap().replace("old.test", "new.test");
+    assert_eq!(sha256, hash(new.as_bytes()));
+    assert!(events.iter().any(|event| matches!(event, SessionEvent::Quarantined { original: true, .. })));
+    // What no rule is about goes on as it is, and there is no other form of it.
+    scene.client.mail("From: <a@other.test>\r\n\r\ntext").await;
+    assert_eq!(scene.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn who_wants_originals_of_parts_only_gets_no_others() {
+    let change = |plan: &mut Plan| {
+        plan.header = rules();
+        let remedy = Arc::get_mut(plan.remedy.as_mut().unwrap()).unwrap();
+        remedy.keeps_for_header = false;
+    };
+    let mut scene = Scene::planned(PartAction::Strip, Rewriting::default(), change).await;
+    assert_eq!(scene.client.mail(PLAIN).await, "250 2.0.0 taken as 4711\r\n");
+    assert_eq!(scene.kept(), []);
+    assert_eq!(scene.hop.mail().len(), 1);
+    let message = mail("From: <a@old.test>\r\n", eicar().as_bytes());
+    assert_eq!(scene.client.mail(message.trim_end()).await, "250 2.0.0 taken as 4711\r\n");
+    assert_eq!(scene.kept(), [(true, message.into_bytes())]);
+}
+
+#[tokio::test]
+async fn without_room_for_the_original_the_message_is_deferred() {
+    let mut scene = scene(Rewriting::default()).await;
+    std::fs::remove_dir_all(scene.folder.path().join("quarantine")).unwrap();
+    let reply = scene.client.mail(PLAIN).await;
+    assert!(reply.starts_with("451 "), "{reply}");
+    assert!(scene.hop.mail().is_empty());
 }
 
 #[tokio::test]
