@@ -5,7 +5,7 @@ use std::io::{Cursor, Write as _};
 use lopdf::{Document, Object, Stream, dictionary};
 
 /// Name, declared type, octets.
-pub(crate) fn all() -> [(&'static str, &'static str, Vec<u8>); 5] {
+pub(crate) fn all() -> [(&'static str, &'static str, Vec<u8>); 6] {
     let page = b"<html><body onload=\"x()\"><p>text</p><script>alert(1)</script></body></html>";
     let picture = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>x</script><rect/></svg>";
     [
@@ -14,7 +14,18 @@ pub(crate) fn all() -> [(&'static str, &'static str, Vec<u8>); 5] {
         ("new document", "", office()),
         ("old document", "", compound()),
         ("PDF", "", pdf()),
+        ("archive", "application/zip", archive()),
     ]
+}
+
+/// One with two of these documents in it.
+fn archive() -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in [("docs/a.docm", office()), ("b.pdf", pdf()), ("c.txt", b"text".to_vec())] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }
 
 fn office() -> Vec<u8> {

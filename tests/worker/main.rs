@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 
 use smtp_user::action::extract::Weeds;
+use smtp_user::content::ContentLimits;
 use smtp_user::worker::copy::copy;
 use smtp_user::worker::protocol::{self, Copied, Original, Pages, Task};
 
@@ -54,7 +55,8 @@ fn original(media_type: &str, octets: &[u8]) -> Original {
         media_type: media_type.to_owned(),
         pages,
         weeds: Weeds::default(),
-        max_octets: 64 << 20,
+        limits: ContentLimits::default(),
+        members: Vec::new(),
         length,
     }
 }

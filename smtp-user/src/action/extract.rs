@@ -4,6 +4,7 @@
 //! whoever asked has to do something else with the part. A copy is to be looked at again like any other part; that a
 //! weeder believes its work is done proves nothing.
 
+mod archive;
 mod compound;
 mod markup;
 mod office;
@@ -18,8 +19,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::archive::CleanedMember;
+use self::archive::{Cleaning, archive, is_archive};
 pub use self::text::text;
-use crate::content::Kind;
+use crate::content::detect::detect;
+use crate::content::{ContentLimits, Kind};
 
 /// What is taken out of markup, beyond what always is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,8 @@ pub struct Extracted {
     pub octets: Vec<u8>,
     /// What was taken out.
     pub removed: Removed,
+    /// Of an archive, what out of which members.
+    pub members: Vec<CleanedMember>,
 }
 
 /// What was taken out, and how often.
@@ -74,6 +80,13 @@ impl Removed {
     fn note(&mut self, what: &str) {
         let count = self.0.entry(what.to_owned()).or_default();
         *count = count.saturating_add(1);
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (what, more) in &other.0 {
+            let count = self.0.entry(what.clone()).or_default();
+            *count = count.saturating_add(*more);
+        }
     }
 
     /// Whether nothing was.
@@ -105,7 +118,7 @@ impl fmt::Display for Removed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExtractError {
     /// No copy is made of this kind.
-    #[error("it is {}; safe copies are made of HTML, SVG, Office documents and PDF", .0.name())]
+    #[error("it is {}; safe copies are made of HTML, SVG, Office documents and PDF, and of zip archives with them", .0.name())]
     Kind(Kind),
     /// It is more than one thing, and somebody may read it as the other.
     #[error("it is {} and {} at once, and no copy is safe as both", .0.name(), .1.name())]
@@ -122,12 +135,38 @@ pub enum ExtractError {
     /// It has something that cannot be taken out of it.
     #[error("it has {0}, which cannot be taken out")]
     Inseparable(&'static str),
+    /// Of a member of an archive there is none, and so there is none of the archive.
+    #[error("{place}: {source}")]
+    Member {
+        /// The way to it.
+        place: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The copy would be too large, or take too long.
     #[error("it is too large")]
     TooLarge,
 }
 
-/// Whether a safe copy can be made of a kind at all.
+/// Makes a safe copy of a document or of an archive with documents in it; says what it is, and `None` if there is nothing
+/// to take out. `wanted`: members of an archive that are to be cleaned, as in `/docs/a.docm`; where none is, all are that can
+/// be.
+pub fn safe_copy(
+    octets: &[u8],
+    media_type: &str,
+    wanted: &[String],
+    weeds: &Weeds,
+    limits: &ContentLimits,
+) -> Result<(Kind, Option<Extracted>), ExtractError> {
+    let kinds = detect(octets);
+    if is_archive(&kinds) {
+        return Ok((Kind::Zip, archive(octets, Cleaning { weeds, limits, wanted })?));
+    }
+    let kind = only_kind(&kinds, media_type)?;
+    Ok((kind, extract(kind, octets, weeds, limits.max_octets)?))
+}
+
+/// Whether a safe copy can be made of a kind by itself.
 pub const fn is_extractable(kind: Kind) -> bool {
     maker(kind).is_some()
 }
@@ -173,15 +212,26 @@ pub fn extract(
     weeds: &Weeds,
     max_octets: u64,
 ) -> Result<Option<Extracted>, ExtractError> {
+    let mut left = max_octets;
+    extract_within(kind, octets, weeds, &mut left)
+}
+
+/// The same. `left`: octets that may be unpacked, which become fewer.
+fn extract_within(
+    kind: Kind,
+    octets: &[u8],
+    weeds: &Weeds,
+    left: &mut u64,
+) -> Result<Option<Extracted>, ExtractError> {
     let mut removed = Removed::default();
     let octets = match maker(kind).ok_or(ExtractError::Kind(kind))? {
         Maker::Html => markup::html(octets, weeds, &mut removed)?,
         Maker::Svg => markup::svg(octets, weeds, &mut removed)?,
-        Maker::Office => office::document(octets, max_octets, &mut removed)?,
+        Maker::Office => office::document(octets, left, &mut removed)?,
         Maker::Compound => compound::document(octets, &mut removed)?,
-        Maker::Pdf => pdf::document(octets, max_octets, &mut removed)?,
+        Maker::Pdf => pdf::document(octets, *left, &mut removed)?,
     };
-    Ok((!removed.is_empty()).then_some(Extracted { octets, removed }))
+    Ok((!removed.is_empty()).then_some(Extracted { octets, removed, members: Vec::new() }))
 }
 
 enum Maker {

@@ -5,22 +5,26 @@ use std::process;
 
 use clap::Args;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-use crate::action::extract::{ExtractError, Removed, Weeds, extract, only_kind};
+use crate::action::clk::hexadecimal;
+use crate::action::extract::{CleanedMember, ExtractError, Removed, Weeds, safe_copy};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
-use crate::content::detect::detect;
+use crate::content::ContentLimits;
+use crate::event::sentence::printable;
 
 /// Makes a copy of a document without what it does by itself.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 What a file is goes by its content. Copies are made of HTML, SVG, Office documents old and new, and PDF: scripts, macros,
-actions, embedded objects and addresses that run something go, all else stays. A file that has nothing of it gets no
-copy, and one that cannot be read for certain, or has what cannot be taken out, is refused: exit code 65.
+actions, embedded objects and addresses that run something go, all else stays. Of a zip archive these documents are
+cleaned, and every other member stays as it is packed. A file that has nothing of it gets no copy, and one that cannot be read for certain, or has what cannot be taken out, is refused: exit code 65.
 
 Examples:
   postern clean offer.docm                       writes offer.clean.docm
+  postern clean papers.zip                       writes papers.clean.zip
   postern clean page.html -o page.safe.html --json")]
 pub struct CleanArgs {
     /// The file.
@@ -70,14 +74,22 @@ struct Done<'d> {
     written: Option<&'d Path>,
     octets: u64,
     removed: &'d Removed,
+    /// Of the file.
+    sha256: String,
+    /// Of the copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy_sha256: Option<String>,
+    /// Of an archive, what out of which members.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    members: &'d [CleanedMember],
 }
 
 /// Runs `postern clean`.
 pub fn run(args: &CleanArgs) -> anyhow::Result<process::ExitCode> {
     let octets = read(&args.file, MAX_FILE)?;
     let failed = |source| CleanError::Extract { path: args.file.clone(), source };
-    let kind = only_kind(&detect(&octets), "").map_err(failed)?;
-    let copy = extract(kind, &octets, &Weeds::default(), MAX_FILE).map_err(failed)?;
+    let limits = ContentLimits { max_member: MAX_FILE, max_octets: MAX_FILE, ..ContentLimits::default() };
+    let (kind, copy) = safe_copy(&octets, "", &[], &Weeds::default(), &limits).map_err(failed)?;
     let path = args.output.clone().unwrap_or_else(|| beside(&args.file));
     if let Some(copy) = &copy {
         write(&path, &copy.octets, args.force, 0o644).map_err(CleanError::from)?;
@@ -89,15 +101,25 @@ pub fn run(args: &CleanArgs) -> anyhow::Result<process::ExitCode> {
         written: copy.is_some().then_some(&path),
         octets: copy.as_ref().map_or(octets.len(), |copy| copy.octets.len()) as u64,
         removed: copy.as_ref().map_or(&nothing, |copy| &copy.removed),
+        sha256: sha256(&octets),
+        copy_sha256: copy.as_ref().map(|copy| sha256(&copy.octets)),
+        members: copy.as_ref().map_or(&[], |copy| &copy.members),
     };
     if args.json {
         output::json_lines([&done])?;
     } else if let Some(path) = done.written {
         output::text(&format!("{}: without {}\n", path.display(), done.removed))?;
+        for CleanedMember { place, removed, .. } in done.members {
+            output::text(&format!("  {}: without {removed}\n", printable(place)))?;
+        }
     } else {
         output::text(&format!("{}: nothing to take out, no copy is written\n", args.file.display()))?;
     }
     Ok(ExitCode::Ok.into())
+}
+
+fn sha256(octets: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(octets))
 }
 
 /// `a.docx` becomes `a.clean.docx`.
@@ -118,6 +140,7 @@ mod tests {
 
     use super::{CleanArgs, beside, run};
     use crate::content::fixture;
+    use crate::content::fixture::zip::{Entry, archive};
 
     fn args(folder: &Path, file: &str) -> CleanArgs {
         CleanArgs { file: folder.join(file), output: None, force: false, json: true }
@@ -136,6 +159,21 @@ mod tests {
         assert!(error.to_string().contains("`--force` writes over it"), "{error}");
         run(&args(folder.path(), "a.clean.html")).unwrap();
         assert!(!folder.path().join("a.clean.clean.html").exists(), "nothing to take out");
+    }
+
+    #[test]
+    fn an_archive_has_its_documents_cleaned() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = Entry::deflated("docs/p.html", b"<p>text</p><script>x</script>");
+        let original = archive(&[page, Entry::deflated("a.txt", b"text")]);
+        std::fs::write(folder.path().join("a.zip"), &original).unwrap();
+        run(&args(folder.path(), "a.zip")).unwrap();
+        let copy = std::fs::read(folder.path().join("a.clean.zip")).unwrap();
+        let mut copy = zip::ZipArchive::new(std::io::Cursor::new(copy)).unwrap();
+        let page = std::io::read_to_string(copy.by_name("docs/p.html").unwrap()).unwrap();
+        assert_eq!(page, "<p>text</p>");
+        run(&CleanArgs { json: false, ..args(folder.path(), "a.clean.zip") }).unwrap();
+        assert!(!folder.path().join("a.clean.clean.zip").exists(), "nothing to take out");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod ooxml;
 pub(crate) mod pdf;
 pub(super) mod pgp;
 mod pkcs7;
-mod place;
+pub(crate) mod place;
 mod rar;
 mod rtf;
 mod seven_zip;
@@ -27,7 +27,7 @@ mod tnef;
 pub(super) mod uuencode;
 mod vba;
 mod yenc;
-pub(super) mod zip;
+pub(crate) mod zip;
 
 use std::io::Read;
 

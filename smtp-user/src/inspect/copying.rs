@@ -10,11 +10,12 @@ use crate::worker::protocol::{Copied, Original, Pages};
 
 impl Inspector {
     /// Has a safe copy made of a part of this declared type and character set: by a worker, in the time that a part has to be
-    /// unpacked.
+    /// unpacked. `members`: those of an archive that are to be cleaned; none: all that can be.
     pub async fn copy(
         &self,
         media_type: &str,
         charset: Option<String>,
+        members: &[String],
         octets: Vec<u8>,
     ) -> Result<(Copied, Vec<u8>), WorkerError> {
         let shared = Arc::clone(self.shared());
@@ -25,7 +26,8 @@ impl Inspector {
                 PageCopy::Text => Pages::Text { charset },
             },
             weeds: shared.rewriting.weeds.clone(),
-            max_octets: shared.contents.max_octets,
+            limits: shared.contents,
+            members: members.to_vec(),
             length: octets.len() as u64,
         };
         let mut lane = shared.lanes.enter().await;

@@ -2,6 +2,8 @@
 
 pub(super) mod found;
 
+use std::collections::HashSet;
+
 use self::found::{Found, found};
 use crate::engine::outcome::EngineOutcome;
 use crate::event::session_event::PartRecord;
@@ -55,6 +57,9 @@ pub struct Change {
     pub media_type: String,
     /// What was found in it; empty if nothing was.
     pub found: String,
+    /// Which members of an archive are to be cleaned: the ways to them, as in `/docs/a.docm`; empty for the part itself, and
+    /// then everything in it.
+    pub members: Vec<String>,
     /// Whether something was found in it that counts no more because of this: then it may not stay as it is.
     pub excuses: bool,
 }
@@ -119,6 +124,11 @@ impl Ruled<'_> {
 /// The part of the message that a place in an archive belongs to.
 fn leaf(place: &str) -> &str {
     place.split_once('/').map_or(place, |(leaf, _)| leaf)
+}
+
+/// The way from there to the place; empty if that is it.
+fn inner(place: &str) -> &str {
+    place.find('/').and_then(|at| place.get(at..)).unwrap_or_default()
 }
 
 /// Whether a place is the other, or in it.
@@ -195,8 +205,34 @@ fn is_text_between(part: &PartRecord) -> bool {
     is_between && part.kinds.iter().all(|kind| matches!(kind.as_str(), "empty" | "text" | "html" | "message"))
 }
 
+impl Change {
+    /// The same, with what another says about the same part.
+    pub fn join(&mut self, other: Self) {
+        if self.by < other.by {
+            *self = other;
+        } else {
+            self.excuses |= other.excuses;
+            self.members.extend(other.members);
+        }
+    }
+}
+
 /// What is to be done with which parts: each of them once, and taken out if any rule says so.
 pub fn changes(ruled: &[Ruled<'_>]) -> Vec<Change> {
+    // An archive has all that was found in what is in it: a rule that is about that is about the member.
+    let mut outer = HashSet::new();
+    for ruled in ruled.iter().filter(|ruled| ruled.rule.action == PartAction::Clean) {
+        let mut place = ruled.part.as_str();
+        while let Some((next, _)) = place.rsplit_once('/')
+            && outer.insert((ruled.rule.name.as_str(), next))
+        {
+            place = next;
+        }
+    }
+    let is_cleaned = |ruled: &Ruled<'_>| {
+        let place = (ruled.rule.name.as_str(), ruled.part.as_str());
+        ruled.rule.action == PartAction::Clean && !outer.contains(&place)
+    };
     let mut changes: Vec<Change> = Vec::new();
     for ruled in ruled.iter().filter(|ruled| ruled.rule.action.rewrites()) {
         let change = Change {
@@ -210,11 +246,11 @@ pub fn changes(ruled: &[Ruled<'_>]) -> Vec<Change> {
             name: ruled.name.clone().unwrap_or_default(),
             media_type: ruled.media_type.clone(),
             found: ruled.found.first().cloned().unwrap_or_default(),
+            members: is_cleaned(ruled).then(|| inner(&ruled.part).to_owned()).into_iter().collect(),
             excuses: ruled.rule.asks_for_findings() && ruled.verdict != MessageVerdict::Clean,
         };
         match changes.iter_mut().find(|other| other.part == change.part) {
-            Some(other) if other.by < change.by => *other = change,
-            Some(other) => other.excuses |= change.excuses,
+            Some(other) => other.join(change),
             None => changes.push(change),
         }
     }

@@ -1,6 +1,6 @@
 //! Makes a safe copy, as a plain function; also called in this process, where there are no workers.
 
-use crate::action::extract::{ExtractError, extract, only_kind, text};
+use crate::action::extract::{ExtractError, only_kind, safe_copy, text};
 use crate::content::Kind;
 use crate::content::detect::detect;
 use crate::worker::protocol::{Copied, Original, Pages};
@@ -14,12 +14,13 @@ pub fn copy(original: &Original, octets: &[u8]) -> (Copied, Vec<u8>) {
             Err(error) => (Copied::Impossible(error.to_string()), Vec::new()),
         };
     }
-    match kind.and_then(|kind| extract(kind, octets, &original.weeds, original.max_octets)) {
-        Ok(Some(copy)) => {
+    let Original { media_type, members, weeds, limits, .. } = original;
+    match safe_copy(octets, media_type, members, weeds, limits) {
+        Ok((_, Some(copy))) => {
             let length = copy.octets.len() as u64;
-            (Copied::Copy { removed: copy.removed, length }, copy.octets)
+            (Copied::Copy { removed: copy.removed, members: copy.members, length }, copy.octets)
         }
-        Ok(None) => (Copied::Needless, Vec::new()),
+        Ok((_, None)) => (Copied::Needless, Vec::new()),
         // Text and pictures have nothing in them that runs.
         Err(ExtractError::Kind(kind)) if kind.is_passive() => (Copied::Needless, Vec::new()),
         Err(error) => (Copied::Impossible(error.to_string()), Vec::new()),

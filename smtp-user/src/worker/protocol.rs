@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::action::extract::{Removed, Weeds};
+use crate::action::extract::{CleanedMember, Removed, Weeds};
 use crate::content::{ContentLimits, Contents, Finding, Kind};
 use crate::engine::hash_list::{DigestKinds, Digests};
 use crate::wire::mime::second_reader::SeenPart;
@@ -28,8 +28,10 @@ pub struct Original {
     pub pages: Pages,
     /// What goes from pages and pictures.
     pub weeds: Weeds,
-    /// Octets that are unpacked on the way.
-    pub max_octets: u64,
+    /// How far its making goes.
+    pub limits: ContentLimits,
+    /// Members of an archive that are to be cleaned, as in `/docs/a.docm`; none: all that can be.
+    pub members: Vec<String>,
     /// How many octets follow.
     pub length: u64,
 }
@@ -55,6 +57,8 @@ pub enum Copied {
     Copy {
         /// What was taken out.
         removed: Removed,
+        /// Of an archive, what out of which members.
+        members: Vec<CleanedMember>,
         /// How many octets follow.
         length: u64,
     },

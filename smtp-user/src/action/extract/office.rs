@@ -22,11 +22,10 @@ const MAX_DEPTH: usize = 4;
 /// Makes the copy of a document.
 pub(super) fn document(
     octets: &[u8],
-    max_octets: u64,
+    left: &mut u64,
     removed: &mut Removed,
 ) -> Result<Vec<u8>, ExtractError> {
-    let mut left = max_octets;
-    within(octets, &mut left, 0, removed)
+    within(octets, left, 0, removed)
 }
 
 fn within(

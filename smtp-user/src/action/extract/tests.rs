@@ -1,5 +1,6 @@
 //! What runs goes, the rest stays, and the walk over content finds nothing that runs in a copy.
 
+mod archives;
 mod documents;
 mod markup;
 mod properties;

@@ -24,7 +24,7 @@ pub(crate) struct Level {
 const MAX_SHOWN: usize = 120;
 
 impl Level {
-    pub(super) fn new(part: &str, is_certain: bool) -> Self {
+    pub(crate) fn new(part: &str, is_certain: bool) -> Self {
         Self {
             part: part.to_owned(),
             is_certain,
@@ -37,7 +37,7 @@ impl Level {
     }
 
     /// The number of the next member: its name, or which one it is where the name is odd or used before.
-    pub(super) fn place(&mut self, names: &[String]) -> String {
+    pub(crate) fn place(&mut self, names: &[String]) -> String {
         self.count += 1;
         let name = names.first().and_then(|name| shown(name)).filter(|name| !self.used.contains(name));
         let name = name.unwrap_or_else(|| {

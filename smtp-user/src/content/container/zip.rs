@@ -5,6 +5,7 @@ mod crypto;
 mod decode;
 mod directory;
 mod header;
+pub(crate) mod layout;
 
 use crate::content::container::place::{Level, is_unsafe};
 use crate::content::container::{Unpacked, Walk, ooxml};

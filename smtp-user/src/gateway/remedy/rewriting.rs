@@ -5,7 +5,7 @@ mod finding;
 
 use sha2::{Digest as _, Sha256};
 
-use self::cleaning::{Cleaned, cleaned, not_copied};
+use self::cleaning::{Cleaned, cleaned, not_copied, texts as texts_of_members};
 use self::finding::{Found, Place};
 use crate::action::clk::{self, LockKey};
 use crate::action::notice::{self, Template};
@@ -196,7 +196,7 @@ async fn edits(
         let own = judgement.parts.iter().find(|part| part.part == place.span.number);
         let (mut change, mut why) = (place.change.clone(), None);
         if change.by == Replacement::Copy {
-            let copied = cleaned(means.inspector, place.content.take(), own, &header).await;
+            let copied = cleaned(means.inspector, place.content.take(), own, &header, &change.members).await;
             match copied.map_err(|error| not_copied(&error, rewriting))? {
                 // What was found in it is still there.
                 Cleaned::Needless if change.excuses => {
@@ -204,8 +204,9 @@ async fn edits(
                     why = Some("something was found in it, and there is nothing to take out".to_owned());
                 }
                 Cleaned::Needless => continue,
-                Cleaned::Copy { with, how, sha256 } => {
+                Cleaned::Copy { with, how, sha256, members } => {
                     texts.push(format!("{}: {how}; the copy has SHA-256 {sha256}", change.text()));
+                    texts.extend(texts_of_members(&change.part, &members));
                     edits.push(Edit { span: place.span, header, with });
                     continue;
                 }

@@ -44,7 +44,8 @@ fn copy(pool: &Pool, time: Duration, slow: usize) -> Result<(Copied, Vec<u8>), W
         media_type: String::new(),
         pages: Pages::Page,
         weeds: Weeds::default(),
-        max_octets: 1 << 20,
+        limits: ContentLimits::default(),
+        members: Vec::new(),
         length,
     };
     pool.copy(&original, octets, time, &mut lane(slow))
@@ -185,7 +186,11 @@ fn a_copy_that_is_shorter_or_longer_than_it_says_is_none() {
         [(3, &b"abc"[..], "whole"), (4, b"abc", "cut"), (1 << 40, b"abc", "too large")]
     {
         let mut answer = Vec::new();
-        protocol::write(&mut answer, &Copied::Copy { removed: Removed::default(), length }).unwrap();
+        protocol::write(
+            &mut answer,
+            &Copied::Copy { removed: Removed::default(), members: Vec::new(), length },
+        )
+        .unwrap();
         answer.extend_from_slice(octets);
         let script = saying(&answer).replace("exec cat > /dev/null", "exit 0");
         match copy(&pool(&script), Duration::from_secs(5), 1) {

@@ -1,6 +1,6 @@
 //! Checks on messages' content: structure, parameters, encodings, what is in archives and documents, engines' answers.
 
-use smtp_user::action::extract::{Weeds, extract, is_extractable};
+use smtp_user::action::extract::{Weeds, extract, is_extractable, safe_copy};
 use smtp_user::content::container::{MemberContent, Subject, Terms, walk};
 use smtp_user::content::detect::detect;
 use smtp_user::content::{ContentLimits, Kind};
@@ -149,6 +149,24 @@ pub fn extraction(input: &[u8]) {
         assert!(!copy.removed.is_empty());
         if let Ok(Some(again)) = extract(kind, &copy.octets, &Weeds::default(), room) {
             panic!("{kind} still had {}", again.removed);
+        }
+    }
+    archive_of_documents(input);
+}
+
+/// The copy of an archive is one, and a copy of it is the same.
+fn archive_of_documents(input: &[u8]) {
+    let limits =
+        ContentLimits { max_octets: 1 << 20, max_members: 100, max_depth: 4, ..ContentLimits::default() };
+    let copy = |octets: &[u8]| safe_copy(octets, "", &[], &Weeds::default(), &limits);
+    let Ok((Kind::Zip, Some(first))) = copy(input) else { return };
+    assert!(!first.members.is_empty() && !first.removed.is_empty());
+    match copy(&first.octets) {
+        Ok((Kind::Zip, None)) => {}
+        Ok((kind, Some(again))) => panic!("{kind} still had {}", again.removed),
+        // A copy may be larger than what it is of.
+        other => {
+            assert!(matches!(other, Err(ref error) if error.to_string().contains("too large")), "{other:?}")
         }
     }
 }

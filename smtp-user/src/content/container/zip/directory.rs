@@ -8,11 +8,13 @@ pub(super) struct Directory {
     /// Where its first header is.
     pub(super) start: usize,
     /// Where its headers end.
-    stop: usize,
+    pub(super) stop: usize,
+    /// Where its end begins.
+    pub(super) end_mark: usize,
     /// Behind the comment of its end.
     pub(super) end: usize,
     /// Octets before the archive, which offsets do not count.
-    base: usize,
+    pub(super) base: usize,
     /// Headers that it says it has.
     pub(super) stated_count: usize,
     /// It says that it is one of several disks.
@@ -22,7 +24,7 @@ pub(super) struct Directory {
 /// Begins the end of a directory.
 const END_MAGIC: &[u8] = b"PK\x05\x06";
 /// Octets of it without its comment.
-const END_LENGTH: usize = 22;
+pub(super) const END_LENGTH: usize = 22;
 /// Octets of the locator of the end of a large directory.
 const LOCATOR_LENGTH: usize = 20;
 /// Directories that are looked at.
@@ -63,6 +65,7 @@ fn directory(octets: &[u8], at: usize) -> Option<[Option<Directory>; 2]> {
     let make = |start: usize, base: usize, stop: usize| Directory {
         start,
         stop,
+        end_mark: at,
         end,
         base,
         stated_count: usize::try_from(count).unwrap_or(usize::MAX),

@@ -142,8 +142,12 @@ impl LocalHeader {
         names(&self.name, &self.extra)
     }
 
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.flags & (1 | 1 << 13) != 0
+    }
+
     /// Whether sizes and checksum stand behind the octets instead.
-    const fn has_descriptor(&self) -> bool {
+    pub(super) const fn has_descriptor(&self) -> bool {
         self.flags & 1 << 3 != 0
     }
 

@@ -56,8 +56,7 @@ impl Found {
             let content = self.contents.remove(&span.number);
             match self.places.iter_mut().find(|place| place.span.number == span.number) {
                 // What is to be taken out is not locked, and what is to be locked gets no copy.
-                Some(place) if place.change.by < change.by => place.change = change,
-                Some(place) => place.change.excuses |= change.excuses,
+                Some(place) => place.change.join(change),
                 None => self.places.push(Place { span, change, content }),
             }
         }

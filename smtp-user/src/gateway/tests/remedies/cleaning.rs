@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Scene, from_base64, mail};
-use crate::content::fixture;
+use super::{Plan, Scene, from_base64, mail};
+use crate::content::container::zip::layout::layout;
+use crate::content::fixture::zip::{Entry, archive};
+use crate::content::{ContentLimits, fixture};
 use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::config::{PageCopy, Rewriting};
-use crate::model::decision::MessageAction;
+use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::policy::part_action::PartAction;
+use crate::policy::part_pattern::PartPattern;
 use crate::worker::pool::Pool;
 use crate::worker::protocol::{self, Unpacked};
 
@@ -70,6 +73,58 @@ async fn of_a_page_its_text_goes_on_where_that_is_asked_for() {
     let expected =
         format!("part 2 (a.exe) cleaned by rule \"programs\": as plain text; the copy has SHA-256 {sha256}");
     assert_eq!(changes(&scene), [expected]);
+}
+
+#[tokio::test]
+async fn an_archive_goes_on_with_its_documents_cleaned_and_the_record_says_which() {
+    let page = PAGE.as_bytes();
+    let original = archive(&[
+        Entry::deflated("docs/p.html", page),
+        Entry::deflated("notes.txt", b"as it was"),
+        Entry::deflated("q.htm", page),
+    ]);
+    let (was, is) = (to_hex(&Sha256::digest(page)), to_hex(&Sha256::digest(COPY.as_bytes())));
+    // A rule on the archive is about all that is in it, and one on members about those.
+    for (pattern, cleaned) in [("*.exe", &["docs/p.html", "q.htm"][..]), ("*.html", &["docs/p.html"])] {
+        let change = |plan: &mut Plan| plan.inspection.rules[0].file_names = vec![PartPattern::new(pattern)];
+        let mut scene = Scene::planned(PartAction::Clean, Rewriting::default(), change).await;
+        let message = mail("", &original);
+        assert_eq!(scene.client.mail(message.trim_end()).await, "250 2.0.0 taken as 4711\r\n");
+        let copy = second(&scene.got().1);
+        let mut left = 1 << 20;
+        let limits = ContentLimits::default();
+        for (old, new) in layout(&original, 9).unwrap().members.iter().zip(layout(&copy, 9).unwrap().members)
+        {
+            if cleaned.contains(&new.names[0].as_str()) {
+                assert_eq!(new.unpack(&limits, &mut left).unwrap(), COPY.as_bytes());
+            } else {
+                assert_eq!(old.own, new.own);
+            }
+        }
+        let told = changes(&scene);
+        let sha256 = to_hex(&Sha256::digest(&copy));
+        assert!(told[0].ends_with(&format!("; the copy has SHA-256 {sha256}")), "{told:?}");
+        let each = |place: &&str| {
+            format!("part 2/{place}: without attribute onload, script; SHA-256 {was}, of the copy {is}")
+        };
+        assert_eq!(told[1..], cleaned.iter().map(each).collect::<Vec<_>>());
+        assert_eq!(scene.kept(), [(true, message.into_bytes())]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_in_an_archive_beside_what_is_cleaned_still_counts() {
+    let original = archive(&[
+        Entry::deflated("p.html", PAGE.as_bytes()),
+        Entry::deflated("bad.txt", super::eicar().as_bytes()),
+    ]);
+    let change = |plan: &mut Plan| {
+        plan.inspection.rules[0].verdicts = vec![MessageVerdict::Infected];
+    };
+    let mut scene = Scene::planned(PartAction::Clean, Rewriting::default(), change).await;
+    let reply = scene.client.mail(mail("", &original).trim_end()).await;
+    assert!(reply.starts_with("554 5.7.1"), "{reply}");
+    assert!(scene.hop.mail().is_empty());
 }
 
 #[tokio::test]

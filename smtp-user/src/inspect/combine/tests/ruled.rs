@@ -114,6 +114,21 @@ fn a_member_of_an_archive_takes_the_archive_with_it() {
 }
 
 #[test]
+fn a_rule_about_what_is_in_a_member_cleans_that_and_one_about_the_archive_all_of_it() {
+    let (one, two) = (PartRule::new("one", PartAction::Clean), PartRule::new("two", PartAction::Clean));
+    let members = |all: &[Ruled<'_>]| -> Vec<Vec<String>> {
+        changes(all).into_iter().map(|change| change.members).collect()
+    };
+    // What is in a member is in all that it is in.
+    let all = [ruled("2", &one), ruled("2/in.zip", &one), ruled("2/in.zip/d/a.docm", &one), ruled("3", &one)];
+    assert_eq!(members(&all), [vec!["/in.zip/d/a.docm"], vec![""]]);
+    let all = [ruled("2", &two), ruled("2/a.docm", &one), ruled("2/in.zip", &two)];
+    assert_eq!(members(&all), [["/a.docm", "/in.zip"]]);
+    let all = [ruled("2", &two), ruled("2/a.docm", &one)];
+    assert_eq!(members(&all), [["", "/a.docm"]]);
+}
+
+#[test]
 fn a_message_whose_form_may_pass_is_still_not_rewritten() {
     let strip = PartRule::new("strip", PartAction::Strip);
     let ruled = [ruled("2", &strip)];
