@@ -69,7 +69,7 @@ pub(crate) enum Obstacle {
 const LARGE_END: usize = 56 + 20;
 
 /// Finds everything.
-pub(crate) fn layout<'o>(octets: &'o [u8], max_members: usize) -> Result<Layout<'o>, Obstacle> {
+pub(crate) fn layout(octets: &[u8], max_members: usize) -> Result<Layout<'_>, Obstacle> {
     let mut all = directories(octets);
     let directory = all.pop().ok_or(Obstacle::Damaged("it has no directory"))?;
     if directory.is_divided || directory.base != 0 {
@@ -177,7 +177,8 @@ fn tiles<'o>(octets: &'o [u8], members: &mut [Placed<'o>], directory: usize) -> 
         let next = starts.get(behind).copied().unwrap_or(directory);
         let rest = octets.get(member.data_at.end..next);
         let rest = rest.ok_or(Obstacle::Uncertain("two members share octets"))?;
-        if !rest.is_empty() && !(member.has_descriptor && is_descriptor(rest, member)) {
+        let is_own = rest.is_empty() || member.has_descriptor && is_descriptor(rest, member);
+        if !is_own {
             return Err(Obstacle::Uncertain("something stands between its members"));
         }
         member.own = octets.get(member.start..next).unwrap_or_default();
