@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::model::queued_message::QueuedMessage;
@@ -102,7 +103,8 @@ impl Shared {
     pub(super) async fn done(&self, task: Task) -> Result<()> {
         let (done, outcome) = oneshot::channel();
         let jobs = self.jobs.clone();
-        match jobs.try_send(Job { task, done }) {
+        let runtime = Handle::try_current().ok();
+        match jobs.try_send(Job { task, done, runtime }) {
             Ok(()) => {}
             Err(TrySendError::Full(job)) => {
                 let sent = tokio::task::spawn_blocking(move || jobs.send(job));

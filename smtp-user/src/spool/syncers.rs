@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::spool::file_system::NewFile;
@@ -33,14 +32,56 @@ struct Inner {
 struct Work {
     file: Box<dyn NewFile>,
     number: usize,
-    done: SyncSender<(usize, io::Result<()>)>,
+    outcome: Option<io::Result<()>>,
+    round: Arc<Round>,
 }
 
 impl Work {
     fn carry_out(mut self) {
-        let outcome = self.file.sync();
-        // Whoever does not wait any more takes it for one that failed.
-        let _ = self.done.send((self.number, outcome));
+        self.outcome = Some(self.file.sync());
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // One that came to no outcome, by a fault of this program, is not waited for either.
+        self.round.ended(self.number, self.outcome.take());
+    }
+}
+
+/// Files that are waited for together: whoever waits is woken once, by the last of them.
+#[derive(Debug)]
+struct Round {
+    state: Mutex<Outcomes>,
+    is_over: Condvar,
+}
+
+#[derive(Debug)]
+struct Outcomes {
+    known: Vec<(usize, io::Result<()>)>,
+    left: usize,
+}
+
+impl Round {
+    fn new(files: usize) -> Self {
+        let outcomes = Outcomes { known: Vec::with_capacity(files), left: files };
+        Self { state: Mutex::new(outcomes), is_over: Condvar::new() }
+    }
+
+    fn ended(&self, number: usize, outcome: Option<io::Result<()>>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.known.extend(outcome.map(|outcome| (number, outcome)));
+        state.left = state.left.saturating_sub(1);
+        if state.left == 0 {
+            self.is_over.notify_one();
+        }
+    }
+
+    fn wait(&self) -> Vec<(usize, io::Result<()>)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_under_way = |state: &mut Outcomes| state.left > 0;
+        let mut state = self.is_over.wait_while(state, is_under_way).unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.known)
     }
 }
 
@@ -73,13 +114,12 @@ impl Shared {
 impl Syncers {
     /// Syncs files and closes them; gives for each number what came of it, in no order. What is not named has failed.
     pub(crate) fn sync(&self, files: Vec<(usize, Box<dyn NewFile>)>) -> Vec<(usize, io::Result<()>)> {
-        // Each file has one outcome: nobody waits at it.
-        let (done, outcomes) = sync_channel(files.len());
-        let mut files = files.into_iter().map(|(number, file)| Work { file, number, done: done.clone() });
+        let round = Arc::new(Round::new(files.len()));
+        let work = |(number, file)| Work { file, number, outcome: None, round: Arc::clone(&round) };
+        let mut files = files.into_iter().map(work);
         // This thread would only wait.
         let Some(own) = files.next() else { return Vec::new() };
         let others: Vec<Work> = files.collect();
-        drop(done);
         if !others.is_empty() {
             let mut inner = self.shared.inner();
             let count = others.len();
@@ -103,7 +143,7 @@ impl Syncers {
             let Some(work) = next else { break };
             work.carry_out();
         }
-        outcomes.into_iter().collect()
+        round.wait()
     }
 }
 

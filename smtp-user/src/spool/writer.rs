@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::error;
 
@@ -19,6 +20,8 @@ use crate::spool::syncers::Syncers;
 pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) done: oneshot::Sender<Result<()>>,
+    /// Where that one waits.
+    pub(crate) runtime: Option<Handle>,
 }
 
 /// Jobs that may wait; more wait where they come from.
@@ -42,23 +45,52 @@ pub(crate) fn start(
 fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, jobs: &Receiver<Job>) {
     let (mut serial, syncers) = (0, Syncers::default());
     while let Ok(first) = jobs.recv() {
-        let (mut tasks, mut waiting) = (vec![first.task], vec![first.done]);
+        let (mut tasks, mut waiting) = (vec![first.task], vec![(first.done, first.runtime)]);
         while tasks.len() < BATCH
             && let Ok(next) = jobs.try_recv()
         {
             tasks.push(next.task);
-            waiting.push(next.done);
+            waiting.push((next.done, next.runtime));
         }
         let outcomes = batch::run(file_system, &syncers, places, side, &mut serial, tasks);
-        for (done, outcome) in waiting.into_iter().zip(outcomes) {
+        let mut answers: Vec<Answers> = Vec::new();
+        for ((done, runtime), outcome) in waiting.into_iter().zip(outcomes) {
             if let Err(SpoolError::Io { path, source }) = &outcome
                 && !room.set_read_only(true)
             {
                 // A later sync may claim success though the octets are lost: nothing is promised any more.
                 error!(path = %path.display(), %source, "the spool takes no mail: a write failed");
             }
-            // Whoever does not wait any more finds it in the spool, or does not.
-            let _ = done.send(outcome);
+            let id = runtime.as_ref().map(Handle::id);
+            match answers.iter_mut().find(|answers| answers.runtime.as_ref().map(Handle::id) == id) {
+                Some(answers) => answers.to.push((done, outcome)),
+                None => answers.push(Answers { runtime, to: vec![(done, outcome)] }),
+            }
+        }
+        answers.into_iter().for_each(Answers::give);
+    }
+}
+
+/// What came of a round, for those who wait in one runtime.
+struct Answers {
+    runtime: Option<Handle>,
+    to: Vec<(oneshot::Sender<Result<()>>, Result<()>)>,
+}
+
+impl Answers {
+    /// Waking somebody from another thread takes a system call: it is done once for all of them.
+    fn give(self) {
+        let Self { runtime, to } = self;
+        let several = to.len() > 1;
+        let give = move || {
+            for (done, outcome) in to {
+                // Whoever does not wait any more finds it in the spool, or does not.
+                let _ = done.send(outcome);
+            }
+        };
+        match runtime {
+            Some(runtime) if several => drop(runtime.spawn(async move { give() })),
+            _ => give(),
         }
     }
 }
