@@ -3,13 +3,16 @@
 //! One queue per destination, each with its own limit and its own back-off. A destination that does not answer is called
 //! by one attempt at a time, however much waits for it, and all such destinations together have at most half of the
 //! connections: what one of them does costs the others nothing. Among those with something to do the one that was
-//! served longest ago is next.
+//! served longest ago is next. A connection that nothing waits for may be kept a while ([`idle`]); it counts like one in use.
+
+pub mod idle;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::delivery::destination::Destination;
 use crate::delivery::retry::Retry;
+use crate::delivery::schedule::idle::{Idle, Ticket};
 use crate::delivery::settings::Settings;
 use crate::model::session_id::MessageId;
 
@@ -68,6 +71,8 @@ pub struct Schedule {
     in_work: u32,
     /// Of them, for destinations that did not answer last time.
     in_work_silent: u32,
+    /// Connections that are kept.
+    idle: Idle,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +92,10 @@ struct Site {
     place: Option<Place>,
     /// Jobs in work that were counted as those of a silent destination.
     counted_silent: BTreeSet<MessageId>,
+    /// Connections to it that are kept.
+    idle: BTreeSet<Ticket>,
+    /// They, and those of them that are being closed.
+    idle_open: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +115,7 @@ impl Schedule {
             turns: 0,
             in_work: 0,
             in_work_silent: 0,
+            idle: Idle::default(),
         }
     }
 
@@ -187,10 +197,12 @@ impl Schedule {
         }
     }
 
-    /// The next job, if something is due and allowed. It is in work until [`done`](Self::done).
+    /// The next job, if something is due and allowed. It is in work until [`done`](Self::done). Whoever asks takes a
+    /// connection for it that is kept, if there is [one](Self::take_idle).
     pub fn next(&mut self, now: u64) -> Option<Job> {
         self.wake(now);
-        if self.in_work >= self.bounds.in_all {
+        let is_full = self.is_full();
+        if is_full && self.idle.is_empty() {
             return None;
         }
         let half = (self.bounds.in_all / 2).max(1);
@@ -199,6 +211,9 @@ impl Schedule {
             !is_silent || self.in_work_silent < half
         });
         let destination = chosen?.1.clone();
+        if is_full && !self.has_idle(&destination) {
+            return None;
+        }
         self.begin(&destination)
     }
 
@@ -206,7 +221,7 @@ impl Schedule {
     pub fn next_of(&mut self, destination: &Destination, now: u64) -> Option<Job> {
         self.wake(now);
         let is_ready = matches!(self.sites.get(destination)?.place, Some(Place::Ready(_)));
-        if !is_ready || self.in_work >= self.bounds.in_all {
+        if !is_ready || self.is_full() {
             return None;
         }
         self.begin(destination)
@@ -267,7 +282,7 @@ impl Schedule {
 
     /// When something may be due next, if nothing is done until then.
     pub fn next_due(&self) -> Option<u64> {
-        if !self.ready.is_empty() && self.in_work < self.bounds.in_all {
+        if !self.ready.is_empty() && !self.is_full() {
             return Some(0);
         }
         self.waiting.first().map(|(due, _)| *due)
@@ -293,7 +308,7 @@ impl Schedule {
         const KEPT: u64 = 3_600_000;
         self.sites.retain(|_, site| {
             let is_remembered = site.quiet_until.saturating_add(KEPT) > now;
-            let is_busy = !site.in_work.is_empty() || !site.unrecorded.is_empty();
+            let is_busy = !site.in_work.is_empty() || !site.unrecorded.is_empty() || site.idle_open > 0;
             !site.jobs.is_empty() || is_busy || is_remembered
         });
     }
@@ -339,12 +354,14 @@ impl Schedule {
         let allowed = if site.silent > 0 { 1 } else { per_site };
         let Some((due, _)) = site.jobs.first() else {
             // A destination that did not answer is remembered for as long as nobody calls it.
-            if site.in_work.is_empty() && site.unrecorded.is_empty() && site.silent == 0 {
+            let is_unused = site.in_work.is_empty() && site.unrecorded.is_empty() && site.idle_open == 0;
+            if is_unused && site.silent == 0 {
                 self.sites.remove(destination);
             }
             return;
         };
-        if site.in_work.len() as u32 >= allowed {
+        let in_work = site.in_work.len() as u32;
+        if in_work >= allowed || (site.idle.is_empty() && in_work + site.idle_open >= allowed) {
             return;
         }
         let due = (*due).max(site.quiet_until);

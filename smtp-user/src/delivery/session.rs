@@ -112,6 +112,17 @@ impl Connection {
         std::mem::take(&mut self.transcript)
     }
 
+    /// Waits until the next hop hangs up, or says something that it was not asked: nothing more can be sent then.
+    pub async fn disturbed(&mut self) {
+        let mut room = [0; 512];
+        if let Some(stream) = &mut self.stream
+            && self.input.is_empty()
+        {
+            let _ = stream.read(&mut room).await;
+        }
+        self.is_broken = true;
+    }
+
     /// Says goodbye.
     pub async fn quit(mut self) {
         const PATIENCE: Duration = Duration::from_secs(5);

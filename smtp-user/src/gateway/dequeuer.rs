@@ -5,6 +5,7 @@
 
 mod attempt;
 mod judge;
+mod kept;
 pub mod orders;
 mod outcome;
 mod report;
@@ -26,6 +27,7 @@ use crate::audit::recorder::Recorder;
 use crate::delivery::destination::Destination;
 use crate::delivery::schedule::{Bounds, Job, Schedule};
 use crate::event::session_event::SessionEvent;
+use crate::gateway::dequeuer::kept::Keepers;
 use crate::gateway::dequeuer::orders::Orders;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
 use crate::model::clock::Clock;
@@ -52,6 +54,7 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     setup: RwLock<Arc<DequeuerSetup>>,
     schedule: Mutex<Schedule>,
+    keepers: Keepers,
     /// Messages that are to be judged, and when.
     to_judge: Mutex<BTreeSet<(u64, MessageId)>>,
     /// Messages that nothing is to be done about until somebody says so.
@@ -91,6 +94,7 @@ impl Dequeuer {
             clock,
             setup: RwLock::new(Arc::new(setup)),
             schedule,
+            keepers: Keepers::default(),
             to_judge: Mutex::default(),
             resting: Mutex::default(),
             wake: Notify::new(),
@@ -110,6 +114,7 @@ impl Dequeuer {
     pub fn set_up(&self, setup: DequeuerSetup) {
         self.shared.schedule().set_bounds(Bounds::of(&setup.settings));
         *self.shared.setup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(setup);
+        self.shared.close_kept(false);
         self.shared.wake.notify_one();
     }
 
@@ -306,6 +311,7 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
             () = stopping(&mut stopped) => break,
         }
     }
+    shared.close_kept(true);
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, all).await.is_err() {
         tasks.shutdown().await;
@@ -317,9 +323,24 @@ async fn stopping(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+/// The next job that needs a connection of its own; those that do not are given to whoever keeps one.
 fn next_job(shared: &Shared) -> Option<Job> {
-    let now = shared.now();
-    shared.schedule().next(now)
+    loop {
+        let now = shared.now();
+        let mut schedule = shared.schedule();
+        let Some(job) = schedule.next(now) else {
+            let in_the_way = schedule.make_way(now);
+            drop(schedule);
+            shared.keepers.close(in_the_way?);
+            continue;
+        };
+        let kept = schedule.take_idle(&job.destination);
+        drop(schedule);
+        let Some(ticket) = kept else { return Some(job) };
+        if let Err(job) = shared.keepers.give(ticket, job) {
+            return Some(job);
+        }
+    }
 }
 
 fn next_to_judge(shared: &Shared) -> Option<MessageId> {

@@ -31,6 +31,8 @@ pub(crate) enum At {
     /// In the middle of the message.
     Middle,
     Final,
+    /// Before the command that follows a message.
+    Next,
     Rset,
 }
 
@@ -234,6 +236,6 @@ impl Scripted {
         if self.say(stream, At::Final, "250 2.0.0 queued").await? {
             self.mail.lock().unwrap().push(mail.clone());
         }
-        Some(())
+        (self.turn(At::Next) != Some(Turn::HangUp)).then_some(())
     }
 }

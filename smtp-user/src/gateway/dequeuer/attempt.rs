@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use super::judge::forget_verdict;
+use super::kept::Kept;
 use super::outcome::{AttemptResult, apply, close};
 use super::setup::{DequeuerSetup, Outlet};
 use super::{Shared, millis};
@@ -27,7 +28,7 @@ use crate::spool::place::Place;
 
 /// Works off jobs of one destination, beginning with one that is in work already.
 pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
-    let most = shared.setup().settings.max_mails_per_conn;
+    let setup = shared.setup();
     let mut connection: Option<Connection> = None;
     let mut behind = Behind::default();
     let mut mails = 0;
@@ -37,14 +38,21 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
         let (health, end) = Box::pin(deliver(&shared, &job, &mut connection)).await;
         mails += 1;
         let at = shared.now();
-        if mails < most && connection.as_ref().is_some_and(Connection::is_usable) {
-            next = shared.schedule().exchange(&job, health, at);
-        }
-        if next.is_some() {
+        if mails < setup.settings.max_mails_per_conn && connection.as_ref().is_some_and(Connection::is_usable)
+        {
             // The disk is waited for while the next one is on its way.
-            guard.release();
-            behind.write_down(&shared, job, end).await;
-            continue;
+            next = shared.schedule().exchange(&job, health, at);
+            if next.is_some() {
+                guard.release();
+                behind.write_down(&shared, job, end).await;
+                continue;
+            }
+            if let Some(kept) = Kept::new(&shared, &setup, &job, health, at) {
+                guard.release();
+                behind.write_down(&shared, job, end).await;
+                next = kept.next_job(&mut connection).await;
+                continue;
+            }
         }
         // Its place is free only when the connection is gone: bounds are those that next hops see.
         let hang_up = async {

@@ -1,5 +1,6 @@
 //! From the spool to next hops and back: what is delivered, tried again, returned and removed.
 
+mod connections;
 mod parameters;
 mod verdicts;
 
