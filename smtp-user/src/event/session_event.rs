@@ -122,7 +122,7 @@ pub enum SessionEvent {
         part_rule: Option<String>,
         /// Octets of the message as received.
         octets: u64,
-        /// Of those octets, hexadecimal.
+        /// Of those octets, hexadecimal; empty if nobody was to look at them.
         sha256: String,
     },
     /// Parts of a message or fields of its header were replaced before it went on. Parts that went on were judged again.

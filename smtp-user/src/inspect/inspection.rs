@@ -42,7 +42,7 @@ pub struct Inspection {
     name: Option<MessageId>,
     /// Lists when it began: those that it is looked up in are as new, or newer.
     lists: Vec<(String, String)>,
-    /// It is only counted and hashed.
+    /// Otherwise its octets are counted, and that is all.
     looks: bool,
 }
 
@@ -81,12 +81,13 @@ impl Inspection {
     /// Takes the next octets of the message. Costs time in proportion to them, and bounded memory.
     pub fn push(&mut self, octets: &[u8]) {
         self.octets += octets.len() as u64;
+        if !self.looks {
+            return;
+        }
         for piece in octets.chunks(PIECE) {
             self.sha256.update(piece);
-            if self.looks {
-                self.raw.push(piece);
-                self.walker.push(piece, &mut self.parts);
-            }
+            self.raw.push(piece);
+            self.walker.push(piece, &mut self.parts);
         }
     }
 
@@ -195,7 +196,7 @@ impl Inspection {
             parts: Vec::new(),
             engines: Vec::new(),
             lists: Vec::new(),
-            sha256: to_hex(&self.sha256.finalize()),
+            sha256: String::new(),
             octets: self.octets,
         }
     }

@@ -86,7 +86,9 @@ impl Report {
         let by = by.unwrap_or_default();
         let mut text = format!("{file}: {verdict}, {action}{by}: {}\n", self.why);
         // Writing to a string does not fail.
-        let _ = writeln!(text, "  {} octets, sha256 {}", self.octets, self.sha256);
+        let sha256 = Some(&self.sha256).filter(|sha256| !sha256.is_empty());
+        let sha256 = sha256.map(|sha256| format!(", sha256 {sha256}")).unwrap_or_default();
+        let _ = writeln!(text, "  {} octets{sha256}", self.octets);
         for part in &self.parts {
             let names: Vec<_> = part.names.iter().map(|name| format!(" \"{}\"", printable(name))).collect();
             let names = names.concat();

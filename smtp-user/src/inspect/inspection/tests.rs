@@ -61,7 +61,7 @@ fn what_is_not_to_be_looked_at_passes_and_is_not_called_clean() {
             (&judgement.parts, &judgement.engines, judgement.octets),
             (&Vec::new(), &Vec::new(), message.len() as u64)
         );
-        assert_eq!(judgement.sha256, judge(&message).sha256);
+        assert_eq!(judgement.sha256, "");
         // What is kept of it is never out of date.
         let kept = judgement.to_be_kept(0, true);
         assert_eq!(kept.outdated_by(&runtime.block_on(inspector.engines())), None);
