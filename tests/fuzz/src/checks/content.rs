@@ -164,7 +164,7 @@ fn archive_of_documents(input: &[u8]) {
     match copy(&first.octets) {
         // What is left of a text may be of another kind.
         Ok((Kind::Zip, again)) => {
-            assert!(again.is_none_or(|again| again.members.len() <= first.members.len()))
+            assert!(again.is_none_or(|again| again.members.len() <= first.members.len()));
         }
         // A copy may be larger than what it is of.
         Err(ExtractError::TooLarge | ExtractError::Member { .. }) => {}
