@@ -3,6 +3,7 @@
 //! Members that stay are copied as they are packed; only lists that name what went are written anew.
 
 mod list;
+mod part;
 
 use std::io::{Cursor, Read as _, Write as _};
 
@@ -11,6 +12,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use self::list::weed_list;
+use self::part::weed_part;
 use super::{ExtractError, Removed};
 
 /// Members of a document at most.
@@ -38,9 +40,11 @@ fn within(
     if archive.len() > MAX_MEMBERS || depth == MAX_DEPTH {
         return Err(ExtractError::TooLarge);
     }
+    let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let has_controls = names.iter().any(|name| is_control(&path_of(name)));
     let mut copy = ZipWriter::new(Cursor::new(Vec::with_capacity(octets.len())));
     for index in 0..archive.len() {
-        let name = {
+        let mut name = {
             let member = archive.by_index_raw(index).map_err(failed)?;
             if member.encrypted() {
                 return Err(ExtractError::Encrypted);
@@ -48,7 +52,6 @@ fn within(
             member.name().map_err(failed)?.into_owned()
         };
         let changed = match fate(&name) {
-            Fate::Stays => None,
             Fate::Goes(what) => {
                 removed.note(what);
                 continue;
@@ -62,9 +65,16 @@ fn within(
                 let list = unpack(&mut archive, index, left)?;
                 Some(weed_list(&name, &list, removed)?)
             }
-            Fate::Text => {
-                no_fields_that_run(&unpack(&mut archive, index, left)?)?;
-                None
+            Fate::Text => weed_part(&unpack(&mut archive, index, left)?, has_controls, removed)?,
+            Fate::Sheet if has_controls => weed_part(&unpack(&mut archive, index, left)?, true, removed)?,
+            Fate::Stays | Fate::Sheet => None,
+            Fate::MacroSheet => {
+                removed.note("macro sheet");
+                name = sheet_in_place(&name);
+                if names.contains(&name) {
+                    return Err(ExtractError::Uncertain("two sheets would have one name"));
+                }
+                Some(EMPTY_SHEET.to_vec())
             }
         };
         match changed {
@@ -135,51 +145,62 @@ enum Fate {
     Within,
     /// It names other members.
     List,
-    /// A field in it may start a program.
+    /// A field or a link in it may start a program, and it may name controls.
     Text,
+    /// It may name controls.
+    Sheet,
+    /// A sheet of macros, in whose place an empty one stands: sheets are counted.
+    MacroSheet,
+}
+
+/// What stands for a sheet of macros.
+const EMPTY_SHEET: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n\
+    <worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData/></worksheet>";
+
+/// The folder of sheets of macros, and what the path of the sheet in place of one has instead.
+const SHEETS: [&str; 2] = ["macrosheets/", "worksheets/macro"];
+
+/// The path of the sheet that stands for a sheet of macros.
+fn sheet_in_place(path: &str) -> String {
+    let [from, to] = SHEETS;
+    let path = path.replace('\\', "/");
+    let at = path.to_ascii_lowercase().find(from).unwrap_or_default();
+    let (before, file) = path.split_at_checked(at).unwrap_or_default();
+    format!("{before}{to}{}", file.get(from.len()..).unwrap_or_default())
+}
+
+/// A path as it is compared.
+fn path_of(name: &str) -> String {
+    format!("/{}", name.replace('\\', "/").to_ascii_lowercase())
+}
+
+/// Whether it belongs to a control.
+fn is_control(path: &str) -> bool {
+    path.contains("/activex/") || path.contains("/ctrlprops/")
 }
 
 fn fate(name: &str) -> Fate {
-    let name = format!("/{}", name.replace('\\', "/").to_ascii_lowercase());
+    let name = path_of(name);
     let file = name.rsplit('/').next().unwrap_or_default();
     let extension = file.rsplit('.').next().unwrap_or_default();
     match () {
+        () if is_control(&name) => Fate::Goes("controls"),
+        () if name.contains("/macrosheets/_rels/") => Fate::Goes("macro sheet"),
         () if extension == "rels" || name == "/[content_types].xml" => Fate::List,
         () if file.starts_with("vbaproject") || file.starts_with("vbadata") => Fate::Goes("macros"),
         () if name.contains("/customui") => Fate::Goes("commands"),
+        () if name.contains("/macrosheets/") && extension == "xml" => Fate::MacroSheet,
+        // The workbook that names them is no text.
         () if name.contains("/macrosheets/") || name.contains("/dialogsheets/") => {
             Fate::Inseparable("macro sheets")
         }
-        () if name.contains("/activex/") || name.contains("/ctrlprops/") => Fate::Inseparable("controls"),
         () if name.contains("/embeddings/") => Fate::Within,
         () if extension == "xml" && (name.starts_with("/word/") || name.contains("/externallinks/")) => {
             Fate::Text
         }
+        () if extension == "xml" && (name.starts_with("/xl/") || name.starts_with("/ppt/")) => Fate::Sheet,
         () => Fate::Stays,
     }
-}
-
-/// Fields that call other programs stand in pieces all over the text: what has one cannot be cleaned.
-fn no_fields_that_run(text: &[u8]) -> Result<(), ExtractError> {
-    narrow(text)?;
-    let mut instructions = Vec::new();
-    let mut rest = text;
-    while let Some(at) = memchr::memmem::find(rest, b"instrText") {
-        rest = rest.get(at + b"instrText".len()..).unwrap_or_default();
-        let start = memchr::memchr(b'>', rest).map_or(rest.len(), |at| at + 1);
-        let inner = rest.get(start..).unwrap_or_default();
-        let end = memchr::memchr(b'<', inner).unwrap_or(inner.len());
-        instructions.extend(inner.iter().take(end).filter(|octet| !octet.is_ascii_whitespace()));
-    }
-    instructions.make_ascii_uppercase();
-    let has = |within: &[u8], needle: &[u8]| memchr::memmem::find(within, needle).is_some();
-    let upper = text.to_ascii_uppercase();
-    let simple = [b"INSTR=\"DDE".as_slice(), b"INSTR=\" DDE", b"INSTR='DDE", b"INSTR=' DDE"];
-    if simple.iter().any(|field| has(&upper, field)) || has(&instructions, b"DDE") || has(&upper, b"DDELINK ")
-    {
-        return Err(ExtractError::Inseparable("a field that calls another program"));
-    }
-    Ok(())
 }
 
 /// Refuses what is not in ASCII and its kin.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Fate, fate, narrow};
+use super::{Fate, fate, narrow, sheet_in_place};
 use crate::action::extract::url::is_active;
 use crate::action::extract::{ExtractError, Removed};
 
@@ -33,6 +33,15 @@ pub(super) fn weed_list(name: &str, text: &[u8], removed: &mut Removed) -> Resul
                 list.extend_from_slice(NOWHERE.as_bytes());
                 list.extend_from_slice(tag.get(target.end..).unwrap_or_default());
             }
+            Entry::Becomes(changes) => {
+                let mut at = 0;
+                for (place, with) in changes {
+                    list.extend_from_slice(tag.get(at..place.start).unwrap_or_default());
+                    list.extend_from_slice(with.as_bytes());
+                    at = place.end;
+                }
+                list.extend_from_slice(tag.get(at..).unwrap_or_default());
+            }
             Entry::Stays => list.extend_from_slice(tag),
         }
     }
@@ -41,7 +50,7 @@ pub(super) fn weed_list(name: &str, text: &[u8], removed: &mut Removed) -> Resul
 }
 
 /// Octets of a tag; a `>` in a value does not end it.
-fn element_length(element: &[u8]) -> Result<usize, ExtractError> {
+pub(super) fn element_length(element: &[u8]) -> Result<usize, ExtractError> {
     let mut quote = None;
     for (at, octet) in element.iter().enumerate() {
         match (quote, octet) {
@@ -69,7 +78,15 @@ enum Entry {
     Goes,
     /// It leads elsewhere; where it says so.
     Leads(Range<usize>),
+    /// Its member is another: what comes in place of which values.
+    Becomes(Vec<(Range<usize>, String)>),
 }
+
+/// What a sheet is, as a content and as a relation.
+const SHEET: [&str; 2] = [
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml",
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet",
+];
 
 fn entry(tag: &[u8], folder: &str) -> Result<Entry, ExtractError> {
     let tag = std::str::from_utf8(tag).map_err(|_| ExtractError::Uncertain("a list is not in UTF-8"))?;
@@ -82,6 +99,22 @@ fn entry(tag: &[u8], folder: &str) -> Result<Entry, ExtractError> {
     let attributes = attributes(tag)?;
     let place = |wanted: &str| attributes.iter().find(|(name, _)| *name == wanted).map(|(_, at)| at.clone());
     let value = |wanted: &str| place(wanted).and_then(|at| tag.get(at)).map(resolved);
+    let path = if name == "Override" { "PartName" } else { "Target" };
+    let is_within = value("TargetMode").is_none_or(|mode| mode != "External");
+    if let (Some(at), Some(target)) = (place(path), value(path))
+        && is_within
+        && matches!(fate(&path_from(&target, folder)), Fate::MacroSheet)
+    {
+        if target.contains(['&', '<', '>', '"', '\'']) {
+            return Err(ExtractError::Uncertain("the name of a sheet is odd"));
+        }
+        let [content, relation] = SHEET;
+        let (key, kind) = if name == "Override" { ("ContentType", content) } else { ("Type", relation) };
+        let mut changes = vec![(at, sheet_in_place(&target))];
+        changes.extend(place(key).map(|at| (at, kind.to_owned())));
+        changes.sort_by_key(|(at, _)| at.start);
+        return Ok(Entry::Becomes(changes));
+    }
     if name == "Override" {
         return Ok(if value("PartName").is_some_and(|part| goes(&part, "")) {
             Entry::Goes
@@ -90,7 +123,7 @@ fn entry(tag: &[u8], folder: &str) -> Result<Entry, ExtractError> {
         });
     }
     let target = value("Target").unwrap_or_default();
-    if value("TargetMode").is_none_or(|mode| mode != "External") {
+    if is_within {
         return Ok(if goes(&target, folder) { Entry::Goes } else { Entry::Stays });
     }
     // What somebody has to click is left, unless that runs something.
@@ -105,7 +138,7 @@ fn entry(tag: &[u8], folder: &str) -> Result<Entry, ExtractError> {
 const NOWHERE: &str = "about:blank";
 
 /// The attributes of a tag, and where their values stand.
-fn attributes(tag: &str) -> Result<Vec<(&str, Range<usize>)>, ExtractError> {
+pub(super) fn attributes(tag: &str) -> Result<Vec<(&str, Range<usize>)>, ExtractError> {
     let uncertain = || ExtractError::Uncertain("an entry of a list is not well-formed");
     let mut found: Vec<(&str, Range<usize>)> = Vec::new();
     let mut at = tag.find(char::is_whitespace).unwrap_or(tag.len());
@@ -136,11 +169,23 @@ fn is_share(target: &str) -> bool {
 }
 
 fn goes(target: &str, folder: &str) -> bool {
-    let path = match target.strip_prefix('/') {
-        Some(path) => path.to_owned(),
-        None => format!("{folder}{target}"),
-    };
-    matches!(fate(&path), Fate::Goes(_))
+    matches!(fate(&path_from(target, folder)), Fate::Goes(_))
+}
+
+/// Where a target leads that may start in a folder.
+fn path_from(target: &str, folder: &str) -> String {
+    let path = target.strip_prefix('/').map_or_else(|| format!("{folder}{target}"), str::to_owned);
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            ".." => {
+                names.pop();
+            }
+            "." => {}
+            name => names.push(name),
+        }
+    }
+    names.join("/")
 }
 
 /// The folder that the targets of a list of relations start from.
@@ -149,7 +194,7 @@ fn folder_of_list(name: &str) -> String {
 }
 
 /// With references resolved.
-fn resolved(value: &str) -> String {
+pub(super) fn resolved(value: &str) -> String {
     let mut text = value.to_owned();
     for (name, character) in [("&quot;", "\""), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">")] {
         text = text.replace(name, character);

@@ -80,22 +80,115 @@ fn what_is_embedded_is_copied_too_or_emptied() {
 
 #[test]
 fn what_cannot_be_taken_out_is_said() {
-    for (name, text) in [
-        ("word/header1.xml", "<w:instrText>D</w:instrText><w:instrText> DE c:\\x</w:instrText>"),
-        ("word/footer1.xml", "<w:fldSimple w:instr=\" DDEAUTO c:\\x\"/>"),
-        ("xl/externalLinks/externalLink1.xml", "<ddeLink ddeService=\"cmd\"/>"),
-        ("xl/macrosheets/sheet1.xml", ""),
-        ("word/activeX/activeX1.xml", ""),
-    ] {
-        let outcome = error(Kind::Docx, &document(&[(name, text.as_bytes())]));
+    for name in ["xl/macrosheets/sheet1.bin", "xl/dialogsheets/sheet1.xml"] {
+        let outcome = error(Kind::Xlsx, &document(&[(name, b"")]));
         assert!(matches!(outcome, ExtractError::Inseparable(_)), "{name}: {outcome}");
     }
+    let hidden = b"<w:instrText>D<!-- -->DE c:\\x</w:instrText>";
+    let hidden = document(&[("word/header1.xml", hidden.as_slice())]);
+    assert!(matches!(error(Kind::Docx, &hidden), ExtractError::Uncertain(_)));
     let wide = document(&[("word/footer1.xml", b"\xff\xfe<\0")]);
     assert!(matches!(error(Kind::Docx, &wide), ExtractError::Uncertain(_)));
     let lies = RELATIONS.replace("Id=\"rId1\"", "Id='x Target=\"y\"' Target=\"z\"");
     let twice = archive(&[Entry::deflated("word/_rels/a.rels", lies.as_bytes())]);
     assert!(matches!(error(Kind::Docx, &twice), ExtractError::Uncertain(_)));
     assert_eq!(extract(Kind::Docx, &document(&[]), &Weeds::default(), 10), Err(ExtractError::TooLarge));
+}
+
+/// The copy of a document with another member, of which nothing else goes.
+fn weeded(name: &str, text: &str) -> (String, String) {
+    let copied = copy(Kind::Docx, &archive(&[Entry::deflated(name, text.as_bytes())]));
+    let again = extract(Kind::Docx, &copied.octets, &Weeds::default(), ROOM);
+    assert_eq!(again, Ok(None), "a copy of a copy is the copy");
+    assert!(traits(&copied.octets).is_empty());
+    (copied.removed.to_string(), member(&copied.octets, name).unwrap())
+}
+
+#[test]
+fn fields_that_call_programs_keep_what_they_show_and_no_instruction() {
+    let field = "field that calls another program".to_owned();
+    for (before, after) in [
+        (
+            "<w:p><w:instrText>D</w:instrText><w:instrText xml:space=\"preserve\"> DE c:\\x</w:instrText><w:t>7</w:t></w:p>",
+            "<w:p><w:instrText></w:instrText><w:instrText xml:space=\"preserve\"></w:instrText><w:t>7</w:t></w:p>",
+        ),
+        ("<w:p><x:instrText>&#68;&#x44;EAUTO</x:instrText></w:p>", "<w:p><x:instrText></x:instrText></w:p>"),
+        (
+            "<w:fldSimple a:instr=\"dde\" w:instr=\"DDE\"></w:fldSimple>",
+            "<w:fldSimple a:instr=\"\" w:instr=\"\"></w:fldSimple>",
+        ),
+        (
+            "<w:fldSimple w:dirty=\"true\" w:instr=\" &#68;DEAUTO c:\\x > y\"><w:t>7</w:t></w:fldSimple>",
+            "<w:fldSimple w:dirty=\"true\" w:instr=\"\"><w:t>7</w:t></w:fldSimple>",
+        ),
+    ] {
+        assert_eq!(weeded("word/header1.xml", before), (field.clone(), after.to_owned()));
+    }
+    let link = "<externalLink xmlns=\"x\"><ddeLink ddeService=\"cmd\"><ddeItems><ddeItem/></ddeItems></ddeLink></externalLink>";
+    let (removed, text) = weeded("xl/externalLinks/externalLink1.xml", link);
+    assert_eq!(removed, "link that calls another program");
+    assert_eq!(text, "<externalLink xmlns=\"x\"></externalLink>");
+}
+
+#[test]
+fn controls_go_and_their_pictures_stay() {
+    let relations = "<Relationships><Relationship Id=\"rId1\" Type=\"http://a/control\" Target=\"activeX/activeX1.xml\"/></Relationships>";
+    let text = "<w:object><v:shape id=\"s\"/><w:control r:id=\"rId1\" w:name=\"B1\"/></w:object>";
+    let sheet = "<worksheet><sheetData/><mc:Choice><controls><control r:id=\"rId1\"><controlPr/></control></controls></mc:Choice></worksheet>";
+    let original = archive(&[
+        Entry::deflated(
+            "[Content_Types].xml",
+            b"<Types><Override PartName=\"/word/activeX/activeX1.xml\"/></Types>",
+        ),
+        Entry::deflated("word/document.xml", text.as_bytes()),
+        Entry::deflated("word/_rels/document.xml.rels", relations.as_bytes()),
+        Entry::deflated("word/activeX/activeX1.xml", b"<ax:ocx/>"),
+        Entry::deflated("word/activeX/_rels/activeX1.xml.rels", relations.as_bytes()),
+        Entry::deflated("word/activeX/activeX1.bin", b"x"),
+        Entry::deflated("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+    ]);
+    assert!(traits(&original).contains(&Trait::ActiveX));
+    let copied = copy(Kind::Docx, &original);
+    assert_eq!(copied.removed.to_string(), "controls (3)");
+    let text = |name: &str| member(&copied.octets, name);
+    assert_eq!(text("word/document.xml").unwrap(), "<w:object><v:shape id=\"s\"/></w:object>");
+    assert_eq!(
+        text("xl/worksheets/sheet1.xml").unwrap(),
+        "<worksheet><sheetData/><mc:Choice></mc:Choice></worksheet>"
+    );
+    assert_eq!(text("word/_rels/document.xml.rels").unwrap(), "<Relationships></Relationships>");
+    assert_eq!(text("[Content_Types].xml").unwrap(), "<Types></Types>");
+    assert_eq!(text("word/activeX/activeX1.bin"), None);
+    assert!(traits(&copied.octets).is_empty());
+}
+
+#[test]
+fn an_empty_sheet_stands_for_a_sheet_of_macros() {
+    let types = "<Types><Override ContentType=\"application/vnd.ms-excel.macrosheet+xml\" PartName=\"/xl/macrosheets/sheet1.xml\"/></Types>";
+    let relations = "<Relationships><Relationship Id=\"rId1\" Type=\"http://a/xlMacrosheet\" Target=\"macrosheets/sheet1.xml\"/></Relationships>";
+    let sheet = b"<xm:macrosheet><sheetData><f>EXEC(\"calc\")</f></sheetData></xm:macrosheet>";
+    let original = archive(&[
+        Entry::deflated("[Content_Types].xml", types.as_bytes()),
+        Entry::deflated("xl/workbook.xml", b"<workbook/>"),
+        Entry::deflated("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+        Entry::deflated("xl/macrosheets/sheet1.xml", sheet),
+    ]);
+    assert!(traits(&original).contains(&Trait::MacroSheet));
+    let copied = copy(Kind::Xlsx, &original);
+    assert_eq!(copied.removed.to_string(), "macro sheet");
+    let text = |name: &str| member(&copied.octets, name).unwrap();
+    assert!(text("xl/worksheets/macrosheet1.xml").contains("<worksheet "));
+    assert_eq!(
+        text("[Content_Types].xml"),
+        "<Types><Override ContentType=\"application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml\" \
+         PartName=\"/xl/worksheets/macrosheet1.xml\"/></Types>"
+    );
+    assert!(
+        text("xl/_rels/workbook.xml.rels")
+            .contains("/relationships/worksheet\" Target=\"worksheets/macrosheet1.xml\"/>")
+    );
+    assert!(traits(&copied.octets).is_empty());
+    assert_eq!(extract(Kind::Xlsx, &copied.octets, &Weeds::default(), ROOM), Ok(None));
 }
 
 #[test]
