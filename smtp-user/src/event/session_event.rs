@@ -122,7 +122,8 @@ pub enum SessionEvent {
         part_rule: Option<String>,
         /// Octets of the message as received.
         octets: u64,
-        /// Of those octets, hexadecimal; empty if nobody was to look at them.
+        /// Of those octets, hexadecimal; empty if they go on as they came.
+        #[serde(skip_serializing_if = "String::is_empty", default)]
         sha256: String,
     },
     /// Parts of a message or fields of its header were replaced before it went on. Parts that went on were judged again.

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use sha2::{Digest, Sha256};
 
 use crate::engine::eicar::{EICAR_NAME, EicarMatcher};
-use crate::engine::hash_list::to_hex;
 use crate::engine::outcome::{EngineError, EngineOutcome, EngineReport};
 use crate::event::session_event::PartRecord;
 use crate::inspect::cache;
@@ -16,6 +14,7 @@ use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::located::{Located, locate};
 use crate::inspect::memory::Memory;
+use crate::inspect::message_digest::message_digest;
 use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
 use crate::inspect::second_reading::{Second, second_reading};
@@ -31,7 +30,6 @@ use crate::wire::mime::walk::Walker;
 pub struct Inspection {
     shared: Arc<Shared>,
     octets: u64,
-    sha256: Sha256,
     /// Looks at the octets as they come, so that nothing hides outside the parts.
     raw: EicarMatcher,
     walker: Walker,
@@ -64,7 +62,6 @@ impl Inspection {
             lists,
             looks,
             octets: 0,
-            sha256: Sha256::new(),
             raw: EicarMatcher::default(),
             walker,
             parts,
@@ -85,7 +82,6 @@ impl Inspection {
             return;
         }
         for piece in octets.chunks(PIECE) {
-            self.sha256.update(piece);
             self.raw.push(piece);
             self.walker.push(piece, &mut self.parts);
         }
@@ -166,6 +162,8 @@ impl Inspection {
         add_engines(&mut parts, &engines, &located);
         ruled::enter(!rules.is_empty(), &ruled, &self.replaced, &mut parts);
         ruled::trim(&ruled, &mut parts, contents::MAX_RECORDS);
+        let goes_on_as_it_came = decision.action == MessageAction::Pass && self.replaced.is_empty();
+        let sha256 = if goes_on_as_it_came { String::new() } else { message_digest(message).await };
         Judgement {
             decision,
             rule,
@@ -174,7 +172,7 @@ impl Inspection {
             parts,
             engines: engines.iter().map(|(report, _)| report.event()).collect(),
             lists: self.lists,
-            sha256: to_hex(&self.sha256.finalize()),
+            sha256,
             octets: self.octets,
         }
     }

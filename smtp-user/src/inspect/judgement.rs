@@ -24,7 +24,7 @@ pub struct Judgement {
     pub engines: Vec<SessionEvent>,
     /// The lists that were looked into, and what tells them from others.
     pub lists: Vec<(String, String)>,
-    /// Of the message as received, hexadecimal; empty if nobody was to look at it.
+    /// Of the message as received, hexadecimal; empty if it goes on as it came.
     pub sha256: String,
     /// Octets of the message as received.
     pub octets: u64,

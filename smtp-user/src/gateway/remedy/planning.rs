@@ -6,6 +6,7 @@ use super::{Means, headers, note};
 use crate::action::clk::LockKey;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::judgement::Judgement;
+use crate::inspect::message_digest::message_digest;
 use crate::model::decision::MessageAction;
 use crate::model::session_id::MessageId;
 use crate::transport::held_message::HeldMessage;
@@ -69,6 +70,9 @@ pub(crate) async fn plan(
                 events.push(note("header_not_rewritten", why));
             }
         }
+    }
+    if judgement.sha256.is_empty() && (new.is_some() || judgement.decision.action != MessageAction::Pass) {
+        judgement.sha256 = message_digest(message).await;
     }
     Planned { judgement, new, events }
 }
