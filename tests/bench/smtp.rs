@@ -52,7 +52,7 @@ pub(crate) const SUITE: Suite = Suite {
         "Ratios are medians of ratios within a pair of adjacent legs (ABBA); rates by the clock are marked noisy, and no goal but S9's is held against them.",
         "A leg counts only if the sink took exactly the messages that the generator was told were taken.",
         "S9: both have every message on disk before their 250, each on an ext4 of its own as mkfs makes it, in a file on the scratch folder's disk; a message counts when the sink has it. Postfix has `in_flow_delay = 0s`, so that it never holds clients back; Postern judges and records every message, Postfix' log goes nowhere.",
-        "Postern always walks MIME, hashes every part and looks for EICAR and listed hashes: its S1 and S2 do more than those of the peers, which look at nothing. S3 and S5 have clamd on neither or both sides, as the line says; clamd's signatures are 20,000 of chance and EICAR, no official set.",
+        "Postern without inspection looks at no message, as the peers of S1 and S2 do; else it walks MIME, hashes every part and looks for EICAR and listed hashes. S3 and S5 have clamd on neither or both sides, as the line says; clamd's signatures are 20,000 of chance and EICAR, no official set.",
     ],
 };
 
