@@ -215,6 +215,38 @@ fn a_safe_copy_goes_on_and_the_original_is_kept() {
 }
 
 #[test]
+fn an_archive_goes_on_with_its_documents_cleaned_and_the_rest_as_it_was() {
+    requires_root!();
+    let rule = "[[inspection.rule]]\nname = \"pages\"\nkind = [\"html\"]\naction = \"clean\"\n";
+    play(&MailConfig::plain().with_tables(rule), Script::ordinary(), |scene| {
+        let page = b"<html>\r\n<body><p>text</p><script>alert(1)</script></body></html>\r\n";
+        let (archive, members) =
+            mail::zip(&[("page.html", page), ("a.txt", b"as it was"), ("b.txt", b"too")]);
+        let message = mail::with_attachment("packed", "all.zip", &archive);
+        scene.greeted().mail(&message).expect(250);
+        let (_, got) = arrived(scene);
+        expect_the_rest(&message, &got);
+        let (_, file) = got.split_once("filename=\"all.zip\"").expect("the file");
+        let (_, file) = file.split_once("\r\n\r\n").expect("its content");
+        let (file, _) = file.split_once("\r\n--=_cut").expect("its end");
+        let cleaned = from_base64(file);
+        for (at, is_there) in [(0, false), (1, true), (2, true)] {
+            assert_eq!(mail::find(&cleaned, &members[at]).is_some(), is_there, "member {at}");
+        }
+        let all = records::read(&scene.config.folder().join("records"));
+        let rewritten = records::of_event(&all, "rewritten")[0].to_string();
+        assert!(rewritten.contains("page.html") && rewritten.contains("without script"), "{rewritten}");
+        // The copy is an archive that can be read, with nothing in it to take out.
+        let path = scene.config.folder().join("cleaned.zip");
+        std::fs::write(&path, &cleaned).expect("it can be written");
+        let again = std::process::Command::new(harness::gateway::binary()).arg("clean").arg(&path).output();
+        let again = again.expect("postern can be started");
+        let said = String::from_utf8_lossy(&again.stdout).into_owned();
+        assert!(again.status.success() && said.contains("nothing"), "{said} {again:?}");
+    });
+}
+
+#[test]
 fn a_quarantined_mail_is_delivered_once_when_it_is_released() {
     requires_root!();
     play(&config(), Script::ordinary(), |scene| {
