@@ -1,4 +1,4 @@
-//! The digest of a message as a whole. It finds nothing again that has a trace field more, and would cost a fifth of what a
+//! The digest of a message as a whole. It finds nothing again that has a trace field more, and would cost a seventh of what a
 //! large message costs; so it is made where octets are kept, changed or turned away, and parts have theirs in any case.
 
 use sha2::{Digest as _, Sha256};
