@@ -8,6 +8,7 @@ use harness::mail;
 use harness::mail_scene::{MailConfig, Scene, play};
 use harness::next_hop::Script;
 use harness::originator::Originator;
+use harness::packed;
 use harness::{records, requires_root};
 
 /// Originators of the other mail.
@@ -40,7 +41,7 @@ fn send_others(scene: &Scene<'_>, run: &str, messages: usize, bad: Option<&[u8]>
                         }
                         let text = format!("{run}, {originator}, {number}");
                         let message =
-                            mail::with_attachment("other", "a.txt.gz", &mail::gzip(text.as_bytes()));
+                            mail::with_attachment("other", "a.txt.gz", &packed::gzip(text.as_bytes()));
                         connection.mail(&message).expect(250);
                         sent.fetch_add(1, Ordering::Relaxed);
                     }

@@ -6,6 +6,7 @@ use harness::deadline::{SOON, wait_for, wait_until};
 use harness::mail;
 use harness::mail_scene::{MailConfig, Scene, play};
 use harness::next_hop::Script;
+use harness::packed;
 use harness::records;
 use harness::requires_root;
 use serde_json::Value;
@@ -221,7 +222,7 @@ fn an_archive_goes_on_with_its_documents_cleaned_and_the_rest_as_it_was() {
     play(&MailConfig::plain().with_tables(rule), Script::ordinary(), |scene| {
         let page = b"<html>\r\n<body><p>text</p><script>alert(1)</script></body></html>\r\n";
         let (archive, members) =
-            mail::zip(&[("page.html", page), ("a.txt", b"as it was"), ("b.txt", b"too")]);
+            packed::zip(&[("page.html", page), ("a.txt", b"as it was"), ("b.txt", b"too")]);
         let message = mail::with_attachment("packed", "all.zip", &archive);
         scene.greeted().mail(&message).expect(250);
         let (_, got) = arrived(scene);

@@ -3,6 +3,7 @@
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
 use harness::next_hop::Script;
+use harness::packed;
 use harness::{records, requires_root};
 
 /// Processes that the gateway has started, by what `/proc` says of them.
@@ -18,7 +19,7 @@ fn workers(gateway: nix::unistd::Pid) -> Vec<u32> {
 fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
     requires_root!();
     play(&MailConfig::plain(), Script::plain(), |scene| {
-        let message = mail::with_attachment("packed", "a.txt.gz", &mail::gzip(b"hello"));
+        let message = mail::with_attachment("packed", "a.txt.gz", &packed::gzip(b"hello"));
         let mut originator = scene.greeted();
         originator.mail(&message).expect(250);
         let before = workers(scene.gateway.pid());
@@ -32,11 +33,11 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
         }
         end(before[0]);
         // What was unpacked already would be remembered.
-        let another = mail::with_attachment("packed", "a.txt.gz", &mail::gzip(b"hello again"));
+        let another = mail::with_attachment("packed", "a.txt.gz", &packed::gzip(b"hello again"));
         originator.mail(&another).expect(250);
         let after = workers(scene.gateway.pid());
         assert!(!after.contains(&before[0]) && after.len() == 1, "{before:?} {after:?}");
-        originator.mail(&mail::with_attachment("bad", "a.txt.gz", &mail::gzip(&mail::eicar()))).expect(554);
+        originator.mail(&mail::with_attachment("bad", "a.txt.gz", &packed::gzip(&mail::eicar()))).expect(554);
         originator.say("QUIT").expect(221);
         scene.expect_arrived(&[&message, &another]);
         let all = scene.accounts(1);

@@ -20,6 +20,7 @@ pub mod mail_scene;
 pub mod netns;
 pub mod next_hop;
 pub mod originator;
+pub mod packed;
 pub mod packets;
 pub mod pins;
 pub mod postfix;
