@@ -16,7 +16,7 @@ pub mod judgement;
 mod link_scan;
 pub mod located;
 mod memory;
-pub mod message_digest;
+mod message_digest;
 pub mod part_scan;
 pub mod ruled;
 mod second_reading;

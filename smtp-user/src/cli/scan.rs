@@ -21,7 +21,6 @@ use crate::cli::output;
 use crate::cli::scan::report::Report;
 use crate::engine::hash_list::DigestKinds;
 use crate::inspect::inspector::InspectorError;
-use crate::inspect::message_digest::message_digest;
 use crate::inspect::{Inspector, Judgement};
 use crate::transport::held_message::{HeldMessage, HoldLimits};
 use crate::worker::pool::Pool;
@@ -178,11 +177,7 @@ async fn judge(inspector: &Inspector, path: &Path) -> anyhow::Result<Judgement> 
         held.append(octets).await?;
     }
     held.finish().await?;
-    let mut judgement = inspection.judge(&held).await;
-    if judgement.sha256.is_empty() {
-        judgement.sha256 = message_digest(&held).await;
-    }
-    Ok(judgement)
+    Ok(inspection.judge(&held).await.with_digest(&held).await)
 }
 
 /// Why a message cannot be judged.

@@ -11,7 +11,6 @@ use crate::gateway::remedy::planning::{Planned, plan};
 use crate::gateway::remedy::{Means, keeps_original};
 use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
-use crate::inspect::message_digest::message_digest;
 use crate::model::session_id::{MessageId, SessionId};
 use crate::session::replies;
 use crate::transport::held_message::{HeldMessage, HoldLimits};
@@ -104,10 +103,8 @@ impl Coming<'_> {
         }
         let means = Means { inspector, hold, limit: *patience, header };
         let planned = Box::pin(plan(judgement, self.message.held(), NAME, lock_key.as_ref(), means)).await;
-        let Planned { mut judgement, new, mut events } = planned;
-        if judgement.sha256.is_empty() {
-            judgement.sha256 = message_digest(self.message.held()).await;
-        }
+        let Planned { judgement, new, mut events } = planned;
+        let judgement = judgement.with_digest(self.message.held()).await;
         let passes = judgement.decision.action.passes();
         let reply = match (passes, takes_over) {
             (false, _) => Some(replies::judged(&judgement.decision, NAME)),

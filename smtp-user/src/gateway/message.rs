@@ -154,21 +154,12 @@ impl Message {
     }
 
     fn not_judged(&self, why: &str) -> Judgement {
-        Judgement {
-            decision: Decision {
-                verdict: MessageVerdict::EngineError,
-                action: MessageAction::Defer,
-                why: why.to_owned(),
-            },
-            rule: None,
-            ban_for: None,
-            changes: Vec::new(),
-            parts: Vec::new(),
-            engines: Vec::new(),
-            lists: Vec::new(),
-            sha256: String::new(),
-            octets: self.held.len(),
-        }
+        let decision = Decision {
+            verdict: MessageVerdict::EngineError,
+            action: MessageAction::Defer,
+            why: why.to_owned(),
+        };
+        Judgement::unlooked(decision, self.held.len())
     }
 
     /// Sends it behind its trace fields. A small one leaves in one piece.

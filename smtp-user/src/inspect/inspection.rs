@@ -14,7 +14,6 @@ use crate::inspect::inspector::Shared;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::located::{Located, locate};
 use crate::inspect::memory::Memory;
-use crate::inspect::message_digest::message_digest;
 use crate::inspect::part_scan::PartScanner;
 use crate::inspect::ruled;
 use crate::inspect::second_reading::{Second, second_reading};
@@ -56,7 +55,7 @@ impl Inspection {
             shared.digests,
             shared.executables,
         );
-        let lists = shared.list_versions();
+        let lists = if looks { shared.list_versions() } else { Vec::new() };
         Self {
             shared,
             lists,
@@ -90,7 +89,7 @@ impl Inspection {
     /// Ends the message and decides. `message` holds what was pushed; engines read it there.
     pub async fn judge(mut self, message: &dyn MessageOctets) -> Judgement {
         if !self.looks {
-            return self.not_looked_at();
+            return Judgement::unlooked(not_to_be_looked_at(), self.octets);
         }
         self.walker.finish(&mut self.parts);
         let whole = message.len() == self.octets;
@@ -163,8 +162,7 @@ impl Inspection {
         ruled::enter(!rules.is_empty(), &ruled, &self.replaced, &mut parts);
         ruled::trim(&ruled, &mut parts, contents::MAX_RECORDS);
         let goes_on_as_it_came = decision.action == MessageAction::Pass && self.replaced.is_empty();
-        let sha256 = if goes_on_as_it_came { String::new() } else { message_digest(message).await };
-        Judgement {
+        let judgement = Judgement {
             decision,
             rule,
             ban_for,
@@ -172,31 +170,19 @@ impl Inspection {
             parts,
             engines: engines.iter().map(|(report, _)| report.event()).collect(),
             lists: self.lists,
-            sha256,
+            sha256: String::new(),
             octets: self.octets,
-        }
+        };
+        if goes_on_as_it_came { judgement } else { judgement.with_digest(message).await }
     }
 }
 
-impl Inspection {
-    /// What is said of a message that nobody was to look at.
-    fn not_looked_at(self) -> Judgement {
-        let decision = Decision {
-            verdict: MessageVerdict::NotInspected,
-            action: MessageAction::Pass,
-            why: "its resource has `inspection = \"none\"`".to_owned(),
-        };
-        Judgement {
-            decision,
-            rule: None,
-            ban_for: None,
-            changes: Vec::new(),
-            parts: Vec::new(),
-            engines: Vec::new(),
-            lists: Vec::new(),
-            sha256: String::new(),
-            octets: self.octets,
-        }
+/// What follows where nobody is to look.
+fn not_to_be_looked_at() -> Decision {
+    Decision {
+        verdict: MessageVerdict::NotInspected,
+        action: MessageAction::Pass,
+        why: "its resource has `inspection = \"none\"`".to_owned(),
     }
 }
 

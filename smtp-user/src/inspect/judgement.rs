@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::event::session_event::{PartRecord, SessionEvent};
+use crate::inspect::message_digest::message_digest;
 use crate::inspect::ruled::Change;
 use crate::model::decision::Decision;
+use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::KeptJudgement;
 
 /// What an inspection comes to.
@@ -31,6 +33,29 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Of a message that was not looked at, or not to the end.
+    pub(crate) const fn unlooked(decision: Decision, octets: u64) -> Self {
+        Self {
+            decision,
+            rule: None,
+            ban_for: None,
+            changes: Vec::new(),
+            parts: Vec::new(),
+            engines: Vec::new(),
+            lists: Vec::new(),
+            sha256: String::new(),
+            octets,
+        }
+    }
+
+    /// Enters the digest of the message as received, unless it has one.
+    pub(crate) async fn with_digest(mut self, message: &dyn MessageOctets) -> Self {
+        if self.sha256.is_empty() {
+            self.sha256 = message_digest(message).await;
+        }
+        self
+    }
+
     /// As it is kept with a message that is judged once and may be delivered much later.
     pub fn to_be_kept(&self, unix_micros: u64, in_dialogue: bool) -> KeptJudgement {
         let engines = self.engines.iter().filter_map(|event| match event {

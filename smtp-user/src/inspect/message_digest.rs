@@ -10,7 +10,7 @@ use crate::model::message_octets::MessageOctets;
 const BLOCK: usize = 256 << 10;
 
 /// SHA-256 of a message that is held, hexadecimal; empty if it cannot be read back, and so cannot go on either.
-pub async fn message_digest(message: &dyn MessageOctets) -> String {
+pub(super) async fn message_digest(message: &dyn MessageOctets) -> String {
     let length = usize::try_from(message.len()).unwrap_or(BLOCK);
     let (mut digest, mut room, mut offset) = (Sha256::new(), vec![0; BLOCK.min(length)], 0);
     while offset < message.len() {

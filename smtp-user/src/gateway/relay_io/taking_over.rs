@@ -125,19 +125,10 @@ async fn judge_for<T>(judging: impl Future<Output = T>, originator: &mut LegIo) 
 
 /// What a message is let into the spool with that nobody has judged yet.
 fn judged_later(octets: u64) -> Judgement {
-    Judgement {
-        decision: Decision {
-            verdict: MessageVerdict::EngineError,
-            action: MessageAction::Pass,
-            why: "judged before delivery".to_owned(),
-        },
-        rule: None,
-        ban_for: None,
-        changes: Vec::new(),
-        parts: Vec::new(),
-        engines: Vec::new(),
-        lists: Vec::new(),
-        sha256: String::new(),
-        octets,
-    }
+    let decision = Decision {
+        verdict: MessageVerdict::EngineError,
+        action: MessageAction::Pass,
+        why: "judged before delivery".to_owned(),
+    };
+    Judgement::unlooked(decision, octets)
 }

@@ -6,7 +6,6 @@ use super::{Means, headers, note};
 use crate::action::clk::LockKey;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::judgement::Judgement;
-use crate::inspect::message_digest::message_digest;
 use crate::model::decision::MessageAction;
 use crate::model::session_id::MessageId;
 use crate::transport::held_message::HeldMessage;
@@ -71,8 +70,8 @@ pub(crate) async fn plan(
             }
         }
     }
-    if judgement.sha256.is_empty() && (new.is_some() || judgement.decision.action != MessageAction::Pass) {
-        judgement.sha256 = message_digest(message).await;
+    if new.is_some() || judgement.decision.action != MessageAction::Pass {
+        judgement = judgement.with_digest(message).await;
     }
     Planned { judgement, new, events }
 }
