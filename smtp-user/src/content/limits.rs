@@ -19,7 +19,7 @@ pub struct ContentLimits {
     pub max_members: usize,
     /// Containers within each other.
     pub max_depth: usize,
-    /// From the start of the walk to its end.
+    /// Of the walk, by what it works.
     pub deadline: Duration,
     /// Passwords that are tried on what is encrypted.
     pub max_passwords: usize,

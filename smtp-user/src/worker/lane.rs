@@ -2,6 +2,7 @@
 //! sends the latter holds up the former.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +17,8 @@ pub struct Lanes {
     slow: Arc<Semaphore>,
     /// Places among those that take long, all of them.
     slow_places: usize,
+    /// Parts that had a place so far.
+    entered: Arc<AtomicU64>,
 }
 
 /// One place; it is free again when this is dropped.
@@ -26,6 +29,9 @@ pub struct Lane {
     is_slow: bool,
     slow: Arc<Semaphore>,
     slow_places: usize,
+    entered: Arc<AtomicU64>,
+    /// How many of these were known when they were looked at last.
+    known: u64,
 }
 
 impl Lanes {
@@ -35,13 +41,21 @@ impl Lanes {
             quick: Arc::new(Semaphore::new(quick)),
             slow: Arc::new(Semaphore::new(slow)),
             slow_places: slow,
+            entered: Arc::default(),
         }
     }
 
     /// Waits for a place.
     pub async fn enter(&self) -> Lane {
         let place = Arc::clone(&self.quick).acquire_owned().await.ok();
-        Lane { place, is_slow: false, slow: Arc::clone(&self.slow), slow_places: self.slow_places }
+        Lane {
+            place,
+            is_slow: false,
+            slow: Arc::clone(&self.slow),
+            slow_places: self.slow_places,
+            known: self.entered.fetch_add(1, Ordering::Relaxed) + 1,
+            entered: Arc::clone(&self.entered),
+        }
     }
 }
 
@@ -52,6 +66,12 @@ impl Lane {
         if self.slow.available_permits() > self.slow_places / 2 {
             self.slow_down();
         }
+    }
+
+    /// Whether other parts had a place since this was asked last.
+    pub fn others_came(&mut self) -> bool {
+        let entered = self.entered.load(Ordering::Relaxed);
+        entered != std::mem::replace(&mut self.known, entered)
     }
 
     /// Changes over to those that take long; says whether there is room among them.
@@ -83,6 +103,15 @@ mod tests {
         drop(first);
         assert!(second.slow_down());
         lanes.enter().await;
+    }
+
+    #[tokio::test]
+    async fn others_are_seen_once() {
+        let lanes = Lanes::new(3, 1);
+        let mut first = lanes.enter().await;
+        assert!(!first.others_came());
+        let mut second = lanes.enter().await;
+        assert!(first.others_came() && !first.others_came() && !second.others_came());
     }
 
     #[tokio::test]

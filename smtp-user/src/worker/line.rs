@@ -4,55 +4,46 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::worker::turns::{Mark, Turns};
+
 /// The line to a worker, for one task.
 pub(super) struct Line<'l> {
     stream: &'l UnixStream,
     start: Instant,
-    time: Duration,
-    /// The times, from the start, of which somebody still has to be told, in their order.
-    marks: &'l [(Duration, Mark)],
-    /// Hears that one of them has passed, and says whether to go on.
-    passed: &'l mut dyn FnMut(Mark) -> bool,
-}
-
-/// What changes when a task takes longer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Mark {
-    /// Others come first from now on.
-    Behind,
-    /// Its place is among those that take long.
-    Slow,
-    /// Its deadline has passed.
-    Last,
+    /// How long it has beyond its deadline.
+    grace: Duration,
+    /// Of which somebody still has to be told.
+    turns: Turns,
+    /// Hears that one of them has passed, and says whether the worker stands still now, or nothing if it is given up.
+    passed: &'l mut dyn FnMut(Mark) -> Option<bool>,
 }
 
 impl<'l> Line<'l> {
     /// For a task that begins now.
     pub(super) fn new(
         stream: &'l UnixStream,
-        time: Duration,
-        marks: &'l [(Duration, Mark)],
-        passed: &'l mut dyn FnMut(Mark) -> bool,
+        turns: Turns,
+        grace: Duration,
+        passed: &'l mut dyn FnMut(Mark) -> Option<bool>,
     ) -> Self {
-        Self { stream, start: Instant::now(), time, marks, passed }
+        Self { stream, start: Instant::now(), grace, turns, passed }
     }
 
     /// Tries something again and again, each time with the time that is left until somebody has to be told.
     fn repeat<T>(&mut self, mut once: impl FnMut(&UnixStream, Duration) -> io::Result<T>) -> io::Result<T> {
         loop {
             let gone = self.start.elapsed();
-            if gone >= self.time {
+            if gone >= self.turns.deadline() + self.grace {
                 return Err(ErrorKind::TimedOut.into());
             }
-            while let Some(((at, mark), others)) = self.marks.split_first()
-                && gone >= *at
-            {
-                self.marks = others;
-                if !(self.passed)(*mark) {
+            while gone >= self.turns.next().0 {
+                let (_, mark) = self.turns.next();
+                let Some(is_still) = (self.passed)(mark) else {
                     return Err(ErrorKind::ResourceBusy.into());
-                }
+                };
+                self.turns.pass(gone, is_still);
             }
-            let until = self.marks.first().map_or(self.time, |(at, _)| self.time.min(*at));
+            let until = self.turns.next().0.min(self.turns.deadline() + self.grace);
             // No time at all would mean for ever.
             match once(self.stream, until.saturating_sub(gone).max(Duration::from_millis(1))) {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}

@@ -11,14 +11,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, setpriority_process};
+use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 use sha2::{Digest as _, Sha256};
 
 use crate::worker::error::WorkerError;
-use crate::worker::lane::{Lane, SOON};
-use crate::worker::line::{Line, Mark};
+use crate::worker::lane::Lane;
+use crate::worker::line::Line;
 use crate::worker::poison::PoisonList;
 use crate::worker::protocol::{self, Copied, Original, Question, Task, Unpacked};
+use crate::worker::turns::{Mark, Turns};
 
 /// Workers for parts.
 #[derive(Debug)]
@@ -35,14 +36,10 @@ const COMMAND: &str = "scan-worker";
 const MAX_IDLE: usize = 8;
 /// Questions that one worker answers: memory that a decoder did not give back goes with it.
 const MAX_QUESTIONS: u32 = 1000;
-/// How long a worker has beyond the deadline that it knows itself, which is looked at between two blocks.
+/// How long a worker has, by the clock, beyond the deadline that it knows itself, which is looked at between two blocks.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a worker is to the scheduler what the daemon is: nearly all parts are done by then.
-const AT_ONCE: Duration = Duration::from_millis(50);
-/// What it is from then on (`nice`): a tenth of what the others are.
+/// What a worker that is not done at once is to the scheduler (`nice`): a tenth of what the others are.
 const BEHIND: i32 = 10;
-/// What it is after its deadline: it has what the others leave, to say that it could not.
-const LAST: i32 = 19;
 
 /// A worker.
 #[derive(Debug)]
@@ -204,25 +201,30 @@ impl Worker {
     fn ask<T>(&mut self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> io::Result<T> {
         self.questions += 1;
         let (child, is_behind) = (&self.child, &mut self.is_behind);
+        let mut is_still = false;
         let mut passed = |mark| {
             match mark {
                 Mark::Behind => {
                     *is_behind = be_nice(child, BEHIND);
                     lane.step_aside();
                 }
-                Mark::Slow => return lane.slow_down(),
-                Mark::Last => *is_behind = be_nice(child, LAST),
+                Mark::Slow if !lane.slow_down() => return None,
+                Mark::Slow => {}
+                Mark::Rest if !lane.others_came() => {}
+                Mark::Rest | Mark::Halt => is_still = signal(child, Signal::STOP),
+                Mark::Turn => is_still = is_still && !signal(child, Signal::CONT),
             }
-            true
+            Some(is_still)
         };
-        let mut marks = [(AT_ONCE, Mark::Behind), (SOON, Mark::Slow), (job.deadline, Mark::Last)];
-        marks.sort_by_key(|(at, _)| *at);
-        let mut line = Line::new(&self.stream, job.deadline + job.grace, &marks, &mut passed);
+        let mut line = Line::new(&self.stream, Turns::new(job.deadline), job.grace, &mut passed);
         protocol::write(&mut line, job.task)?;
         for octets in job.octets {
             line.write_all(octets)?;
         }
         let answer = read(&mut line)?;
+        if is_still {
+            signal(child, Signal::CONT);
+        }
         // Without the right to take that back, it ends with its task.
         *is_behind = *is_behind && !be_nice(child, 0);
         Ok(answer)
@@ -259,6 +261,12 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a worker a signal; gives whether it was there.
+fn signal(child: &Child, signal: Signal) -> bool {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    id.is_some_and(|id| kill_process(id, signal).is_ok())
 }
 
 /// Says what a worker is to the scheduler; gives whether it is that now. Where it is not, it takes more from the others, and no

@@ -181,6 +181,19 @@ fn what_takes_long_goes_on_behind_the_others_and_its_worker_does_not_stay_there(
 }
 
 #[test]
+fn what_goes_on_after_its_deadline_has_turns_to_answer_in_and_is_as_before_then() {
+    let mut answer = Vec::new();
+    protocol::write(&mut answer, &vec![Unpacked::default()]).unwrap();
+    let pool = pool(&saying(&answer).replacen("printf", "sleep 0.5; printf", 1));
+    assert_eq!(ask(&pool, b"octets\n").unwrap(), [Unpacked::default()]);
+    for worker in pool.idle.lock().unwrap().iter() {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", worker.child.id())).unwrap();
+        let state = state.rsplit(") ").next().unwrap();
+        assert!(!state.starts_with('T'), "it stands still: {state}");
+    }
+}
+
+#[test]
 fn a_copy_that_is_shorter_or_longer_than_it_says_is_none() {
     for (length, octets, expected) in
         [(3, &b"abc"[..], "whole"), (4, b"abc", "cut"), (1 << 40, b"abc", "too large")]
