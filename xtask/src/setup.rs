@@ -8,7 +8,7 @@ mod exim;
 mod packages;
 mod services;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::root::Root;
 use crate::workspace::Workspace;
@@ -71,8 +71,17 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
     if missing.is_empty() {
         let names: Vec<_> = packages::of(groups).map(|package| package.name).collect();
         there.push(names.join(" "));
-    } else {
-        packages::install(&missing)?;
+    }
+    // Each group for itself: what cannot be had of one is no reason to go without the others.
+    let mut failed = Ok(());
+    for group in groups {
+        let missing = packages::missing(&[*group]);
+        if !missing.is_empty()
+            && let Err(error) = packages::install(&missing)
+        {
+            println!("These cannot be had: {error:#}");
+            failed = Err(anyhow!("not everything could be installed"));
+        }
     }
     if compiler.is_there() {
         there.push(compiler.describe());
@@ -87,7 +96,7 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
     if !there.is_empty() {
         println!("Already there: {}.", there.join(", "));
     }
-    Ok(())
+    failed
 }
 
 /// Makes sure that what `need` names is there, and says which compiler builds the kernel programs.

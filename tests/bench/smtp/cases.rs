@@ -13,6 +13,7 @@ mod unscanned;
 use anyhow::Result;
 
 use super::SmtpRig;
+use super::stand::{Between, Security, Station};
 use crate::{interrupt, skipped};
 
 /// Name, what it asks, and how it is answered.
@@ -58,16 +59,21 @@ pub(super) fn run(rig: &mut SmtpRig, chosen: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Makes the stations that can be made here; what cannot, except the subject, is said aloud.
-fn stations(
+/// Makes the stations that can be made here, without TLS; what cannot, except the subject, is said aloud.
+fn stations(rig: &mut SmtpRig, case: &'static str, wanted: &[Between]) -> Result<Vec<Station>> {
+    let plain: Vec<_> = wanted.iter().map(|between| (*between, Security::Plain)).collect();
+    stations_with(rig, case, &plain)
+}
+
+/// The same, each with its own TLS.
+fn stations_with(
     rig: &mut SmtpRig,
     case: &'static str,
-    wanted: &[super::stand::Between],
-) -> Result<Vec<super::stand::Station>> {
-    use super::stand::{Security, Station};
+    wanted: &[(Between, Security)],
+) -> Result<Vec<Station>> {
     let mut made = Vec::new();
-    for (place, between) in wanted.iter().enumerate() {
-        match Station::create(rig, *between, Security::Plain) {
+    for (place, (between, security)) in wanted.iter().enumerate() {
+        match Station::create(rig, *between, *security) {
             Ok(station) => made.push(station),
             Err(error) if place == 0 => return Err(error),
             Err(error) => {

@@ -82,6 +82,17 @@ pub(crate) enum Security {
     Resumed,
 }
 
+impl Security {
+    /// For the report.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plaintext",
+            Self::Full => "full handshakes",
+            Self::Resumed => "resumed",
+        }
+    }
+}
+
 /// A station; everything of it goes with this value.
 #[derive(Debug)]
 pub(crate) struct Station {
@@ -94,6 +105,7 @@ pub(crate) struct Station {
     pub(crate) group: CpuGroup,
     pub(crate) lane: Lane,
     pub(crate) between: Between,
+    pub(crate) security: Security,
     pub(crate) target: SocketAddr,
     pub(crate) tls: Option<Tls>,
     /// Of those that take messages over; it goes when nobody writes to it any more.
@@ -160,6 +172,7 @@ impl Station {
             group,
             lane,
             between,
+            security,
             target: server,
             tls,
             _disk: disk,
@@ -185,7 +198,9 @@ impl Station {
             | Between::PostfixAmavis
             | Between::PostfixQueue => {
                 station.target = gateway;
-                ensure!(security == Security::Plain, "{} is measured without TLS only", between.name());
+                // Octets are octets: whoever only moves them has the TLS of both sides pass through.
+                let can = security == Security::Plain || between == Between::Haproxy;
+                ensure!(can, "{} is measured without TLS only", between.name());
                 let ns = &station.lane.gateway;
                 station.children = peers::start(between, &station.group, ns, &folder, server)?;
             }

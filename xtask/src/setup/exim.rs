@@ -2,11 +2,12 @@
 //! folder.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::packages;
 use crate::root::Root;
 use crate::workspace::{Workspace, find_program};
 
@@ -19,7 +20,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target().join("peers/exim")
 }
 
-/// Unpacks it; its libraries are those that Debian installs anyway, and if they are not, it says so.
+/// Unpacks it, and installs its libraries, most of which are there anyway.
 pub(crate) fn unpack(workspace: &Workspace) -> Result<()> {
     if is_there(workspace) {
         return Ok(());
@@ -41,8 +42,10 @@ pub(crate) fn unpack(workspace: &Workspace) -> Result<()> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get downloaded nothing")?;
+    let libraries = libraries_of(&file);
     let unpacked = Command::new("dpkg").arg("-x").arg(&file).arg(&folder).status()?;
     fs::remove_file(&file)?;
+    packages::install_quietly(&libraries?)?;
     if !unpacked.success() {
         bail!("dpkg -x {}: {unpacked}", file.display());
     }
@@ -60,6 +63,14 @@ pub(crate) fn unpack(workspace: &Workspace) -> Result<()> {
         bail!("exim4 does not run: {}", said.trim());
     }
     Ok(())
+}
+
+/// The libraries that a package names among what it depends on; of alternatives the first.
+fn libraries_of(file: &Path) -> Result<Vec<String>> {
+    let output = Command::new("dpkg-deb").arg("-f").arg(file).arg("Depends").output()?;
+    let depends = String::from_utf8_lossy(&output.stdout);
+    let names = depends.split(',').filter_map(|package| package.split_whitespace().next());
+    Ok(names.filter(|name| name.starts_with("lib")).map(ToOwned::to_owned).collect())
 }
 
 const USER: &str = "Debian-exim";

@@ -184,6 +184,13 @@ pub(crate) fn install(missing: &[&Package]) -> Result<()> {
     Ok(())
 }
 
+/// Installs packages by name that something which is only unpacked needs.
+pub(crate) fn install_quietly(names: &[String]) -> Result<()> {
+    let mut install = vec!["apt-get", "-qq", "install", "-y", "--no-install-recommends", "--no-remove"];
+    install.extend(names.iter().map(String::as_str));
+    apt(Root::detect(), &install)
+}
+
 fn apt(root: Root, arguments: &[&str]) -> Result<()> {
     let mut words = vec!["DEBIAN_FRONTEND=noninteractive"];
     words.extend(arguments);
