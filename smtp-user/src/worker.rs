@@ -15,5 +15,6 @@ pub mod pool;
 pub mod process;
 pub mod protocol;
 mod sandbox;
+mod starter;
 mod turns;
 pub mod unpack;

@@ -1,5 +1,6 @@
 //! What is unpacked is unpacked by processes without rights, and one that is ended takes nothing along.
 
+use harness::deadline::{SOON, wait_until};
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
 use harness::next_hop::Script;
@@ -43,6 +44,34 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
         let all = scene.accounts(1);
         let member = records::of_event(&all, "part").into_iter().find(|part| part["encoding"] == "gzip");
         assert!(member.is_some(), "members have rows of their own");
+    });
+}
+
+/// What a process does, by its letter, if it is there.
+fn state(id: u32) -> Option<char> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    text.rsplit(") ").next()?.chars().next()
+}
+
+#[test]
+fn a_worker_that_hangs_and_stands_still_does_not_outlive_a_daemon_that_is_killed() {
+    requires_root!();
+    let config = MailConfig::plain().with_tables("[inspection.archives]\ndeadline = \"1s\"\n");
+    play(&config, Script::plain(), |scene| {
+        let octets = [&[0x1f, 0x8b, 8][..], b"postern-chaos:unpack:hang"].concat();
+        let bad = mail::with_attachment("bad", "bad.gz", &octets);
+        let mut originator = scene.greeted();
+        originator.envelope("a@example.org", "b@example.com");
+        originator.say("DATA").expect(354);
+        originator.send(&[&bad[..], b".\r\n"].concat());
+        let mut hanging = None;
+        wait_until("a worker stands still", SOON, || {
+            hanging = workers(scene.gateway.pid()).into_iter().find(|id| state(*id) == Some('T'));
+            hanging.is_some()
+        });
+        scene.gateway.kill9();
+        let hanging = hanging.expect("it was found");
+        wait_until("the worker is gone", SOON, || state(hanging).is_none_or(|state| state == 'Z'));
     });
 }
 

@@ -3,11 +3,10 @@
 //! Everything in here waits; it is called on threads that may.
 
 use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,13 +18,13 @@ use crate::worker::lane::Lane;
 use crate::worker::line::Line;
 use crate::worker::poison::PoisonList;
 use crate::worker::protocol::{self, Copied, Original, Question, Task, Unpacked};
+use crate::worker::starter::Starter;
 use crate::worker::turns::{Mark, Turns};
 
 /// Workers for parts.
 #[derive(Debug)]
 pub struct Pool {
-    program: PathBuf,
-    arguments: Vec<String>,
+    starter: Starter,
     idle: Mutex<Vec<Worker>>,
     poison: Mutex<PoisonList>,
 }
@@ -83,7 +82,7 @@ impl Pool {
 
     /// Workers that are made by starting a program with arguments.
     pub(crate) fn new(program: PathBuf, arguments: Vec<String>) -> Self {
-        Self { program, arguments, idle: Mutex::default(), poison: Mutex::default() }
+        Self { starter: Starter::new(program, arguments), idle: Mutex::default(), poison: Mutex::default() }
     }
 
     /// Has a part unpacked, in the time that its limits leave.
@@ -144,19 +143,8 @@ impl Pool {
     }
 
     fn start(&self) -> Result<Worker, WorkerError> {
-        let start = || {
-            let (stream, theirs) = UnixStream::pair()?;
-            let output = OwnedFd::from(theirs.try_clone()?);
-            let child = Command::new(&self.program)
-                .args(&self.arguments)
-                .env_clear()
-                .stdin(OwnedFd::from(theirs))
-                .stdout(output)
-                .stderr(Stdio::null())
-                .spawn()?;
-            Ok(Worker { child, stream, questions: 0, is_behind: false })
-        };
-        start().map_err(|source| WorkerError::Start { source })
+        let (child, stream) = self.starter.start().map_err(|source| WorkerError::Start { source })?;
+        Ok(Worker { child, stream, questions: 0, is_behind: false })
     }
 
     fn ask<T>(&self, mut worker: Worker, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> Ending<T> {

@@ -5,7 +5,9 @@ use std::io;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr};
 use nix::libc;
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chdir, setgid, setgroups, setuid};
 use seccompiler::{SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
@@ -65,6 +67,8 @@ pub(super) fn enter() -> io::Result<()> {
         setgid(Gid::from_raw(NOBODY))?;
         setuid(Uid::from_raw(NOBODY))?;
     }
+    // Behind the change of the user, which takes it back. One that hangs does not notice that nobody asks any more.
+    set_pdeathsig(Signal::SIGKILL)?;
     forbid_calls()
 }
 
