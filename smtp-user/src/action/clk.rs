@@ -15,6 +15,8 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
+
 const MAGIC: [u8; 8] = *b"\x89CLK\r\n\x1a\n";
 const VERSION: u8 = 1;
 const CIPHER: u8 = 1;
@@ -130,16 +132,6 @@ pub fn unlock(key: &LockKey, file: &[u8]) -> Result<Unlocked, ClkError> {
         return Err(ClkError::Changed);
     }
     Ok(Unlocked { name: String::from_utf8_lossy(name).into_owned(), content: content.to_vec() })
-}
-
-/// Octets as hexadecimal digits.
-pub fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }
 
 /// Why a file cannot be locked or unlocked.

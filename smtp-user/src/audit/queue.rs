@@ -186,9 +186,9 @@ impl Queue {
         std::mem::take(&mut state.waiting)
     }
 
-    /// The same, for somebody else.
-    pub(crate) fn take_now(&self) -> Waiting {
-        std::mem::take(&mut self.lock().waiting)
+    /// The same, for somebody else, who may leave an emptied list for the next facts.
+    pub(crate) fn take_now(&self, emptied: Vec<Fact>) -> Waiting {
+        std::mem::replace(&mut self.lock().waiting, Waiting { facts: emptied, lost: HashMap::new() })
     }
 
     /// No more facts are meant to come.

@@ -127,7 +127,7 @@ pub struct Collected {
 impl Collected {
     /// What was handed in since the last time; nothing if nothing was.
     pub fn take(&mut self) -> Vec<Record> {
-        let facts = self.queue.take_now().facts;
+        let facts = self.queue.take_now(Vec::new()).facts;
         let number = |fact: Fact| {
             self.sequence += 1;
             let Fact { unix_micros, session, message, event } = fact;

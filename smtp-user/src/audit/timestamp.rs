@@ -10,6 +10,39 @@ pub fn format(unix_micros: u64) -> String {
     format!("{time:.6}")
 }
 
+/// Writes times that are mostly of the second before: it is written once for all of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Formatter {
+    second: u64,
+    /// Up to the full stop.
+    beginning: String,
+}
+
+impl Formatter {
+    /// Writes a time.
+    pub(crate) fn format(&mut self, unix_micros: u64) -> String {
+        let (second, micros) = (unix_micros / 1_000_000, unix_micros % 1_000_000);
+        if self.beginning.is_empty() || self.second != second {
+            let text = format(unix_micros);
+            self.beginning.clear();
+            // A time that cannot be written became another one.
+            if parse(&text) == Some(unix_micros) {
+                self.beginning.extend(text.chars().take_while(|character| *character != '.'));
+            }
+            self.second = second;
+            return text;
+        }
+        let mut text = String::with_capacity(LENGTH);
+        text.push_str(&self.beginning);
+        text.push('.');
+        for place in [100_000, 10_000, 1_000, 100, 10, 1] {
+            text.push(char::from(b'0' + (micros / place % 10) as u8));
+        }
+        text.push('Z');
+        text
+    }
+}
+
 /// Reads a time in any form of RFC 3339.
 pub fn parse(text: &str) -> Option<u64> {
     let time: Timestamp = text.parse().ok()?;
@@ -33,5 +66,24 @@ mod tests {
         assert_eq!(format(1_700_000_000_120_000), "2023-11-14T22:13:20.120000Z");
         assert_eq!(parse("2023-11-14T23:13:20.12+01:00"), Some(1_700_000_000_120_000));
         assert_eq!(parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_formatter_writes_what_is_written_without_it() {
+        let mut formatter = Formatter::default();
+        let second = 1_700_000_000_000_000;
+        for micros in [
+            0,
+            1,
+            second,
+            second + 1,
+            second + 999_999,
+            second + 1_000_000,
+            second + 120_000,
+            u64::MAX,
+            u64::MAX,
+        ] {
+            assert_eq!(formatter.format(micros), format(micros));
+        }
     }
 }

@@ -33,6 +33,8 @@ const SLOW_FOR: Duration = Duration::from_secs(5);
 const MAX_UNLOGGED: usize = 4_096;
 /// How long a disk that fails is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+/// Facts that wait at most, as a rule.
+const FEW: usize = 64;
 /// Octets that are written at once.
 const WRITE_OCTETS: u64 = 256 << 10;
 
@@ -48,6 +50,9 @@ pub(crate) struct Writer {
     length: u64,
     sequence: u64,
     ledger: Ledger,
+    times: timestamp::Formatter,
+    /// For the next facts that wait, so that the list need not grow anew.
+    emptied: Vec<Fact>,
     buffer: Vec<u8>,
     /// Facts that came out of the queue, in all.
     taken: u64,
@@ -123,6 +128,8 @@ impl Writer {
             length,
             sequence: 0,
             ledger,
+            times: timestamp::Formatter::default(),
+            emptied: Vec::new(),
             buffer,
             taken: 0,
             unlogged: Vec::new(),
@@ -170,11 +177,13 @@ impl Writer {
         if self.slow_until.is_some_and(|until| began < until) || !self.buffer.is_empty() {
             return;
         }
-        let waiting = queue.take_now();
+        let mut waiting = queue.take_now(std::mem::take(&mut self.emptied));
         self.taken += waiting.facts.len() as u64;
-        for Fact { unix_micros, session, message, event } in waiting.facts {
+        for Fact { unix_micros, session, message, event } in waiting.facts.drain(..) {
             self.record(unix_micros, session, message, event);
         }
+        waiting.facts.shrink_to(FEW);
+        self.emptied = waiting.facts;
         self.note_lost(waiting.lost);
         let outcome = self.flush();
         let is_slow = began.elapsed() > SLOW;
@@ -216,7 +225,7 @@ impl Writer {
     /// Puts a record at the end of what is to be written.
     fn put(&mut self, unix_micros: u64, session: SessionId, message: Option<u32>, event: SessionEvent) {
         self.sequence += 1;
-        let time = timestamp::format(unix_micros);
+        let time = self.times.format(unix_micros);
         let record = Record { time, sequence: self.sequence, session, message, event };
         self.put_line(&record);
         if log::is_wanted(&record.event) && self.unlogged.len() < MAX_UNLOGGED {

@@ -7,13 +7,13 @@ use clap::Args;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::action::clk::hexadecimal;
 use crate::action::extract::{CleanedMember, ExtractError, Removed, Weeds, safe_copy};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
 use crate::content::ContentLimits;
 use crate::event::sentence::printable;
+use crate::model::hexadecimal::hexadecimal;
 
 /// Makes a copy of a document without what it does by itself.
 #[derive(Args, Clone, Debug)]

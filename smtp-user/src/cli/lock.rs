@@ -12,6 +12,7 @@ use crate::app::config::lock_key::{self, LockKeyError};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
+use crate::model::hexadecimal::hexadecimal;
 
 /// Where the key is unless said otherwise.
 const KEY_FILE: &str = "/var/lib/postern/lock.key";
@@ -150,7 +151,7 @@ fn say(
     key: &LockKey,
     json: bool,
 ) -> anyhow::Result<process::ExitCode> {
-    let key = clk::hexadecimal(&key.id());
+    let key = hexadecimal(&key.id());
     let done = Done { file, written, octets: octets.len() as u64, key };
     if json {
         output::json_lines([&done])?;

@@ -5,7 +5,6 @@
 
 mod render;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -13,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::delivery::destination::Destination;
 use crate::delivery::settings::{ReportDetail, Settings};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::{KeptJudgement, QueuedMessage, QueuedSender};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState};
 use crate::model::session_id::{MessageId, SessionId};
@@ -180,15 +180,6 @@ pub fn returned_octets(message: &QueuedMessage) -> u64 {
     } else {
         message.octets.min(HEADER)
     }
-}
-
-fn hexadecimal(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(octets.len() * 2);
-    for octet in octets {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
 }
 
 /// The report's own name: the same for the same report, so that one that was written just before a crash is not written

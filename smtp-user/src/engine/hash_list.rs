@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
+
 /// Lists of digests, together.
 #[derive(Clone, Debug, Default)]
 pub struct HashLists {
@@ -124,7 +126,7 @@ impl ListVersion {
     /// Sixteen digits; none without a list.
     pub(super) fn text(self) -> Option<String> {
         let digest = self.0?.finalize();
-        digest.first_chunk::<8>().map(|first| to_hex(first))
+        digest.first_chunk::<8>().map(|first| hexadecimal(first))
     }
 }
 
@@ -302,15 +304,10 @@ impl Digester {
     }
 }
 
-/// Octets in hexadecimal.
-pub fn to_hex(octets: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{DigestKinds, Digester, HashLists, to_hex};
+    use super::{DigestKinds, Digester, HashLists};
+    use crate::model::hexadecimal::hexadecimal;
 
     const ALL: DigestKinds = DigestKinds { sha1: true, md5: true };
 
@@ -321,12 +318,12 @@ mod tests {
         digester.push(b"c");
         let digests = digester.finish();
         let (md5, sha1) = (digests.md5.unwrap(), digests.sha1.unwrap());
-        assert_eq!(to_hex(&md5), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(hexadecimal(&md5), "900150983cd24fb0d6963f7d28e17f72");
         let folder = tempfile::tempdir().unwrap();
         for (digest, name, kinds) in [
-            (to_hex(&md5), "by md5", DigestKinds { sha1: false, md5: true }),
-            (to_hex(&sha1).to_uppercase(), "by sha1", DigestKinds { sha1: true, md5: false }),
-            (to_hex(&digests.sha256), "*file.exe", DigestKinds::default()),
+            (hexadecimal(&md5), "by md5", DigestKinds { sha1: false, md5: true }),
+            (hexadecimal(&sha1).to_uppercase(), "by sha1", DigestKinds { sha1: true, md5: false }),
+            (hexadecimal(&digests.sha256), "*file.exe", DigestKinds::default()),
         ] {
             let path = folder.path().join("list");
             std::fs::write(&path, format!("# comment\n\n{digest}  {name} # more\n")).unwrap();

@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use yara_x::errors::{CompileError, ScanError};
 use yara_x::{Compiler, Rules, Scanner, SourceCode};
 
-use crate::engine::hash_list::{HashListError, to_hex};
+use crate::engine::hash_list::HashListError;
 use crate::engine::outcome::{EngineError, EngineOutcome};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 
 /// YARA rules that follow their files.
@@ -126,7 +127,7 @@ impl Compiled {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let digest = to_hex(&digest.finalize());
+        let digest = hexadecimal(&digest.finalize());
         let version = format!("YARA rules {}", digest.get(..16).unwrap_or_default());
         Ok(Self { rules: compiler.build(), version })
     }

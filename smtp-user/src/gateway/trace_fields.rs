@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::model::session_id::MessageId;
+use crate::wire::date_time::date_time;
 
 /// What is known of the originator, as far as trace fields tell it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub(crate) fn trace_fields(
     if let Some(recipient) = only_recipient.filter(|recipient| is_plain_mailbox(recipient)) {
         let _ = write!(text, "\r\n\tfor <{recipient}>");
     }
-    let _ = write!(text, "; {}\r\nX-Postern-Session: {message}\r\n", date(unix_micros));
+    let _ = write!(text, "; {}\r\nX-Postern-Session: {message}\r\n", date_time(unix_micros));
     if let Some(what) = rewritten {
         let _ = write!(text, "X-Postern-Rewritten: {what}\r\n");
     }
@@ -89,13 +90,6 @@ fn is_plain_mailbox(mailbox: &str) -> bool {
             .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.@".contains(&octet))
 }
 
-/// RFC 5322 §3.3, in UTC.
-fn date(unix_micros: u64) -> String {
-    let seconds = i64::try_from(unix_micros / 1_000_000).unwrap_or(0);
-    let now = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::{OriginatorFacts, trace_fields};
@@ -114,7 +108,7 @@ mod tests {
         assert_eq!(
             fields(&facts, Some("a@b.example")),
             "Received: from mx.example ([IPv6:2001:db8::1])\r\n\tby gw.example (Postern) with ESMTP\r\n\
-             \tid 00000000-0000-7000-8000-000000000000.2\r\n\tfor <a@b.example>; Sun, 09 Sep 2001 01:46:40 +0000\r\n\
+             \tid 00000000-0000-7000-8000-000000000000.2\r\n\tfor <a@b.example>; Sun, 9 Sep 2001 01:46:40 +0000\r\n\
              X-Postern-Session: 00000000-0000-7000-8000-000000000000.2\r\n"
         );
     }

@@ -2,9 +2,10 @@
 
 use crate::content::Kind;
 use crate::engine::eicar::EICAR_NAME;
-use crate::engine::hash_list::{Digests, HashLists, to_hex};
+use crate::engine::hash_list::{Digests, HashLists};
 use crate::event::session_event::PartRecord;
 use crate::inspect::stage::{self, ran, skipped};
+use crate::model::hexadecimal::hexadecimal;
 
 /// What was found out about octets.
 #[derive(Debug)]
@@ -35,9 +36,9 @@ impl Looks<'_> {
     pub(super) fn fill(self, record: &mut PartRecord, scanned: Scanned<'_>) -> Vec<String> {
         let Scanned { octets, digests, kinds, has_eicar, listed } = scanned;
         record.octets = octets;
-        record.md5 = digests.md5.map(|digest| to_hex(&digest)).unwrap_or_default();
-        record.sha1 = digests.sha1.map(|digest| to_hex(&digest)).unwrap_or_default();
-        record.sha256 = to_hex(&digests.sha256);
+        record.md5 = digests.md5.map(|digest| hexadecimal(&digest)).unwrap_or_default();
+        record.sha1 = digests.sha1.map(|digest| hexadecimal(&digest)).unwrap_or_default();
+        record.sha256 = hexadecimal(&digests.sha256);
         record.kinds = kinds.iter().map(|kind| kind.name().to_owned()).collect();
         let signature = has_eicar.then_some(EICAR_NAME);
         let program = kinds.iter().find_map(|kind| kind.program_name()).filter(|_| self.executables);

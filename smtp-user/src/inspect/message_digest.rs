@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::hash_list::to_hex;
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 
 /// Octets read at a time; others have their turn behind each.
@@ -22,7 +22,7 @@ pub(super) async fn message_digest(message: &dyn MessageOctets) -> String {
         offset += count as u64;
         tokio::task::yield_now().await;
     }
-    to_hex(&digest.finalize())
+    hexadecimal(&digest.finalize())
 }
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ mod tests {
     async fn it_is_that_of_all_octets_however_many() {
         for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7] {
             let message: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
-            assert_eq!(message_digest(&message).await, to_hex(&Sha256::digest(&message)), "{length}");
+            assert_eq!(message_digest(&message).await, hexadecimal(&Sha256::digest(&message)), "{length}");
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A session's name in every record: a UUID of version 7 (RFC 9562 §5.7), so that names sort by time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
@@ -34,17 +35,33 @@ impl SessionId {
     pub const fn from_octets(octets: [u8; 16]) -> Self {
         Self(octets)
     }
+
+    /// Its 36 characters. A name is written a dozen times in a session, so its digits are not formatted one by one.
+    fn characters(self) -> [u8; LENGTH] {
+        let mut characters = [b'-'; LENGTH];
+        for (from, octets) in [(0, 0..4), (9, 4..6), (14, 6..8), (19, 8..10), (24, 10..16)] {
+            let digits = from..from + 2 * octets.len();
+            if let (Some(octets), Some(digits)) = (self.0.get(octets), characters.get_mut(digits)) {
+                HEXLOWER.encode_mut(octets, digits);
+            }
+        }
+        characters
+    }
 }
+
+/// Characters of a session's name.
+const LENGTH: usize = 36;
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, octet) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{octet:02x}")?;
-        }
-        Ok(())
+        // They are ASCII.
+        f.write_str(str::from_utf8(&self.characters()).unwrap_or_default())
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.characters()).unwrap_or_default())
     }
 }
 
@@ -55,7 +72,7 @@ impl FromStr for SessionId {
         let invalid = || InvalidId { text: text.chars().take(64).collect() };
         let digits: Vec<u8> = text.bytes().filter(|&octet| octet != b'-').collect();
         let mut octets = [0; 16];
-        if digits.len() != 32 || text.len() != 36 {
+        if digits.len() != 32 || text.len() != LENGTH {
             return Err(invalid());
         }
         for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
@@ -63,12 +80,6 @@ impl FromStr for SessionId {
             *octet = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
         }
         Ok(Self(octets))
-    }
-}
-
-impl From<SessionId> for String {
-    fn from(id: SessionId) -> Self {
-        id.to_string()
     }
 }
 
@@ -81,8 +92,8 @@ impl TryFrom<String> for SessionId {
 }
 
 /// A message's name: its session's, a full stop, and its number in the session, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct MessageId {
     /// The session.
     pub session: SessionId,
@@ -96,6 +107,12 @@ impl fmt::Display for MessageId {
     }
 }
 
+impl Serialize for MessageId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for MessageId {
     type Err = InvalidId;
 
@@ -103,12 +120,6 @@ impl FromStr for MessageId {
         let invalid = || InvalidId { text: text.chars().take(64).collect() };
         let (session, number) = text.rsplit_once('.').ok_or_else(invalid)?;
         Ok(Self { session: session.parse()?, number: number.parse().map_err(|_| invalid())? })
-    }
-}
-
-impl From<MessageId> for String {
-    fn from(id: MessageId) -> Self {
-        id.to_string()
     }
 }
 

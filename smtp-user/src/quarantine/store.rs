@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::session_id::MessageId;
 use crate::quarantine::claim::Claim;
@@ -16,7 +17,6 @@ use crate::quarantine::form::{self, FormError};
 use crate::quarantine::found::{Listing, Opened};
 use crate::quarantine::opening;
 use crate::quarantine::writing::Writing;
-use crate::spool::control::hexadecimal;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::id_of;

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
-use crate::spool::control::hexadecimal;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Place, Places};

@@ -6,6 +6,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::QueuedMessage;
 
 /// Why octets are no control file.
@@ -150,16 +151,6 @@ pub(crate) fn content<'o>(octets: &'o [u8], known: &str) -> Result<&'o [u8], Con
         return Err(ControlError::Version { found: heading.version.to_owned() });
     }
     Ok(content)
-}
-
-/// Lower-case hexadecimal.
-pub fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }
 
 /// Octets of a control file at most: 100,000 recipients with the longest addresses do not come to half of it.

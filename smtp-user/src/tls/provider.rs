@@ -46,13 +46,3 @@ pub(crate) fn sha512(octets: &[u8]) -> [u8; 64] {
     sum.copy_from_slice(digest(&SHA512, octets).as_ref());
     sum
 }
-
-/// Octets as hexadecimal digits.
-pub(crate) fn hexadecimal(octets: &[u8]) -> String {
-    use std::fmt::Write as _;
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
-}

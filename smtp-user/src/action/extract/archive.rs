@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use self::writing::{Packed, write};
 use super::{ExtractError, Extracted, Removed, Weeds, extract_within, only_kind};
-use crate::action::clk::hexadecimal;
 use crate::content::container::is_message_name;
 use crate::content::container::place::Level;
 use crate::content::container::zip::layout::{Layout, Obstacle, Placed, layout};
 use crate::content::detect::{HEAD, detect};
 use crate::content::{ContentLimits, Kind};
+use crate::model::hexadecimal::hexadecimal;
 
 /// A member that was cleaned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::delivery::fixture::{OCTETS, message};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::QueuedMessage;
-use crate::spool::control::hexadecimal;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
 

@@ -8,6 +8,7 @@ use crate::cli::probe::line::{self, Line, Target};
 use crate::engine::eicar::eicar;
 use crate::model::session_id::{MessageId, SessionId};
 use crate::model::tls_facts::TlsFacts;
+use crate::wire::date_time::date_time;
 use crate::wire::smtp::extension;
 use crate::wire::smtp::mailbox::is_domain;
 use crate::wire::smtp::reply::Reply;
@@ -152,14 +153,14 @@ fn postmaster(greeting: Option<&str>) -> String {
 
 /// EICAR, and the fields without which it would be no message. Ends with the final dot; no line begins with one.
 fn message(from: &str, to: &str) -> Vec<u8> {
-    let now = jiff::Timestamp::now();
+    let now = u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
     let from = if from.is_empty() { "postmaster@localhost" } else { from };
     let head = format!(
         "From: Postern selftest <{from}>\r\nTo: <{to}>\r\nSubject: Postern selftest: EICAR test string, harmless\r\n\
          Date: {}\r\nMessage-ID: <postern-selftest-{}@localhost>\r\nMIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=us-ascii\r\n\r\n",
-        now.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-        now.as_microsecond()
+        date_time(now),
+        now
     );
     [head.as_bytes(), &eicar(), b"\r\n.\r\n"].concat()
 }

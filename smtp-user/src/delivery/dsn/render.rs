@@ -8,6 +8,7 @@ use crate::model::decision::{MessageAction, MessageVerdict};
 use crate::model::queued_message::{QueuedMessage, ReturnPart};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply, RemoteStage};
 use crate::model::session_id::MessageId;
+use crate::wire::date_time::date_time;
 use crate::wire::hex_escape;
 
 /// A report's octets.
@@ -39,7 +40,7 @@ pub(super) fn render(
          X-Postern-Session: {}\r\n\r\n",
         message.sender.path,
         subject(&told),
-        date(now),
+        date_time(now),
         message.id,
     );
     // Writing to a string does not fail.
@@ -133,7 +134,7 @@ fn programs(
     if let Some(envid) = &message.sender.envid {
         let _ = write!(text, "Original-Envelope-Id: {}\r\n", line(&from_xtext(envid), false));
     }
-    let _ = write!(text, "Arrival-Date: {}\r\n", date(message.received));
+    let _ = write!(text, "Arrival-Date: {}\r\n", date_time(message.received));
     for (recipient, what) in told {
         text.push_str("\r\n");
         if let Some(orcpt) = &recipient.orcpt {
@@ -159,7 +160,7 @@ fn programs(
             }
         }
         if *what == Told::Delayed {
-            let _ = write!(text, "Will-Retry-Until: {}\r\n", date(reporter.until));
+            let _ = write!(text, "Will-Retry-Until: {}\r\n", date_time(reporter.until));
         }
     }
 }
@@ -245,10 +246,4 @@ fn header_of(octets: &[u8]) -> &[u8] {
         Some(end) => octets.get(..end + 2).unwrap_or(octets),
         None => octets,
     }
-}
-
-fn date(unix_micros: u64) -> String {
-    let seconds = i64::try_from(unix_micros / 1_000_000).unwrap_or(i64::MAX);
-    let now = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }

@@ -12,10 +12,10 @@ use super::signatures::DKIM;
 use super::structure::structure;
 use crate::action::header::{self, FieldChange};
 use crate::action::rewrite::splice;
-use crate::engine::hash_list::to_hex;
 use crate::gateway::hops::{HopCounter, taken_out};
 use crate::limits;
 use crate::model::decision::MessageAction;
+use crate::model::hexadecimal::hexadecimal;
 use crate::transport::held_message::HeldMessage;
 
 /// Changes that are told.
@@ -72,7 +72,7 @@ pub(super) async fn rewrite(message: &HeldMessage, means: Means<'_>) -> Result<O
     }
     Ok(Some(Rewritten {
         octets: held.len(),
-        sha256: to_hex(&digest.finalize()),
+        sha256: hexadecimal(&digest.finalize()),
         held,
         changes: told(&rewritten.changes),
         broken: breaks_dkim.then(|| DKIM.to_owned()).into_iter().collect(),

@@ -17,6 +17,7 @@ use crate::inspect::config::Rewriting;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::ruled::{Change, Replacement};
 use crate::model::decision::{Decision, MessageAction};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets as _;
 use crate::model::session_id::MessageId;
 use crate::transport::held_message::{HeldMessage, HoldError};
@@ -279,7 +280,7 @@ async fn replacement(
     let (nonce, file_name) = (chance()?, own_name.to_owned());
     let locking = tokio::task::spawn_blocking(move || clk::lock(&key, nonce, &file_name, &content));
     let Ok(Ok(file)) = locking.await else { return Err(Cannot("the cipher does not work")) };
-    let boundary = format!("=_postern_{}", clk::hexadecimal(&chance::<16>()?));
+    let boundary = format!("=_postern_{}", hexadecimal(&chance::<16>()?));
     Ok(Entity::locked(notice, &about, own_name, &file, &boundary))
 }
 

@@ -15,12 +15,12 @@ use super::rig::{Plan, Rig};
 use crate::action::clk::{self, LockKey};
 use crate::action::header::HeaderRule;
 use crate::content::fixture::other::base64;
-use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::remedy::Remedy;
 use crate::inspect::config::Rewriting;
 use crate::model::decision::MessageAction;
 use crate::model::disposition::Disposition;
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::source_bans::SourceBans;
 use crate::policy::part_action::PartAction;
@@ -446,5 +446,5 @@ async fn what_no_rule_is_about_arrives_octet_for_octet() {
         _ => None,
     });
     let longest = digests.fold((0, 0), |(a, b), (c, d)| (a.max(c), b.max(d)));
-    assert_eq!(longest, (0, to_hex(&[0; 32]).len()));
+    assert_eq!(longest, (0, hexadecimal(&[0; 32]).len()));
 }

@@ -7,11 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::memory_disk::MemoryDisk;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
+use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::{KeptJudgement, QueuedMessage, QueuedSender};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply};
 use crate::model::session_id::{MessageId, SessionId};
 use crate::spool::config::Config;
-use crate::spool::control::hexadecimal;
 use crate::spool::error::Result;
 use crate::spool::place::Place;
 use crate::spool::recovery::Recovered;

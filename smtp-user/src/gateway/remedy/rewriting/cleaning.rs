@@ -5,11 +5,11 @@ use sha2::{Digest as _, Sha256};
 use super::No;
 use crate::action::extract::CleanedMember;
 use crate::action::rewrite::{Entity, charset};
-use crate::engine::hash_list::to_hex;
 use crate::event::session_event::PartRecord;
 use crate::inspect::config::Rewriting;
 use crate::inspect::inspector::Inspector;
 use crate::model::decision::MessageAction;
+use crate::model::hexadecimal::hexadecimal;
 use crate::worker::error::WorkerError;
 use crate::worker::protocol::Copied;
 
@@ -46,7 +46,7 @@ pub(super) async fn cleaned(
     };
     let media_type = own.map_or("", |part| part.media_type.as_str());
     let (copied, octets) = inspector.copy(media_type, charset(header), members, content).await?;
-    let sha256 = || to_hex(&Sha256::digest(&octets));
+    let sha256 = || hexadecimal(&Sha256::digest(&octets));
     Ok(match copied {
         Copied::Needless => Cleaned::Needless,
         Copied::Impossible(why) => Cleaned::Impossible(why),

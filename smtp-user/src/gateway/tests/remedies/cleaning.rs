@@ -8,10 +8,10 @@ use super::{Plan, Scene, from_base64, mail};
 use crate::content::container::zip::layout::layout;
 use crate::content::fixture::zip::{Entry, archive};
 use crate::content::{ContentLimits, fixture};
-use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::inspect::config::{PageCopy, Rewriting};
 use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::model::hexadecimal::hexadecimal;
 use crate::policy::part_action::PartAction;
 use crate::policy::part_pattern::PartPattern;
 use crate::worker::pool::Pool;
@@ -47,7 +47,7 @@ async fn a_copy_goes_on_under_the_same_fields_and_the_original_is_kept() {
     let (_, after) = rest.split_once("\r\n--b\r\n").unwrap();
     assert!(got.starts_with(before) && got.ends_with(after), "{got}");
     assert_eq!(scene.kept(), [(true, message.into_bytes())]);
-    let sha256 = to_hex(&Sha256::digest(COPY.as_bytes()));
+    let sha256 = hexadecimal(&Sha256::digest(COPY.as_bytes()));
     assert_eq!(
         changes(&scene),
         [format!(
@@ -69,7 +69,7 @@ async fn of_a_page_its_text_goes_on_where_that_is_asked_for() {
     let (_, part) = got.split_once(fields).expect(&got);
     let (part, _) = part.split_once("\r\n--b").unwrap();
     assert_eq!(String::from_utf8(from_base64(part)).unwrap(), text);
-    let sha256 = to_hex(&Sha256::digest(text.as_bytes()));
+    let sha256 = hexadecimal(&Sha256::digest(text.as_bytes()));
     let expected =
         format!("part 2 (a.exe) cleaned by rule \"programs\": as plain text; the copy has SHA-256 {sha256}");
     assert_eq!(changes(&scene), [expected]);
@@ -83,7 +83,7 @@ async fn an_archive_goes_on_with_its_documents_cleaned_and_the_record_says_which
         Entry::deflated("notes.txt", b"as it was"),
         Entry::deflated("q.htm", page),
     ]);
-    let (was, is) = (to_hex(&Sha256::digest(page)), to_hex(&Sha256::digest(COPY.as_bytes())));
+    let (was, is) = (hexadecimal(&Sha256::digest(page)), hexadecimal(&Sha256::digest(COPY.as_bytes())));
     // A rule on the archive is about all that is in it, and one on members about those.
     for (pattern, cleaned) in [("*.exe", &["docs/p.html", "q.htm"][..]), ("*.html", &["docs/p.html"])] {
         let change = |plan: &mut Plan| plan.inspection.rules[0].file_names = vec![PartPattern::new(pattern)];
@@ -102,7 +102,7 @@ async fn an_archive_goes_on_with_its_documents_cleaned_and_the_record_says_which
             }
         }
         let told = changes(&scene);
-        let sha256 = to_hex(&Sha256::digest(&copy));
+        let sha256 = hexadecimal(&Sha256::digest(&copy));
         assert!(told[0].ends_with(&format!("; the copy has SHA-256 {sha256}")), "{told:?}");
         let each = |place: &&str| {
             format!("part 2/{place}: without attribute onload, script; SHA-256 {was}, of the copy {is}")

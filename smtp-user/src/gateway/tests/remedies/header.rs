@@ -9,12 +9,12 @@ use super::{Scene, mail};
 use crate::action::header::HeaderRule;
 use crate::action::substitution::Substitution;
 use crate::content::fixture::other::base64;
-use crate::engine::hash_list::to_hex;
 use crate::event::session_event::SessionEvent;
 use crate::gateway::tests::dialogue::eicar;
 use crate::gateway::tests::rig::Plan;
 use crate::inspect::config::Rewriting;
 use crate::model::decision::MessageAction;
+use crate::model::hexadecimal::hexadecimal;
 use crate::policy::part_action::PartAction;
 
 fn rules() -> Vec<HeaderRule> {
@@ -56,7 +56,7 @@ async fn parts_and_fields_are_replaced_in_one_message_and_told_in_one_record() {
     assert_eq!(changes[1..], ["field From: a@old.test -> a@new.test"]);
     assert_eq!(
         (broken.as_slice(), sha256),
-        (["dkim".to_owned()].as_slice(), to_hex(&Sha256::digest(got.as_bytes())))
+        (["dkim".to_owned()].as_slice(), hexadecimal(&Sha256::digest(got.as_bytes())))
     );
     assert_eq!(scene.kept(), [(true, message.into_bytes())]);
 }
@@ -70,7 +70,7 @@ async fn the_original_of_another_header_is_kept_and_the_record_has_both_digests(
     let original = format!("{PLAIN}\r\n").into_bytes();
     assert_eq!(scene.kept(), [(true, original.clone())]);
     let entries = scene.store.list().unwrap().entries;
-    let hash = |octets: &[u8]| to_hex(&Sha256::digest(octets));
+    let hash = |octets: &[u8]| hexadecimal(&Sha256::digest(octets));
     assert_eq!((&entries[0].sha256, &entries[0].decision.action), (&hash(&original), &MessageAction::Pass));
     assert_eq!(Duration::from_micros(entries[0].expires - entries[0].kept), Duration::from_hours(1));
     let events = scene.events();
