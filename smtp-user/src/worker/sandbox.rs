@@ -9,15 +9,21 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chdir, setgid, setgroups, setuid};
-use seccompiler::{SeccompAction, SeccompFilter, TargetArch, apply_filter};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    apply_filter,
+};
 
 /// Octets of address space: what the largest part may unpack to, several times over.
 const ADDRESS_SPACE: u64 = 4 << 30;
 /// `nobody` and `nogroup`, which own nothing.
 const NOBODY: u32 = 65_534;
 
+/// What `prctl(2)` is asked to do that gives memory a name.
+const PR_SET_VMA: u32 = libc::PR_SET_VMA.cast_unsigned();
+
 /// System calls that decoding octets takes. Every other one ends the process.
-const CALLS: [i64; 29] = [
+const CALLS: [i64; 30] = [
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_write,
@@ -34,6 +40,7 @@ const CALLS: [i64; 29] = [
     libc::SYS_getrandom,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
+    libc::SYS_getcpu,
     libc::SYS_sigaltstack,
     libc::SYS_rt_sigreturn,
     libc::SYS_rt_sigaction,
@@ -84,7 +91,12 @@ fn forbid_files_and_network() -> io::Result<()> {
 
 fn forbid_calls() -> io::Result<()> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let rules: BTreeMap<i64, _> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, _> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    // The allocator gives its memory a name, and nothing else may be asked of that call.
+    let what = u64::from(PR_SET_VMA);
+    let names_memory = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, what)
+        .and_then(|condition| SeccompRule::new(vec![condition]));
+    rules.insert(libc::SYS_prctl, vec![names_memory.map_err(io::Error::other)?]);
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch);
     let program = filter.and_then(TryInto::try_into).map_err(io::Error::other)?;
     let program: seccompiler::BpfProgram = program;
