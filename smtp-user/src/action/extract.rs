@@ -9,6 +9,7 @@ mod compound;
 mod markup;
 mod office;
 mod pdf;
+mod slides;
 #[cfg(test)]
 mod tests;
 mod text;

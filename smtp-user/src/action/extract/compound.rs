@@ -7,8 +7,7 @@ use std::path::Path;
 
 use cfb::CompoundFile;
 
-use super::{ExtractError, Removed};
-use crate::content::container::slides;
+use super::{ExtractError, Removed, slides};
 
 /// Entries of a document at most.
 const MAX_ENTRIES: usize = 20_000;
@@ -42,6 +41,9 @@ pub(super) fn document(octets: &[u8], removed: &mut Removed) -> Result<Vec<u8>, 
                 .and_then(|mut stream| stream.read_to_end(&mut content))
                 .map_err(failed)?;
             may_stay(path, &content)?;
+            if is_slides(path) {
+                slides::weed(&mut content, removed)?;
+            }
             copy.create_stream(path).and_then(|mut stream| stream.write_all(&content)).map_err(failed)?;
         }
     }
@@ -70,19 +72,20 @@ fn active(path: &Path) -> Option<(&'static str, bool)> {
     None
 }
 
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn is_slides(path: &Path) -> bool {
+    name_of(path) == "powerpoint document"
+}
+
 /// Refuses what runs from within a stream that has to stay.
 fn may_stay(path: &Path, content: &[u8]) -> Result<(), ExtractError> {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    match name.as_str() {
+    match name_of(path).as_str() {
         "encryptedpackage" | "encryptedsummary" => Err(ExtractError::Encrypted),
         "worddocument" if content.get(11).is_some_and(|flags| flags & 1 != 0) => Err(ExtractError::Encrypted),
         "workbook" | "book" => workbook(content),
-        "powerpoint document" if slides::have_macros(content) => {
-            Err(ExtractError::Inseparable("macros within its slides"))
-        }
-        "powerpoint document" if slides::have_storages(content) => {
-            Err(ExtractError::Inseparable("objects within its slides"))
-        }
         _ => Ok(()),
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Records are found by their offset, so they may stand anywhere, also within others: they are searched for.
 
+use std::io::Read;
+use std::ops::Range;
+
 use flate2::read::ZlibDecoder;
 
 use crate::content::container::Walk;
@@ -12,41 +15,58 @@ use crate::content::finding::Trait;
 pub(crate) const STREAM: &str = "PowerPoint Document";
 
 /// An `ExOleObjStg`, MS-PPT 2.10.34 to 2.10.37: an object, a control or a VBA project.
-struct Storage<'s> {
+pub(crate) struct Storage<'s> {
+    /// Where its content is in the stream, with the length of what was compressed.
+    pub(crate) place: Range<usize>,
     is_compressed: bool,
     content: &'s [u8],
+}
+
+impl<'s> Storage<'s> {
+    /// Its compound file.
+    pub(crate) fn octets(&self) -> Box<dyn Read + 's> {
+        if self.is_compressed { Box::new(ZlibDecoder::new(self.content)) } else { Box::new(self.content) }
+    }
 }
 
 /// What the type of such a record, and the instance of a compressed one, look like in its header.
 const STORAGES: [(&[u8], bool); 2] = [(b"\0\0\x11\x10", false), (b"\x10\0\x11\x10", true)];
 /// A `VbaInfoContainer`, MS-PPT 2.4.10, to where its length is.
 const VBA_INFO: &[u8] = b"\x1f\0\xff\x03";
-/// What stands in one that says that there are no macros: a `VbaInfoAtom` to where its version is.
-const NO_MACROS: &[u8] = b"\x02\0\0\x04\x0c\0\0\0\0\0\0\0\0\0\0\0";
+/// What stands in one: the header of a `VbaInfoAtom`, MS-PPT 2.4.11.
+const VBA_INFO_ATOM: &[u8; 8] = b"\x02\0\0\x04\x0c\0\0\0";
+/// What stands in that if there are no macros: they are nowhere, and there are none.
+const NO_MACROS: &[u8; 8] = &[0; 8];
 const COMPOUND_FILE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
-/// Whether macros are told of, or it is not certain that they are not.
-pub(crate) fn have_macros(stream: &[u8]) -> bool {
-    memchr::memmem::find_iter(stream, VBA_INFO)
-        .any(|at| !stream.get(at + 8..).is_some_and(|content| content.starts_with(NO_MACROS)))
+/// A place that tells of macros: where it says which and whether, or nothing if what stands there is not understood.
+pub(crate) fn told_macros(stream: &[u8]) -> impl Iterator<Item = Option<Range<usize>>> {
+    memchr::memmem::find_iter(stream, VBA_INFO).filter_map(|at| {
+        let atom = at + 8;
+        let Some((header, told)) = stream.get(atom..atom + 16).and_then(<[u8]>::split_first_chunk) else {
+            return Some(None);
+        };
+        match (header == VBA_INFO_ATOM, told == NO_MACROS) {
+            (true, true) => None,
+            (true, false) => Some(Some(atom + 8..atom + 16)),
+            (false, _) => Some(None),
+        }
+    })
 }
 
-/// Whether there is an object, a control or a VBA project.
-pub(crate) fn have_storages(stream: &[u8]) -> bool {
-    storages(stream).next().is_some()
-}
-
-fn storages(stream: &[u8]) -> impl Iterator<Item = Storage<'_>> {
+/// Objects, controls and VBA projects.
+pub(crate) fn storages(stream: &[u8]) -> impl Iterator<Item = Storage<'_>> {
     STORAGES.into_iter().flat_map(move |(header, is_compressed)| {
         memchr::memmem::find_iter(stream, header).filter_map(move |at| {
-            let behind = stream.get(at + header.len()..)?;
-            let (length, content) = behind.split_first_chunk()?;
+            let begin = at + header.len() + 4;
+            let length = stream.get(begin - 4..begin)?.first_chunk()?;
             let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-            let content = content.get(..length.min(content.len()))?;
+            let place = begin..begin.saturating_add(length).min(stream.len());
+            let content = stream.get(place.clone())?;
             // The length of what was compressed stands before it.
             let content = if is_compressed { content.get(4..)? } else { content };
             let is_one = if is_compressed { is_zlib(content) } else { content.starts_with(COMPOUND_FILE) };
-            is_one.then_some(Storage { is_compressed, content })
+            is_one.then_some(Storage { place, is_compressed, content })
         })
     })
 }
@@ -60,7 +80,7 @@ fn is_zlib(content: &[u8]) -> bool {
 /// Takes out what stands in the stream.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, stream: &[u8]) {
     let part = level.part.clone();
-    if have_macros(stream) {
+    if told_macros(stream).next().is_some() {
         walk.has(Trait::Macros, &part);
     }
     for storage in storages(stream) {

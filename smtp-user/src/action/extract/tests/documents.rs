@@ -223,17 +223,46 @@ fn old_workbooks_with_macro_sheets_or_a_password_are_not_copied() {
 }
 
 #[test]
-fn old_slides_with_macros_or_objects_are_not_copied_and_others_need_no_copy() {
-    let object = fixture::ole(&[("/x", b"y")]);
-    assert_eq!(
-        error(Kind::Ppt, &fixture::ppt(true, &[])),
-        ExtractError::Inseparable("macros within its slides")
-    );
+fn old_slides_lose_macros_and_objects_and_nothing_changes_its_place() {
+    let object = fixture::ole(&[("/x", b"MZ")]);
+    let project = fixture::ole(&[("/VBA/dir", b"Sub Auto_Open()")]);
     for is_compressed in [false, true] {
-        let slides = fixture::ppt(false, &[(is_compressed, &object)]);
-        assert_eq!(error(Kind::Ppt, &slides), ExtractError::Inseparable("objects within its slides"));
+        let original = fixture::ppt(true, &[(is_compressed, &project), (is_compressed, &object)]);
+        assert!(
+            traits(&original).contains(&Trait::Macros) && traits(&original).contains(&Trait::EmbeddedObject)
+        );
+        let copied = copy(Kind::Ppt, &original);
+        assert_eq!(copied.removed.to_string(), "embedded object, macros");
+        assert!(traits(&copied.octets).is_empty());
+        let [was, is] = [&original, &copied.octets].map(|octets| slides_of(octets));
+        assert_eq!((was.len(), &was[..16]), (is.len(), &is[..16]));
+        let changed = |(was, is): (&u8, &u8)| was == is || *is == 0;
+        assert!(was.iter().zip(&is).all(changed), "what goes becomes zeros, and nothing else changes");
+        assert_eq!(extract(Kind::Ppt, &copied.octets, &Weeds::default(), ROOM), Ok(None));
     }
+    let told = copy(Kind::Ppt, &fixture::ppt(true, &[]));
+    assert_eq!((told.removed.count("macros"), traits(&told.octets).len()), (1, 0));
+    let silent = copy(Kind::Ppt, &fixture::ppt(false, &[(true, &project)]));
+    assert_eq!(silent.removed.to_string(), "macros", "also where the slides do not tell of it");
     assert_eq!(extract(Kind::Ppt, &fixture::ppt(false, &[]), &Weeds::default(), ROOM), Ok(None));
+}
+
+#[test]
+fn old_slides_that_tell_of_macros_in_another_way_are_not_copied() {
+    let mut stream = slides_of(&fixture::ppt(true, &[]));
+    let atom = memchr::memmem::find(&stream, b"\x02\0\0\x04").unwrap();
+    stream[atom] = 1;
+    for stream in [&stream[..], &stream[..atom + 4]] {
+        let slides = fixture::ole(&[("/PowerPoint Document", stream)]);
+        assert_eq!(error(Kind::Ppt, &slides), ExtractError::Inseparable("macros within its slides"));
+    }
+}
+
+fn slides_of(octets: &[u8]) -> Vec<u8> {
+    let mut file = cfb::CompoundFile::open(std::io::Cursor::new(octets)).unwrap();
+    let mut stream = Vec::new();
+    std::io::Read::read_to_end(&mut file.open_stream("/PowerPoint Document").unwrap(), &mut stream).unwrap();
+    stream
 }
 
 #[test]
