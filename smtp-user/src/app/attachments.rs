@@ -33,11 +33,17 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             return;
         }
     };
-    if let Err(error) = follow_renames(&loaded.maps, &interfaces) {
-        error!(%error, "cannot follow an interface that was renamed");
-    }
-    let known = match ports::list(&loaded.maps) {
-        Ok(ports) => ports,
+    let known = ports::list(&loaded.maps).and_then(|known| {
+        // This is done several times a second, and the table is 64 system calls: it is read again only if it changed.
+        match follow_renames(&loaded.maps, &interfaces, &known) {
+            Ok(false) => return Ok(known),
+            Ok(true) => {}
+            Err(error) => error!(%error, "cannot follow an interface that was renamed"),
+        }
+        ports::list(&loaded.maps)
+    });
+    let known = match known {
+        Ok(known) => known,
         Err(error) => {
             error!(%error, "cannot read the port table");
             return;
@@ -77,9 +83,8 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
 }
 
 /// Gives ports and pins the names that their devices have now. Rules that name a device go on by its index until they
-/// are loaded again.
-pub(crate) fn follow_renames(maps: &Maps, interfaces: &[Interface]) -> Result<()> {
-    let ports = ports::list(maps)?;
+/// are loaded again. Says whether there were any.
+pub(crate) fn follow_renames(maps: &Maps, interfaces: &[Interface], ports: &[Port]) -> Result<bool> {
     let device_of = |port: &Port| interfaces.iter().find(|device| device.index == port.ifindex);
     let moves: Vec<Rename> = ports
         .iter()
@@ -91,9 +96,9 @@ pub(crate) fn follow_renames(maps: &Maps, interfaces: &[Interface]) -> Result<()
         })
         .collect();
     if moves.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    for port in &ports {
+    for port in ports {
         let name = ports::name(port);
         let moves_too = moves.iter().any(|rename| rename.from == name);
         if !moves_too && moves.iter().any(|rename| rename.to == name) {
@@ -112,7 +117,7 @@ pub(crate) fn follow_renames(maps: &Maps, interfaces: &[Interface]) -> Result<()
             "a gateway interface was renamed; the programs stay on it. The next start needs the name of the configuration"
         );
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A port whose device has another name now.

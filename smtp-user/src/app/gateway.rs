@@ -205,7 +205,7 @@ fn begin(config: &Config, loaded: &mut Loaded, wanted: &[Interface], all: &[Inte
         let revision = install(config, &loaded.maps, all)?;
         info!(revision, rules = config.rules.len(), "policy installed");
     }
-    attachments::follow_renames(&loaded.maps, all)?;
+    attachments::follow_renames(&loaded.maps, all, &ports::list(&loaded.maps)?)?;
     let mut done: Vec<&str> = Vec::new();
     for interface in wanted {
         match attachments::attach_one(loaded, interface, config.gateway.hook, all) {
