@@ -32,14 +32,7 @@ impl Formatter {
             self.second = second;
             return text;
         }
-        let mut text = String::with_capacity(LENGTH);
-        text.push_str(&self.beginning);
-        text.push('.');
-        for place in [100_000, 10_000, 1_000, 100, 10, 1] {
-            text.push(char::from(b'0' + (micros / place % 10) as u8));
-        }
-        text.push('Z');
-        text
+        format!("{}.{micros:06}Z", self.beginning)
     }
 }
 
