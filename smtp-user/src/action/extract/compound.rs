@@ -8,6 +8,7 @@ use std::path::Path;
 use cfb::CompoundFile;
 
 use super::{ExtractError, Removed, slides};
+use crate::content::container::slides::STREAM;
 
 /// Entries of a document at most.
 const MAX_ENTRIES: usize = 20_000;
@@ -41,7 +42,7 @@ pub(super) fn document(octets: &[u8], removed: &mut Removed) -> Result<Vec<u8>, 
                 .and_then(|mut stream| stream.read_to_end(&mut content))
                 .map_err(failed)?;
             may_stay(path, &content)?;
-            if is_slides(path) {
+            if path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(STREAM)) {
                 slides::weed(&mut content, removed)?;
             }
             copy.create_stream(path).and_then(|mut stream| stream.write_all(&content)).map_err(failed)?;
@@ -72,17 +73,10 @@ fn active(path: &Path) -> Option<(&'static str, bool)> {
     None
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
-}
-
-fn is_slides(path: &Path) -> bool {
-    name_of(path) == "powerpoint document"
-}
-
 /// Refuses what runs from within a stream that has to stay.
 fn may_stay(path: &Path, content: &[u8]) -> Result<(), ExtractError> {
-    match name_of(path).as_str() {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match name.as_str() {
         "encryptedpackage" | "encryptedsummary" => Err(ExtractError::Encrypted),
         "worddocument" if content.get(11).is_some_and(|flags| flags & 1 != 0) => Err(ExtractError::Encrypted),
         "workbook" | "book" => workbook(content),

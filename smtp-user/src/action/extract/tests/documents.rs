@@ -258,6 +258,17 @@ fn old_slides_that_tell_of_macros_in_another_way_are_not_copied() {
     }
 }
 
+#[test]
+fn old_slides_in_which_taking_out_an_object_would_make_another_are_not_copied() {
+    let object = fixture::ole(&[("/x", b"y")]);
+    let first = [&object[..], b"no zeros"].concat();
+    let mut stream = slides_of(&fixture::ppt(false, &[(false, &first)]));
+    // The rest of a header whose beginning is what becomes zeros.
+    stream.extend([b"\x11\x10", &(object.len() as u32).to_le_bytes()[..], &object].concat());
+    let slides = fixture::ole(&[("/PowerPoint Document", &stream)]);
+    assert!(matches!(error(Kind::Ppt, &slides), ExtractError::Uncertain(_)));
+}
+
 fn slides_of(octets: &[u8]) -> Vec<u8> {
     let mut file = cfb::CompoundFile::open(std::io::Cursor::new(octets)).unwrap();
     let mut stream = Vec::new();
