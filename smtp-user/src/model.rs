@@ -5,7 +5,6 @@ pub mod decision;
 pub mod disposition;
 pub mod fault;
 pub mod flow_stages;
-pub mod hexadecimal;
 pub mod leg;
 pub mod message_octets;
 pub mod peers;

@@ -3,6 +3,7 @@
 pub mod clamd;
 pub mod date_time;
 pub mod hex_escape;
+pub mod hexadecimal;
 pub mod http_response;
 pub mod icap;
 pub mod mime;

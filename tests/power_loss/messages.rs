@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
-use smtp_user::model::hexadecimal::hexadecimal;
 use smtp_user::model::queued_message::{QueuedMessage, QueuedSender};
 use smtp_user::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply};
 use smtp_user::model::session_id::{MessageId, SessionId};
 use smtp_user::spool::config::Config;
 use smtp_user::spool::place::Place;
 use smtp_user::spool::store::Spool;
+use smtp_user::wire::hexadecimal::hexadecimal;
 
 use crate::ledger::{Mark, Seen};
 

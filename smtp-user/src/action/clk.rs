@@ -15,7 +15,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::{from_hexadecimal, hexadecimal};
 
 const MAGIC: [u8; 8] = *b"\x89CLK\r\n\x1a\n";
 const VERSION: u8 = 1;
@@ -40,15 +40,7 @@ impl LockKey {
 
     /// Reads 64 hexadecimal digits; blanks around them do not matter.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.trim();
-        let mut octets = [0; 32];
-        if digits.len() != 64 || !digits.is_ascii() {
-            return None;
-        }
-        for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-            *octet = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Self(octets))
+        from_hexadecimal(text.trim())?.try_into().ok().map(Self)
     }
 
     /// As 64 hexadecimal digits.

@@ -13,7 +13,7 @@ use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
 use crate::content::ContentLimits;
 use crate::event::sentence::printable;
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Makes a copy of a document without what it does by itself.
 #[derive(Args, Clone, Debug)]

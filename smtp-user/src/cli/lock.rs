@@ -12,7 +12,7 @@ use crate::app::config::lock_key::{self, LockKeyError};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::file::{FileError, MAX_FILE, read, write};
 use crate::cli::output;
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Where the key is unless said otherwise.
 const KEY_FILE: &str = "/var/lib/postern/lock.key";

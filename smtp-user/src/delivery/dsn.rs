@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 use crate::delivery::destination::Destination;
 use crate::delivery::settings::{ReportDetail, Settings};
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::{KeptJudgement, QueuedMessage, QueuedSender};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState};
 use crate::model::session_id::{MessageId, SessionId};
+use crate::wire::hexadecimal::hexadecimal;
 
 /// What a sender is told of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::{from_hexadecimal, hexadecimal};
 
 /// Lists of digests, together.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ impl HashLists {
         let name = if name.is_empty() { "Listed-Digest" } else { name };
         let name: Box<str> =
             name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>().into();
-        let octets = hex(digits).ok_or(LineProblem::NotHexadecimal)?;
+        let octets = from_hexadecimal(digits).ok_or(LineProblem::NotHexadecimal)?;
         if let Ok(digest) = <[u8; 32]>::try_from(octets.as_slice()) {
             self.sha256.insert(digest, name);
         } else if let Ok(digest) = <[u8; 20]>::try_from(octets.as_slice()) {
@@ -138,13 +138,6 @@ fn read(path: &Path) -> Result<String, HashListError> {
         return Err(HashListError::TooLarge { path: path.to_owned() });
     }
     Ok(text)
-}
-
-fn hex(digits: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    let digit = |octet: u8| char::from(octet).to_digit(16);
-    let octet = |&[high, low]: &[u8; 2]| Some((digit(high)? << 4 | digit(low)?) as u8);
-    rest.is_empty().then(|| pairs.iter().map(octet).collect()).flatten()
 }
 
 /// How a Postern is built that reads rules of YARA.
@@ -307,7 +300,7 @@ impl Digester {
 #[cfg(test)]
 mod tests {
     use super::{DigestKinds, Digester, HashLists};
-    use crate::model::hexadecimal::hexadecimal;
+    use crate::wire::hexadecimal::hexadecimal;
 
     const ALL: DigestKinds = DigestKinds { sha1: true, md5: true };
 

@@ -14,8 +14,8 @@ use yara_x::{Compiler, Rules, Scanner, SourceCode};
 
 use crate::engine::hash_list::HashListError;
 use crate::engine::outcome::{EngineError, EngineOutcome};
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// YARA rules that follow their files.
 pub(super) struct Yara {

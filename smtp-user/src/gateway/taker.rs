@@ -8,7 +8,6 @@ use crate::event::session_event::SessionEvent;
 use crate::gateway::hops::HopCounter;
 use crate::gateway::message::Message;
 use crate::inspect::judgement::Judgement;
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::peers::Peers;
 use crate::model::queued_message::{KeptJudgement, QueuedMessage};
 use crate::model::session_id::MessageId;
@@ -19,6 +18,7 @@ use crate::spool::incoming::Incoming;
 use crate::spool::intake::Intake;
 use crate::spool::place::Place;
 use crate::transport::held_message::HoldError;
+use crate::wire::hexadecimal::hexadecimal;
 use crate::wire::smtp::reply::Reply;
 
 /// What messages are taken over with.

@@ -5,7 +5,7 @@ use crate::engine::eicar::EICAR_NAME;
 use crate::engine::hash_list::{Digests, HashLists};
 use crate::event::session_event::PartRecord;
 use crate::inspect::stage::{self, ran, skipped};
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// What was found out about octets.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Octets read at a time; others have their turn behind each.
 const BLOCK: usize = 256 << 10;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::session_id::MessageId;
 use crate::quarantine::claim::Claim;
@@ -20,6 +19,7 @@ use crate::quarantine::writing::Writing;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::id_of;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// The quarantine. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -2,13 +2,13 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Place, Places};
 use crate::spool::stored::{self, Wanted};
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Opens a message's octets, wherever they stand, and reads them once, so that nothing damaged is ever sent. Blocks on the
 /// disk.

@@ -6,8 +6,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::QueuedMessage;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Why octets are no control file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

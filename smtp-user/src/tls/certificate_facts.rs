@@ -7,9 +7,9 @@ use x509_parser::asn1_rs::Any;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::tls_facts::CertificateFacts;
 use crate::tls::provider::{provider, sha256};
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Alternative names told of one certificate, at most.
 pub const MAX_NAMES: usize = 100;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use harness::postfix::SERVICES;
 use nix::unistd::{User, chown};
+use smtp_user::wire::hexadecimal::hexadecimal;
 
 use super::cpu_group::CpuGroup;
 use super::stand::Between;
@@ -240,8 +241,7 @@ fn give(folder: &Path, user: &str) -> Result<()> {
 /// EICAR, put together here so that no scanner finds it in this source, and bodies of chance for a matcher of
 /// realistic size.
 fn signatures() -> String {
-    let hex = |octets: &[u8]| octets.iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
-    let mut text = format!("Eicar-Test-Signature:0:*:{}\n", hex(&harness::mail::eicar()));
+    let mut text = format!("Eicar-Test-Signature:0:*:{}\n", hexadecimal(&harness::mail::eicar()));
     let mut random: u64 = 0x5057_4e42;
     for number in 0..20_000 {
         let body: Vec<u8> = (0..24)
@@ -252,7 +252,7 @@ fn signatures() -> String {
                 (random >> 56) as u8
             })
             .collect();
-        let _ = writeln!(text, "Test.Chance{number}:0:*:{}", hex(&body));
+        let _ = writeln!(text, "Test.Chance{number}:0:*:{}", hexadecimal(&body));
     }
     text
 }

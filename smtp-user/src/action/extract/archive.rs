@@ -15,7 +15,7 @@ use crate::content::container::place::Level;
 use crate::content::container::zip::layout::{Layout, Obstacle, Placed, layout};
 use crate::content::detect::{HEAD, detect};
 use crate::content::{ContentLimits, Kind};
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// A member that was cleaned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::delivery::fixture::{OCTETS, message};
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::QueuedMessage;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
+use crate::wire::hexadecimal::hexadecimal;
 
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);

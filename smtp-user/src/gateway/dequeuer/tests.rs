@@ -66,7 +66,7 @@ async fn put(spool: &Spool, message: QueuedMessage) {
     let octets = OCTETS.repeat(usize::try_from(message.octets).unwrap() / OCTETS.len());
     let mut incoming = spool.intake().begin(message.id).unwrap();
     incoming.write(&octets).unwrap();
-    let sha256 = crate::model::hexadecimal::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(&octets));
+    let sha256 = crate::wire::hexadecimal::hexadecimal(&<sha2::Sha256 as sha2::Digest>::digest(&octets));
     spool.commit(incoming, QueuedMessage { sha256, ..message }, Place::Active).await.unwrap();
 }
 

@@ -15,8 +15,8 @@ use crate::action::rewrite::splice;
 use crate::gateway::hops::{HopCounter, taken_out};
 use crate::limits;
 use crate::model::decision::MessageAction;
-use crate::model::hexadecimal::hexadecimal;
 use crate::transport::held_message::HeldMessage;
+use crate::wire::hexadecimal::hexadecimal;
 
 /// Changes that are told.
 const MOST_TOLD: usize = 20;

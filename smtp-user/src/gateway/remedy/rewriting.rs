@@ -17,10 +17,10 @@ use crate::inspect::config::Rewriting;
 use crate::inspect::judgement::Judgement;
 use crate::inspect::ruled::{Change, Replacement};
 use crate::model::decision::{Decision, MessageAction};
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets as _;
 use crate::model::session_id::MessageId;
 use crate::transport::held_message::{HeldMessage, HoldError};
+use crate::wire::hexadecimal::hexadecimal;
 use crate::wire::mime::walk::Walker;
 
 /// A rewritten message that may pass.

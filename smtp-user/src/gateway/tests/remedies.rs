@@ -20,13 +20,13 @@ use crate::gateway::remedy::Remedy;
 use crate::inspect::config::Rewriting;
 use crate::model::decision::MessageAction;
 use crate::model::disposition::Disposition;
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::message_octets::MessageOctets;
 use crate::model::source_bans::SourceBans;
 use crate::policy::part_action::PartAction;
 use crate::policy::part_pattern::PartPattern;
 use crate::policy::part_rule::PartRule;
 use crate::quarantine::store::Store;
+use crate::wire::hexadecimal::hexadecimal;
 use crate::wire::mime::part_header::PartHeader;
 use crate::wire::mime::walk::{PartSink, WalkLimits, Walker};
 

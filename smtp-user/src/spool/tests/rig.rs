@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::memory_disk::MemoryDisk;
 use crate::model::decision::{Decision, MessageAction, MessageVerdict};
-use crate::model::hexadecimal::hexadecimal;
 use crate::model::queued_message::{KeptJudgement, QueuedMessage, QueuedSender};
 use crate::model::queued_recipient::{QueuedRecipient, RecipientState, RemoteReply};
 use crate::model::session_id::{MessageId, SessionId};
@@ -16,6 +15,7 @@ use crate::spool::error::Result;
 use crate::spool::place::Place;
 use crate::spool::recovery::Recovered;
 use crate::spool::store::Spool;
+use crate::wire::hexadecimal::hexadecimal;
 
 pub(super) const ROOT: &str = "/spool";
 

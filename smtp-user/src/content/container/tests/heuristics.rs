@@ -6,6 +6,7 @@ use super::walked;
 use crate::content::finding::Trait;
 use crate::content::fixture;
 use crate::content::fixture::zip::{Entry, archive};
+use crate::wire::hexadecimal::hexadecimal;
 
 /// MS-OVBA 2.4.1.3 with literals only: chunks of up to 4096 octets.
 fn compressed(text: &str) -> Vec<u8> {
@@ -188,8 +189,7 @@ fn objects_of_a_text_that_act() {
     let text = |words: &str| walked(format!("{{\\rtf1{{\\object{words}}}}}").as_bytes());
     assert!(text("\\objemb\\objupdate{\\*\\objdata 0105}").has_trait(Trait::ObjectUpdate));
     let class = b"\x01\x05\0\0\x02\0\0\0\x0b\0\0\0Equation.3\0";
-    let class = class.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
-    let equation = text(&format!("\\objemb{{\\*\\objdata {class}}}"));
+    let equation = text(&format!("\\objemb{{\\*\\objdata {}}}", hexadecimal(class)));
     assert!(equation.has_trait(Trait::EquationEditor) && !equation.has_trait(Trait::ObjectUpdate));
 }
 

@@ -9,7 +9,7 @@ use crate::event::session_event::PartRecord;
 use crate::inspect::config::Rewriting;
 use crate::inspect::inspector::Inspector;
 use crate::model::decision::MessageAction;
-use crate::model::hexadecimal::hexadecimal;
+use crate::wire::hexadecimal::hexadecimal;
 use crate::worker::error::WorkerError;
 use crate::worker::protocol::Copied;
 

@@ -11,9 +11,9 @@ use crate::content::{ContentLimits, fixture};
 use crate::event::session_event::SessionEvent;
 use crate::inspect::config::{PageCopy, Rewriting};
 use crate::model::decision::{MessageAction, MessageVerdict};
-use crate::model::hexadecimal::hexadecimal;
 use crate::policy::part_action::PartAction;
 use crate::policy::part_pattern::PartPattern;
+use crate::wire::hexadecimal::hexadecimal;
 use crate::worker::pool::Pool;
 use crate::worker::protocol::{self, Unpacked};
 

@@ -14,8 +14,8 @@ use crate::gateway::tests::dialogue::eicar;
 use crate::gateway::tests::rig::Plan;
 use crate::inspect::config::Rewriting;
 use crate::model::decision::MessageAction;
-use crate::model::hexadecimal::hexadecimal;
 use crate::policy::part_action::PartAction;
+use crate::wire::hexadecimal::hexadecimal;
 
 fn rules() -> Vec<HeaderRule> {
     let rule = |field: &str, left, right| HeaderRule {
