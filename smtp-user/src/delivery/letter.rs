@@ -20,7 +20,7 @@ pub struct Letter {
     pub trace: String,
     /// The message as it was received.
     pub octets: Arc<dyn MessageOctets>,
-    /// Whether its header has octets above 127 in it.
+    /// Whether its header has octets above 127 in it, if SMTPUTF8 was asked for.
     pub utf8_header: bool,
 }
 
@@ -45,7 +45,8 @@ impl Letter {
     /// Of a message, for these of its recipients.
     pub fn new(message: &QueuedMessage, indices: &[usize], octets: Arc<dyn MessageOctets>) -> Self {
         let recipients = indices.iter().filter_map(|index| message.recipients.get(*index)).cloned().collect();
-        let utf8_header = !has_ascii_header(octets.as_ref());
+        // Nobody else asks for it.
+        let utf8_header = message.sender.smtputf8 && !has_ascii_header(octets.as_ref());
         Self { sender: message.sender.clone(), recipients, trace: message.trace.clone(), octets, utf8_header }
     }
 

@@ -124,7 +124,9 @@ async fn dialogue<S>(stream: &mut S, starttls: bool, counts: &Counts) -> io::Res
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
+    let mut buffer: Vec<u8> = Vec::with_capacity(16 << 10);
+    // Replies to commands that came together go out together, as those of real servers do (RFC 2920 §3.2).
+    let mut replies: Vec<u8> = Vec::with_capacity(256);
     loop {
         while let Some(end) = buffer.iter().position(|&octet| octet == b'\n') {
             let verb = buffer.get(..4).unwrap_or_default().to_ascii_uppercase();
@@ -137,10 +139,9 @@ where
                 }
                 b"BDAT" => {
                     let line: Vec<u8> = buffer.drain(..=end).collect();
-                    chunk(stream, &mut buffer, &line).await?;
+                    chunk(stream, &mut buffer, &mut replies, &line).await?;
                     counts.messages.fetch_add(1, Ordering::Relaxed);
-                    stream.write_all(b"250 2.0.0 taken\r\n").await?;
-                    stream.flush().await?;
+                    replies.extend_from_slice(b"250 2.0.0 taken\r\n");
                     continue;
                 }
                 b"STAR" => b"220 2.0.0 go ahead\r\n",
@@ -149,33 +150,51 @@ where
                 _ => b"250 2.0.0 OK\r\n",
             };
             buffer.drain(..=end);
-            // Replies to commands that came together go out together where that is cheap; here it is not worth it.
-            stream.write_all(reply).await?;
-            stream.flush().await?;
+            replies.extend_from_slice(reply);
             match verb.as_slice() {
                 b"DATA" => {
+                    say(stream, &mut replies).await?;
                     data(stream, &mut buffer).await?;
                     counts.messages.fetch_add(1, Ordering::Relaxed);
-                    stream.write_all(b"250 2.0.0 taken\r\n").await?;
-                    stream.flush().await?;
+                    replies.extend_from_slice(b"250 2.0.0 taken\r\n");
                 }
-                b"STAR" => return Ok(End::Upgrade),
-                b"QUIT" => return Ok(End::Closed),
+                b"STAR" => return say(stream, &mut replies).await.map(|()| End::Upgrade),
+                b"QUIT" => return say(stream, &mut replies).await.map(|()| End::Closed),
                 _ => {}
             }
         }
+        say(stream, &mut replies).await?;
         if stream.read_buf(&mut buffer).await? == 0 {
             return Ok(End::Closed);
         }
     }
 }
 
-/// Reads a message that comes as one chunk, as `BDAT n LAST` says.
-async fn chunk<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>, line: &[u8]) -> io::Result<()> {
+/// Says what there is to be said.
+async fn say<S: AsyncWrite + Unpin>(stream: &mut S, replies: &mut Vec<u8>) -> io::Result<()> {
+    if !replies.is_empty() {
+        stream.write_all(replies).await?;
+        stream.flush().await?;
+        replies.clear();
+    }
+    Ok(())
+}
+
+/// Reads a message that comes as one chunk, as `BDAT n LAST` says; says what there is to be said before it waits.
+async fn chunk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    buffer: &mut Vec<u8>,
+    replies: &mut Vec<u8>,
+    line: &[u8],
+) -> io::Result<()> {
     let count = line.split(|octet| *octet == b' ').nth(1).and_then(|digits| str::from_utf8(digits).ok());
     let octets: usize = count.and_then(|digits| digits.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
     let mut left = octets.saturating_sub(buffer.len());
     buffer.drain(..octets.min(buffer.len()));
+    if left == 0 {
+        return Ok(());
+    }
+    say(stream, replies).await?;
     let mut large = vec![0; left.min(65_536)];
     while left > 0 {
         let room = left.min(large.len());

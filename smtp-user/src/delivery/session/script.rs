@@ -52,6 +52,9 @@ pub(crate) struct Script {
     pub(crate) turns: Vec<(At, Turn)>,
 }
 
+const NO_SENDER: &str = "503 5.5.1 MAIL first";
+const NO_RECIPIENT: &str = "503 5.5.1 RCPT first";
+
 /// A server that goes by a script.
 #[derive(Clone, Debug)]
 pub(crate) struct Scripted {
@@ -156,6 +159,7 @@ impl Scripted {
         self.say(&mut stream, At::Greeting, "220 hop.example").await?;
         let mut mail = Mail { from: String::new(), to: Vec::new(), octets: Vec::new() };
         let mut asked = 0;
+        let mut has_sender = false;
         loop {
             let mut line = String::new();
             if stream.read_line(&mut line).await.ok()? == 0 {
@@ -178,17 +182,19 @@ impl Scripted {
                 "MAIL" => {
                     mail = Mail { from: rest.to_owned(), to: Vec::new(), octets: Vec::new() };
                     asked = 0;
-                    self.say(&mut stream, At::Mail, "250 2.1.0 ok").await?;
+                    has_sender = self.say(&mut stream, At::Mail, "250 2.1.0 ok").await?;
                 }
                 "RCPT" => {
                     let at = At::Rcpt(asked);
                     asked += 1;
-                    if self.say(&mut stream, at, "250 2.1.5 ok").await? {
+                    let healthy = if has_sender { "250 2.1.5 ok" } else { NO_SENDER };
+                    if self.say(&mut stream, at, healthy).await? {
                         mail.to.push(rest.to_owned());
                     }
                 }
                 "DATA" => {
-                    if self.say(&mut stream, At::Data, "354 go on").await? {
+                    let healthy = if mail.to.is_empty() { NO_RECIPIENT } else { "354 go on" };
+                    if self.say(&mut stream, At::Data, healthy).await? {
                         loop {
                             let mut line = Vec::new();
                             if stream.read_until(b'\n', &mut line).await.ok()? == 0 {
@@ -210,7 +216,11 @@ impl Scripted {
                     let mut chunk = vec![0; octets];
                     stream.read_exact(&mut chunk).await.ok()?;
                     mail.octets.extend(chunk);
-                    self.finish(&mut stream, &mail).await?;
+                    if mail.to.is_empty() {
+                        self.say(&mut stream, At::Data, NO_RECIPIENT).await?;
+                    } else {
+                        self.finish(&mut stream, &mail).await?;
+                    }
                 }
                 "RSET" => _ = self.say(&mut stream, At::Rset, "250 ok").await?,
                 "QUIT" => {

@@ -340,6 +340,76 @@ async fn many_recipients_are_asked_for_in_turns() {
 }
 
 #[tokio::test]
+async fn a_small_message_leaves_with_its_envelope_where_that_is_allowed() {
+    let server = Scripted::start(turns(&[], &CHUNKING)).await;
+    let mut connection = open(&server, &manners()).await.unwrap();
+    let _ = connection.take_transcript();
+    let large = Letter { octets: Arc::new(vec![b'x'; 40_000]), ..letter(&["x@y.example"]) };
+    for (letter, is_ahead) in [(letter(&["x@y.example"]), true), (large, false)] {
+        assert_eq!(word(&connection.send(&letter).await[0]).0, "delivered");
+        let sides: String =
+            connection.take_transcript().iter().filter_map(|line| line.chars().next()).collect();
+        assert_eq!(sides, if is_ahead { "CCCSSS" } else { "CCSSCS" });
+    }
+    assert_eq!(server.mail().len(), 2);
+}
+
+#[tokio::test]
+async fn data_leaves_with_the_envelope_where_that_is_allowed() {
+    let server = Scripted::start(turns(&[], &ALL)).await;
+    let mut connection = open(&server, &manners()).await.unwrap();
+    let _ = connection.take_transcript();
+    assert_eq!(word(&connection.send(&letter(&["x@y.example"])).await[0]).0, "delivered");
+    let sides: String = connection.take_transcript().iter().filter_map(|line| line.chars().next()).collect();
+    assert_eq!(sides, "CCCSSSCS");
+}
+
+#[tokio::test]
+async fn a_next_hop_that_takes_nobodys_message_gets_none() {
+    let script = turns(
+        &[
+            (At::Rcpt(0), say("550 5.1.1 no such user")),
+            (At::Data, say("354 go on")),
+            (At::Final, say("554 5.5.1 no valid recipients")),
+        ],
+        &ALL,
+    );
+    let server = Scripted::start(script).await;
+    let mut connection = open(&server, &manners()).await.unwrap();
+    let outcomes = connection.send(&letter(&["x@y.example"])).await;
+    assert_eq!(word(&outcomes[0]), ("never 5.1.1".to_owned(), RemoteStage::Rcpt));
+    assert!(server.mail().is_empty(), "{:?}", server.mail());
+    // The next message finds a next hop that can be understood.
+    assert_eq!(word(&connection.send(&letter(&["x@y.example"])).await[0]).0, "delivered");
+    assert_eq!((server.mail().len(), server.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_next_hop_that_takes_a_message_for_nobody_is_sent_nothing_more() {
+    for keywords in [&ALL[..], &CHUNKING] {
+        let taken = say(if keywords == CHUNKING { "250 2.0.0 taken" } else { "354 go on" });
+        let script = turns(&[(At::Rcpt(0), say("450 4.2.0 later")), (At::Data, taken)], keywords);
+        let server = Scripted::start(script).await;
+        let mut connection = open(&server, &manners()).await.unwrap();
+        let outcomes = connection.send(&letter(&["x@y.example"])).await;
+        assert_eq!(word(&outcomes[0]), ("later 4.2.0".to_owned(), RemoteStage::Rcpt));
+        assert!(!connection.is_usable());
+    }
+}
+
+#[tokio::test]
+async fn a_refused_sender_stays_refused_when_the_next_hop_hangs_up() {
+    for keywords in [&ALL[..], &CHUNKING] {
+        let script = turns(&[(At::Mail, say("550 5.7.1 never")), (At::Rcpt(0), Turn::HangUp)], keywords);
+        let server = Scripted::start(script).await;
+        let mut connection = open(&server, &manners()).await.unwrap();
+        let outcomes = connection.send(&letter(&["x@y.example"])).await;
+        assert_eq!(word(&outcomes[0]), ("never 5.7.1".to_owned(), RemoteStage::Mail));
+        assert!(!connection.is_usable());
+    }
+}
+
+#[tokio::test]
 async fn the_transcript_has_the_dialogue_and_not_the_message() {
     let server = Scripted::start(turns(&[], &NO_KEYWORD)).await;
     let mut connection = open(&server, &manners()).await.unwrap();

@@ -12,6 +12,21 @@ use crate::wire::smtp::reply::Reply;
 const PIPELINED: usize = 50;
 /// Octets of a message that are written at a time.
 const BLOCK: usize = 32 << 10;
+/// Octets of trace fields and message that are sent before it is known whether anybody takes them: what is lost with a
+/// refusal costs less than being asked first.
+const UNASKED: u64 = 32 << 10;
+const DATA: &str = "DATA\r\n";
+
+/// What was sent behind the last RCPT, before that was answered (RFC 2920 §3.1, RFC 3030 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    /// Nothing.
+    Nothing,
+    /// DATA, without the message.
+    Data,
+    /// BDAT with the whole message.
+    Chunk,
+}
 
 impl Connection {
     /// Sends a message. Gives one outcome for each recipient, in their order.
@@ -41,14 +56,17 @@ impl Connection {
             }
         }
         self.is_open = true;
-        self.envelope(letter, outcomes).await?;
-        if outcomes.iter().all(Option::is_some) {
-            return Ok(());
+        let ahead = self.ahead(letter);
+        let refused = self.envelope(letter, outcomes, ahead).await?;
+        let is_wanted = refused.is_none() && outcomes.iter().any(Option::is_none);
+        if !is_wanted {
+            self.take_back(ahead).await;
+            return refused.map_or(Ok(()), Err);
         }
-        let reply = if self.offer.has(Extension::Chunking) {
-            self.send_chunk(letter).await?
-        } else {
-            self.send_data(letter).await?
+        let reply = match ahead {
+            Ahead::Chunk => self.reply(RemoteStage::Final).await?,
+            Ahead::Nothing if self.offer.has(Extension::Chunking) => self.send_chunk(letter).await?,
+            Ahead::Nothing | Ahead::Data => self.send_data(letter, ahead).await?,
         };
         self.is_open = false;
         if !reply.code().is_completion() {
@@ -63,8 +81,27 @@ impl Connection {
         Ok(())
     }
 
-    /// MAIL and every RCPT. Those that are refused have their outcome afterwards.
-    async fn envelope(&mut self, letter: &Letter, outcomes: &mut [Option<Outcome>]) -> Result<(), Failure> {
+    /// What can be sent before the envelope was answered.
+    fn ahead(&self, letter: &Letter) -> Ahead {
+        if !self.offer.has(Extension::Pipelining) {
+            Ahead::Nothing
+        } else if !self.offer.has(Extension::Chunking) {
+            Ahead::Data
+        } else if letter.len() <= UNASKED {
+            Ahead::Chunk
+        } else {
+            Ahead::Nothing
+        }
+    }
+
+    /// MAIL and every RCPT, and what is sent behind them. Recipients that are refused have their outcome afterwards; where
+    /// the sender was refused, gives why.
+    async fn envelope(
+        &mut self,
+        letter: &Letter,
+        outcomes: &mut [Option<Outcome>],
+        ahead: Ahead,
+    ) -> Result<Option<Failure>, Failure> {
         let mail = letter.mail(&self.offer);
         let pipelining = self.offer.has(Extension::Pipelining);
         if !pipelining {
@@ -74,45 +111,91 @@ impl Connection {
         let mut mail = pipelining.then_some(mail);
         let mut accepted = 0;
         let batch = if pipelining { PIPELINED } else { 1 };
+        let mut left = letter.recipients.len();
         for (recipients, outcomes) in letter.recipients.chunks(batch).zip(outcomes.chunks_mut(batch)) {
-            let lines: Vec<String> =
-                recipients.iter().map(|recipient| Letter::rcpt(recipient, &self.offer)).collect();
+            left -= recipients.len();
             let with_mail = mail.take();
-            let mut octets = with_mail.clone().unwrap_or_default();
-            octets.extend(lines.iter().map(String::as_str));
-            for line in with_mail.iter().chain(&lines) {
-                self.note_command(line);
+            let stage = if with_mail.is_some() { RemoteStage::Mail } else { RemoteStage::Rcpt };
+            let mut octets = Vec::new();
+            let lines = recipients.iter().map(|recipient| Letter::rcpt(recipient, &self.offer));
+            for line in with_mail.into_iter().chain(lines.collect::<Vec<_>>()) {
+                self.note_command(&line);
+                octets.extend_from_slice(line.as_bytes());
             }
-            self.write(
-                octets.as_bytes(),
-                if with_mail.is_some() { RemoteStage::Mail } else { RemoteStage::Rcpt },
-            )
-            .await?;
+            if left == 0 {
+                self.add(ahead, letter, &mut octets)?;
+            }
+            self.write(&octets, stage).await?;
             let mut refused = None;
-            if with_mail.is_some() {
+            if stage == RemoteStage::Mail {
                 let reply = self.reply(RemoteStage::Mail).await?;
                 refused = check(&reply, RemoteStage::Mail).err();
             }
             for outcome in outcomes {
-                let reply = self.reply(RemoteStage::Rcpt).await?;
-                // After a refused MAIL the answers to RCPT only say that there is no transaction.
-                if refused.is_some() {
-                    continue;
-                }
+                let reply = match (self.reply(RemoteStage::Rcpt).await, &refused) {
+                    (Ok(_), Some(_)) => continue,
+                    (Ok(reply), None) => reply,
+                    // After a refused MAIL the answers to RCPT only say that there is no transaction.
+                    (Err(_), Some(refused)) => return Err(refused.clone()),
+                    (Err(failure), None) => return Err(failure),
+                };
                 match rcpt_outcome(&reply, accepted) {
                     Some(not_taken) => *outcome = Some(not_taken),
                     None => accepted += 1,
                 }
             }
-            if let Some(failure) = refused {
-                return Err(failure);
+            match refused {
+                // The rest was not sent.
+                Some(refused) if left > 0 => return Err(refused),
+                Some(refused) => return Ok(Some(refused)),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds to a group of commands what is sent behind them.
+    fn add(&mut self, ahead: Ahead, letter: &Letter, octets: &mut Vec<u8>) -> Result<(), Failure> {
+        match ahead {
+            Ahead::Nothing => {}
+            Ahead::Data => {
+                self.note_command(DATA);
+                octets.extend_from_slice(DATA.as_bytes());
+            }
+            Ahead::Chunk => {
+                octets.extend_from_slice(&self.chunk(letter));
+                let mut at = 0;
+                while at < letter.octets.len() {
+                    let block = self.read_block(letter, at)?;
+                    at += block.len() as u64;
+                    octets.extend_from_slice(&block);
+                }
             }
         }
         Ok(())
     }
 
-    async fn send_data(&mut self, letter: &Letter) -> Result<Reply, Failure> {
-        let reply = self.ask("DATA\r\n", RemoteStage::Data).await?;
+    /// Ends what was sent ahead for nobody. What is said of it is heard, and tells nothing about any recipient.
+    async fn take_back(&mut self, ahead: Ahead) {
+        let reply = match ahead {
+            Ahead::Nothing => return,
+            Ahead::Chunk => self.reply(RemoteStage::Final).await,
+            Ahead::Data => match self.reply(RemoteStage::Data).await {
+                // Who takes nobody's message gets none (RFC 2920 §3.1).
+                Ok(reply) if reply.code().is_intermediate() => self.ask(".\r\n", RemoteStage::Final).await,
+                said => said,
+            },
+        };
+        let is_refused = reply.is_ok_and(|reply| reply.code().is_negative());
+        // One that says it took something for nobody is not understood.
+        self.is_broken |= !is_refused;
+    }
+
+    async fn send_data(&mut self, letter: &Letter, ahead: Ahead) -> Result<Reply, Failure> {
+        let reply = match ahead {
+            Ahead::Data => self.reply(RemoteStage::Data).await?,
+            _ => self.ask(DATA, RemoteStage::Data).await?,
+        };
         if !reply.code().is_intermediate() {
             // 2yz makes no sense here, and leaves nobody knowing what the next hop waits for.
             self.is_broken |= reply.code().is_completion();
@@ -139,11 +222,17 @@ impl Connection {
         self.reply(RemoteStage::Final).await
     }
 
-    async fn send_chunk(&mut self, letter: &Letter) -> Result<Reply, Failure> {
+    /// The BDAT command for the whole message, and what stands before that.
+    fn chunk(&mut self, letter: &Letter) -> Vec<u8> {
         let command = format!("BDAT {} LAST\r\n", letter.len());
         self.note_command(&command);
-        let mut block = command.into_bytes();
-        block.extend_from_slice(letter.trace.as_bytes());
+        let mut octets = command.into_bytes();
+        octets.extend_from_slice(letter.trace.as_bytes());
+        octets
+    }
+
+    async fn send_chunk(&mut self, letter: &Letter) -> Result<Reply, Failure> {
+        let mut block = self.chunk(letter);
         let mut at = 0;
         loop {
             let octets = self.read_block(letter, at)?;
