@@ -18,6 +18,7 @@ pub mod file_system;
 pub mod folder;
 pub mod incoming;
 pub mod intake;
+pub mod news;
 pub mod place;
 pub mod recovery;
 pub mod room;

@@ -9,13 +9,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, NewFile};
-use crate::spool::incoming::Octets;
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::stored::{self, Wanted};
 use crate::spool::syncers::Syncers;
@@ -24,13 +24,22 @@ use crate::spool::syncers::Syncers;
 #[derive(Debug)]
 pub(crate) enum Task {
     /// A new message.
-    Commit { octets: Octets, message: Box<QueuedMessage>, to: Place },
+    Commit { content: Content, message: Box<QueuedMessage>, to: Place },
     /// Another version of a control file.
     Update { message: Box<QueuedMessage>, from: Place, to: Place, is_together: bool },
     /// A message is finished.
     Remove { id: MessageId, from: Place, is_together: bool },
     /// A message is damaged.
     SetAside { id: MessageId, from: Place },
+}
+
+/// What there is of a new message.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All that its control file is to hold, with its octets.
+    Together(Arc<Vec<u8>>),
+    /// Its octets are in a file of their own, which is here until it is synced.
+    Apart(Option<Box<dyn NewFile>>),
 }
 
 /// Where a control file is to go, or was.
@@ -109,7 +118,7 @@ pub(crate) fn run(
 
 /// Whether a message is new and its octets stand in a file of their own.
 fn is_apart(task: &Task) -> bool {
-    matches!(task, Task::Commit { octets: Octets::Apart(_), .. })
+    matches!(task, Task::Commit { content: Content::Apart(_), .. })
 }
 
 /// Syncs every new file, all at the same time.
@@ -125,7 +134,7 @@ fn sync_files(
     let (mut origins, mut files) = (Vec::new(), Vec::new());
     for (index, ((task, step), outcome)) in tasks.iter_mut().zip(steps).zip(&*outcomes).enumerate() {
         let Some(step) = step.as_mut().filter(|_| outcome.is_ok()) else { continue };
-        if let Task::Commit { octets: Octets::Apart(body), message, .. } = task
+        if let Task::Commit { content: Content::Apart(body), message, .. } = task
             && let Some(body) = body.take()
         {
             files.push((origins.len(), body));
@@ -191,10 +200,10 @@ fn content(
     places: &Places,
     task: &Task,
     message: &QueuedMessage,
-) -> Result<Vec<u8>> {
+) -> Result<Arc<Vec<u8>>> {
     let id = message.id;
     let encoded = match task {
-        Task::Commit { octets: Octets::Together(octets), .. } => control::encode_with(message, octets),
+        Task::Commit { content: Content::Together(file), .. } => return Ok(Arc::clone(file)),
         Task::Update { from, is_together: true, .. } => {
             // Whoever sends them compares them.
             let stored = stored::read(file_system, places, *from, id, Wanted::All)?;
@@ -202,7 +211,7 @@ fn content(
         }
         _ => control::encode(message),
     };
-    encoded.map_err(|error| SpoolError::Damaged { id, why: error.to_string() })
+    encoded.map(Arc::new).map_err(|error| SpoolError::Damaged { id, why: error.to_string() })
 }
 
 /// Removes what is of no use any more. What cannot be removed now is at the next start: of two control files the newer

@@ -66,6 +66,7 @@ pub(crate) fn encode_with(message: &QueuedMessage, octets: &[u8]) -> Result<Vec<
     let content =
         serde_json::to_vec(message).map_err(|error| ControlError::Content { why: error.to_string() })?;
     let mut all = with_heading(VERSION_TOGETHER, &content);
+    all.reserve_exact(octets.len());
     all.extend_from_slice(octets);
     Ok(all)
 }
@@ -98,6 +99,15 @@ pub(crate) fn decode(octets: &[u8]) -> Result<QueuedMessage, ControlError> {
         VERSION_TOGETHER => content(octets, VERSION_TOGETHER)?,
         _ => content(octets, VERSION)?,
     };
+    parse(content)
+}
+
+/// The same of one that was never out of memory: it is not compared with its checksum.
+pub(crate) fn decode_written(octets: &[u8]) -> Result<QueuedMessage, ControlError> {
+    parse(behind(&Heading::of(octets)?, octets)?)
+}
+
+fn parse(content: &[u8]) -> Result<QueuedMessage, ControlError> {
     let message: QueuedMessage =
         serde_json::from_slice(content).map_err(|error| ControlError::Content { why: error.to_string() })?;
     if message.recipients.is_empty() {
@@ -138,12 +148,7 @@ impl<'o> Heading<'o> {
 /// What stands behind a heading that fits it, of a version.
 pub(crate) fn content<'o>(octets: &'o [u8], known: &str) -> Result<&'o [u8], ControlError> {
     let heading = Heading::of(octets)?;
-    let rest = octets.get(heading.octets..).unwrap_or_default();
-    // Without the line ends around it.
-    let content = rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n")).unwrap_or_default();
-    if content.len() != heading.expected {
-        return Err(ControlError::Length { found: content.len(), expected: heading.expected });
-    }
+    let content = behind(&heading, octets)?;
     if checksum(heading.version, content) != heading.checksum {
         return Err(ControlError::Checksum);
     }
@@ -151,6 +156,18 @@ pub(crate) fn content<'o>(octets: &'o [u8], known: &str) -> Result<&'o [u8], Con
         return Err(ControlError::Version { found: heading.version.to_owned() });
     }
     Ok(content)
+}
+
+/// What stands behind a heading, if that is as much as it says.
+fn behind<'o>(heading: &Heading<'_>, octets: &'o [u8]) -> Result<&'o [u8], ControlError> {
+    let rest = octets.get(heading.octets..).unwrap_or_default();
+    // Without the line ends around it.
+    let content = rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n")).unwrap_or_default();
+    if content.len() == heading.expected {
+        Ok(content)
+    } else {
+        Err(ControlError::Length { found: content.len(), expected: heading.expected })
+    }
 }
 
 /// Octets of a control file at most: 100,000 recipients with the longest addresses do not come to half of it.

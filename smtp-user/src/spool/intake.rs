@@ -12,6 +12,7 @@ use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::incoming::Incoming;
+use crate::spool::news::TakenIn;
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::shared::Shared;
 use crate::spool::{folder, recovery};
@@ -104,9 +105,9 @@ impl Intake {
         self.shared.probe()
     }
 
-    /// Waits until messages have been taken in, and gives their names.
-    pub async fn taken_in(&self) -> Vec<MessageId> {
-        self.shared.taken_in().await
+    /// Waits until messages have been taken in, and gives them.
+    pub async fn taken_in(&self) -> Vec<TakenIn> {
+        self.shared.news.hear().await
     }
 
     /// Messages that nobody has said yet that they are in their care.

@@ -1,7 +1,7 @@
 //! Messages that were taken in a moment ago: they are asked for at once, and their control files need not be read back.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
@@ -24,8 +24,8 @@ struct Inner {
 #[derive(Debug)]
 struct Kept {
     message: QueuedMessage,
-    /// Compared with their checksum; empty if they have to be read.
-    octets: Vec<u8>,
+    /// Known to be the ones that were taken in; empty if they have to be read.
+    octets: Arc<Vec<u8>>,
 }
 
 /// Messages at most; older ones are read from the disk.
@@ -53,14 +53,14 @@ impl Recent {
         message.recipients.len() <= RECIPIENTS
     }
 
-    /// Keeps a message that has just been taken in, and its octets if somebody has compared them.
+    /// Keeps a message that has just been taken in, and its octets if they are known to be its own.
     pub(crate) fn keep(&self, message: Option<QueuedMessage>, octets: Vec<u8>) {
         let Some(message) = message else { return };
         let mut inner = self.inner();
         inner.remove(message.id);
         inner.order.push_back(message.id);
         inner.octets += octets.len();
-        inner.messages.insert(message.id, Kept { message, octets });
+        inner.messages.insert(message.id, Kept { message, octets: Arc::new(octets) });
         while inner.order.len() > MOST || inner.octets > OCTETS {
             let Some(oldest) = inner.order.pop_front() else { return };
             inner.remove(oldest);
@@ -77,7 +77,8 @@ impl Recent {
     }
 
     /// The octets of a message, if they are kept.
-    pub(crate) fn octets(&self, id: MessageId) -> Option<Vec<u8>> {
-        self.inner().messages.get(&id).map(|kept| kept.octets.clone()).filter(|octets| !octets.is_empty())
+    pub(crate) fn octets(&self, id: MessageId) -> Option<Arc<Vec<u8>>> {
+        let octets = self.inner().messages.get(&id).map(|kept| Arc::clone(&kept.octets))?;
+        Some(octets).filter(|octets| !octets.is_empty())
     }
 }

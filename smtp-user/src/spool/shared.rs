@@ -3,19 +3,21 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
-use crate::spool::batch::Task;
+use crate::spool::batch::{Content, Task};
 use crate::spool::config::Config;
+use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::incoming::{Incoming, Octets};
+use crate::spool::news::{News, TakenIn};
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::recent::Recent;
 use crate::spool::room::{Entry, Room, Slot};
@@ -34,8 +36,7 @@ pub(super) struct Shared {
     pub(super) changed: Notify,
     jobs: SyncSender<Job>,
     /// Messages that were taken in and that nobody has asked for yet.
-    news: Mutex<Vec<MessageId>>,
-    has_news: Notify,
+    pub(super) news: News,
     /// Keeps other processes away.
     _lock: Option<File>,
 }
@@ -61,8 +62,7 @@ impl Shared {
             recent: Recent::default(),
             changed: Notify::new(),
             jobs,
-            news: Mutex::new(Vec::new()),
-            has_news: Notify::new(),
+            news: News::default(),
             _lock: lock,
         })
     }
@@ -88,15 +88,26 @@ impl Shared {
         }
         let Some((octets, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
         let version = message.version;
-        // Only the dequeuer asks for it.
+        let content = match octets {
+            Octets::Together(octets) => Content::Together(Arc::new(
+                control::encode_with(&message, &octets)
+                    .map_err(|error| SpoolError::Damaged { id, why: error.to_string() })?,
+            )),
+            Octets::Apart(file) => Content::Apart(file),
+        };
+        // Whoever works on messages is either here, or is told.
         let is_kept = self.side == Side::Dequeuer && Recent::is_worth_it(&message);
         let kept = is_kept.then(|| message.clone());
-        let is_together = matches!(octets, Octets::Together(_));
-        self.done(Task::Commit { octets, message: Box::new(message), to }).await?;
+        let file = match &content {
+            Content::Together(file) if self.side == Side::Receiver => Some(Arc::clone(file)),
+            _ => None,
+        };
+        let is_together = matches!(content, Content::Together(_));
+        self.done(Task::Commit { content, message: Box::new(message), to }).await?;
         slot.keep(id, Entry { place: to, version, is_together });
         self.recent.keep(kept, Vec::new());
         self.changed.notify_one();
-        self.news(&[id]);
+        self.news.tell(TakenIn { id, file });
         Ok(())
     }
 
@@ -129,22 +140,5 @@ impl Shared {
         attempt(&path).map_err(|error| SpoolError::of(&path, error))?;
         self.room.set_read_only(false);
         Ok(())
-    }
-
-    /// Says that messages have been taken in.
-    pub(super) fn news(&self, ids: &[MessageId]) {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
-        self.has_news.notify_one();
-    }
-
-    /// Waits until messages have been taken in, and gives their names.
-    pub(super) async fn taken_in(&self) -> Vec<MessageId> {
-        loop {
-            let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
-            if !news.is_empty() {
-                return news;
-            }
-            self.has_news.notified().await;
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::spool::file_system::FileSystem;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::incoming::Incoming;
 use crate::spool::intake::Intake;
+use crate::spool::news::TakenIn;
 use crate::spool::place::{Place, Places, Side, id_of};
 use crate::spool::recent::Recent;
 use crate::spool::recovery::{self, Recovered};
@@ -94,17 +96,30 @@ impl Spool {
     }
 
     /// Takes note of a message that somebody else has put there, unless it is known, or gone by now. Blocks on the disk.
-    pub fn take_note(&self, id: MessageId) -> Result<()> {
+    pub fn take_note(&self, taken_in: TakenIn) -> Result<()> {
         let Shared { room, file_system, places, recent, changed, .. } = &*self.shared;
+        let TakenIn { id, file } = taken_in;
         if room.get(id).is_some() {
             return Ok(());
         }
         let place = Place::Active;
-        match stored::read(file_system.as_ref(), places, place, id, Wanted::All) {
+        // Only what came from the disk may be other than it was.
+        let told = file.and_then(|file| stored::of_file(id, &file).ok());
+        let is_told = told.is_some();
+        let found = match told {
+            // It may have been found at the start, and be finished.
+            Some(stored) => match file_system.look(&places.control(place, id)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                _ => Ok(stored),
+            },
+            None => stored::read(file_system.as_ref(), places, place, id, Wanted::All),
+        };
+        match found {
             Ok(Stored { message, is_together, octets }) => {
                 room.add(id, Entry { place, version: message.version, is_together });
                 // Others are found out when they are to be sent.
-                let octets = if body::are_its(&message, &octets) { octets } else { Vec::new() };
+                let are_its = is_told || body::are_its(&message, &octets);
+                let octets = if are_its { octets } else { Vec::new() };
                 recent.keep(Recent::is_worth_it(&message).then_some(message), octets);
             }
             Err(SpoolError::NotFound { .. }) => return Ok(()),
@@ -116,7 +131,7 @@ impl Spool {
             Err(error) => return Err(error),
         }
         changed.notify_one();
-        self.shared.news(&[id]);
+        self.shared.news.tell(TakenIn::to_be_read(id));
         Ok(())
     }
 
@@ -207,23 +222,23 @@ impl Spool {
     }
 
     /// A message's octets, after having read them once and compared. Blocks on the disk.
-    pub fn body(&self, message: &QueuedMessage) -> Result<Box<dyn MessageOctets>> {
+    pub fn body(&self, message: &QueuedMessage) -> Result<Arc<dyn MessageOctets>> {
         let Shared { room, file_system, places, .. } = &*self.shared;
         let id = message.id;
         if let Some(octets) = self.body_at_hand(message) {
             return Ok(octets);
         }
         if !room.get(id).is_some_and(|entry| entry.is_together) {
-            return body::open(file_system.as_ref(), places, message);
+            return body::open(file_system.as_ref(), places, message).map(Arc::from);
         }
         self.look(id, |place| body::open_in(file_system.as_ref(), places, place, message))
-            .map(|(_, octets)| octets)
+            .map(|(_, octets)| Arc::from(octets))
     }
 
     /// The octets of a message that was taken in a moment ago and compared then; nothing is read for it.
-    pub fn body_at_hand(&self, message: &QueuedMessage) -> Option<Box<dyn MessageOctets>> {
+    pub fn body_at_hand(&self, message: &QueuedMessage) -> Option<Arc<dyn MessageOctets>> {
         let octets = self.shared.recent.octets(message.id)?;
-        (octets.len() as u64 == message.octets).then(|| Box::new(octets) as Box<dyn MessageOctets>)
+        (octets.len() as u64 == message.octets).then_some(octets as _)
     }
 
     /// Every message and where it stands, in no order.
@@ -238,6 +253,6 @@ impl Spool {
 
     /// Waits until messages have been taken in, and gives their names.
     pub async fn taken_in(&self) -> Vec<MessageId> {
-        self.shared.taken_in().await
+        self.shared.news.hear().await.into_iter().map(|message| message.id).collect()
     }
 }

@@ -73,6 +73,20 @@ pub(crate) fn read(
     Ok(Stored { message, is_together: layout.is_together, octets: behind })
 }
 
+/// What is in a message's file whose octets were never out of memory, octets of the message included.
+pub(crate) fn of_file(id: MessageId, file: &[u8]) -> Result<Stored> {
+    let damaged = |why: String| SpoolError::Damaged { id, why };
+    let wrong = |error: ControlError| damaged(error.to_string());
+    let Layout { known, is_together } = control::layout(file).map_err(wrong)?;
+    let known = usize::try_from(known).unwrap_or(usize::MAX);
+    let (known, octets) = file.split_at_checked(known).filter(|_| is_together).unwrap_or((file, &[]));
+    let message = control::decode_written(known).map_err(wrong)?;
+    if message.id != id || octets.len() as u64 != message.octets {
+        return Err(damaged("it is not what it is said to be".to_owned()));
+    }
+    Ok(Stored { message, is_together, octets: octets.to_vec() })
+}
+
 /// Reads on until so many octets of a file are there, or it ends.
 fn fill(file: &dyn MessageOctets, octets: &mut Vec<u8>, until: u64) -> io::Result<()> {
     let until = usize::try_from(until.min(file.len())).unwrap_or(usize::MAX);

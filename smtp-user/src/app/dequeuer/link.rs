@@ -1,19 +1,22 @@
-//! What the daemon and the dequeuer say to each other: one value a line, as JSON. Whoever may open the socket may also
-//! write to the spool, so nobody is asked who they are.
+//! What the daemon and the dequeuer say to each other: one value a line, as JSON, with octets behind it where it says so.
+//! Whoever may open the socket may also write to the spool, so nobody is asked who they are.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::model::session_id::MessageId;
+use crate::spool::news::TakenIn;
 
 /// Raised with each change of what is said here.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How often the dequeuer says how far it is, also when nothing has changed: whoever hears nothing knows that it hangs.
 pub const BEAT: Duration = Duration::from_millis(500);
@@ -28,6 +31,8 @@ pub enum Tell {
     TakenIn {
         /// Which.
         ids: Vec<MessageId>,
+        /// Octets of each one's control file, which follow behind this line; 0 if it is to be read from the disk.
+        octets: Vec<usize>,
     },
     /// Enough: what is in flight is waited for a while.
     Stop,
@@ -79,6 +84,58 @@ impl Program {
         let file = fs::metadata("/proc/self/exe")?;
         Ok(Self { device: file.dev(), inode: file.ino() })
     }
+}
+
+/// Tells of messages that were taken in, with their files as far as they are known.
+pub async fn tell(to: &mut (impl AsyncWrite + Unpin), messages: &[TakenIn]) -> io::Result<()> {
+    let octets = |message: &TakenIn| message.file.as_ref().map_or(0, |file| file.len());
+    let value = Tell::TakenIn {
+        ids: messages.iter().map(|message| message.id).collect(),
+        octets: messages.iter().map(octets).collect(),
+    };
+    let mut all = serde_json::to_vec(&value)?;
+    all.push(b'\n');
+    for message in messages {
+        all.extend_from_slice(message.file.as_deref().map_or(&[], Vec::as_slice));
+    }
+    to.write_all(&all).await
+}
+
+/// Octets of a control file that are told at most.
+const MOST: usize = 16 << 20;
+
+/// Hears the files of messages that were told of.
+pub async fn hear_files(
+    from: &mut (impl AsyncBufRead + Unpin),
+    ids: &[MessageId],
+    octets: &[usize],
+) -> io::Result<Vec<TakenIn>> {
+    let mut heard = Vec::with_capacity(ids.len());
+    for (id, octets) in ids.iter().zip(octets.iter().chain(std::iter::repeat(&0))) {
+        if *octets == 0 {
+            heard.push(TakenIn::to_be_read(*id));
+            continue;
+        }
+        if *octets > MOST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a control file that is too long"));
+        }
+        let mut file = vec![0; *octets];
+        from.read_exact(&mut file).await?;
+        heard.push(TakenIn { id: *id, file: Some(Arc::new(file)) });
+    }
+    Ok(heard)
+}
+
+/// Hears a value; none if nothing more is said.
+pub async fn hear<T: DeserializeOwned>(
+    from: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+) -> io::Result<Option<T>> {
+    line.clear();
+    if from.read_until(b'\n', line).await? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(line)?))
 }
 
 /// Says a value.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,7 @@ use crate::model::session_id::MessageId;
 use crate::policy::rule_text;
 use crate::spool;
 use crate::spool::error::SpoolError;
+use crate::spool::news::TakenIn;
 use crate::spool::place::Place;
 use crate::spool::store::Spool;
 
@@ -229,7 +230,7 @@ async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>, 
     warn!("the daemon is gone; what is in the spool is delivered all the same");
     let looking = spool.clone();
     match tokio::task::spawn_blocking(move || looking.unknown()).await {
-        Ok(Ok(ids)) => take_note(&spool, ids).await,
+        Ok(Ok(ids)) => take_note(&spool, ids.into_iter().map(TakenIn::to_be_read).collect()).await,
         Ok(Err(error)) => error!(%error, "it cannot be seen what was taken in last"),
         Err(_) => {}
     }
@@ -241,13 +242,14 @@ async fn listen(
     orders: &mpsc::Sender<Tell>,
     progress: &Progress,
 ) -> io::Result<()> {
-    let mut lines = BufReader::new(read).lines();
-    while let Some(line) = lines.next_line().await? {
-        match serde_json::from_str(&line)? {
-            Tell::TakenIn { ids } => {
+    let (mut read, mut line) = (BufReader::new(read), Vec::new());
+    while let Some(order) = link::hear(&mut read, &mut line).await? {
+        match order {
+            Tell::TakenIn { ids, octets } => {
                 let count = ids.len() as u64;
-                progress.told().noting.clone_from(&ids);
-                take_note(spool, ids).await;
+                let messages = link::hear_files(&mut read, &ids, &octets).await?;
+                progress.told().noting = ids;
+                take_note(spool, messages).await;
                 {
                     let mut told = progress.told();
                     told.taken += count;
@@ -266,12 +268,16 @@ async fn listen(
 }
 
 /// Takes messages into care. What cannot be read now is tried until it can: nobody else would see to it.
-async fn take_note(spool: &Spool, ids: Vec<MessageId>) {
-    let mut left = ids;
+async fn take_note(spool: &Spool, messages: Vec<TakenIn>) {
+    let mut left = messages;
     while !left.is_empty() {
         let noting = spool.clone();
         let noted = tokio::task::spawn_blocking(move || {
-            left.into_iter().filter_map(|id| noting.take_note(id).err().map(|error| (id, error))).collect()
+            let note = |message: TakenIn| {
+                let id = message.id;
+                noting.take_note(message).err().map(|error| (id, error))
+            };
+            left.into_iter().filter_map(note).collect()
         });
         let failed: Vec<(MessageId, SpoolError)> = noted.await.unwrap_or_default();
         left = Vec::new();
@@ -282,7 +288,7 @@ async fn take_note(spool: &Spool, ids: Vec<MessageId>) {
                     error!(message = %id, %error, "it cannot be put into `corrupt`");
                 }
             } else {
-                left.push(id);
+                left.push(TakenIn::to_be_read(id));
             }
         }
         if !left.is_empty() {

@@ -23,6 +23,7 @@ use crate::app::log::LogArgs;
 use crate::gateway::dequeuer::running::{COMMAND, PIN_DIR, SPOOL};
 use crate::model::session_id::MessageId;
 use crate::spool::intake::Intake;
+use crate::spool::news::TakenIn;
 
 /// Looks after the dequeuer.
 #[derive(Debug)]
@@ -286,16 +287,17 @@ impl Worker {
     ) -> io::Result<()> {
         let Self { intake, wanted, phase, found, .. } = self;
         // An earlier one may have been told of these, or not; who knows them already does not mind.
-        let waiting = intake.not_handed_over();
+        let waiting = intake.not_handed_over().into_iter().map(TakenIn::to_be_read);
+        let waiting: Vec<TakenIn> = waiting.collect();
         let (first, told) = (waiting.len() as u64, Mutex::new(VecDeque::new()));
         let telling = async {
             let configuration = wanted.borrow_and_update().clone();
             link::write(write, &Tell::Configure(configuration)).await?;
-            tell(write, waiting, &told).await?;
+            tell(write, &waiting, &told).await?;
             found.send_replace(Some(pid));
             loop {
                 tokio::select! {
-                    ids = intake.taken_in() => tell(write, ids, &told).await?,
+                    messages = intake.taken_in() => tell(write, &messages, &told).await?,
                     Ok(()) = wanted.changed() => {
                         let configuration = wanted.borrow_and_update().clone();
                         link::write(write, &Tell::Configure(configuration)).await?;
@@ -364,10 +366,11 @@ fn hangs(process: Option<i32>) -> End {
     End::Lost(io::Error::new(io::ErrorKind::TimedOut, "it said nothing for too long"))
 }
 
-async fn tell(write: &mut OwnedWriteHalf, ids: Vec<MessageId>, told: &Told) -> io::Result<()> {
-    for some in ids.chunks(AT_A_TIME) {
-        told.lock().unwrap_or_else(PoisonError::into_inner).extend(some);
-        link::write(write, &Tell::TakenIn { ids: some.to_vec() }).await?;
+async fn tell(write: &mut OwnedWriteHalf, messages: &[TakenIn], told: &Told) -> io::Result<()> {
+    for some in messages.chunks(AT_A_TIME) {
+        let ids = some.iter().map(|message| message.id);
+        told.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
+        link::tell(write, some).await?;
     }
     Ok(())
 }

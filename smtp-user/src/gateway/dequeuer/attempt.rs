@@ -209,7 +209,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         read.unwrap_or(Err(SpoolError::Closed))
     };
     let body: Arc<dyn MessageOctets> = match body {
-        Ok(body) => Arc::from(body),
+        Ok(body) => body,
         Err(SpoolError::Damaged { why, .. }) => {
             shared.set_aside(&message, &why).await;
             return nothing;

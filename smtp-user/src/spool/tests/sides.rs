@@ -8,9 +8,11 @@ use super::rig::{
     ROOT, TOGETHER, apart, commit, config, config_with, disk, finish, id, message, octets, open, open_with,
     whole,
 };
+use crate::model::session_id::MessageId;
 use crate::spool::config::Config;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::intake::Intake;
+use crate::spool::news::TakenIn;
 use crate::spool::place::{Place, Places, Side};
 
 fn places() -> Places {
@@ -66,7 +68,7 @@ async fn a_receiver_that_is_killed_at_any_call_leaves_nothing_behind_and_loses_n
             let outcome = receive(&intake, 2).await;
             disk.restart();
             for found in spool.unknown().unwrap() {
-                spool.take_note(found).unwrap();
+                spool.take_note(TakenIn::to_be_read(found)).unwrap();
             }
             let intake = receiver(&disk, together);
             assert_eq!(disk.names(&places().incoming()), Vec::<String>::new(), "{what}");
@@ -127,12 +129,12 @@ async fn the_limit_is_exact_over_both() {
     receive(&intake, 2).await.unwrap();
     receive(&intake, 3).await.unwrap();
     assert!(matches!(receive(&intake, 4).await, Err(SpoolError::Full { limit: 3 })));
-    let told = intake.taken_in().await;
+    let told: Vec<MessageId> = intake.taken_in().await.iter().map(|message| message.id).collect();
     assert_eq!((told.as_slice(), intake.not_handed_over().len()), ([id(2), id(3)].as_slice(), 2));
     for id in &told {
-        spool.take_note(*id).unwrap();
+        spool.take_note(TakenIn::to_be_read(*id)).unwrap();
         // Twice is once.
-        spool.take_note(*id).unwrap();
+        spool.take_note(TakenIn::to_be_read(*id)).unwrap();
     }
     assert_eq!(spool.count(), 3);
     intake.handed_over(&told, spool.count());
@@ -145,7 +147,7 @@ async fn the_limit_is_exact_over_both() {
     receive(&intake, 4).await.unwrap();
     assert!(intake.has_room(None).is_err());
     // What was told and is gone is no loss.
-    spool.take_note(id(1)).unwrap();
+    spool.take_note(TakenIn::to_be_read(id(1))).unwrap();
     assert_eq!((spool.count(), intake.count()), (2, 3));
 }
 
@@ -156,4 +158,60 @@ async fn a_name_is_not_given_twice_whoever_has_the_message() {
     let intake = receiver(&disk, 0);
     spool.update(&mut message(1, 1), Place::Deferred).await.unwrap();
     assert!(matches!(intake.begin(id(1)), Err(SpoolError::Exists { .. })));
+}
+
+#[tokio::test]
+async fn what_is_told_with_its_file_is_not_read_from_the_disk() {
+    for (together, is_told) in [(1000, true), (0, false)] {
+        let disk = ready(together).await;
+        let (spool, _) = open_with(&disk, together).unwrap();
+        let intake = receiver(&disk, together);
+        receive(&intake, 2).await.unwrap();
+        let [told] = &intake.taken_in().await[..] else { panic!() };
+        assert_eq!(told.file.is_some(), is_told);
+        disk.damage(&places().control(Place::Active, id(2)), Vec::clear);
+        let noted = spool.take_note(told.clone());
+        if !is_told {
+            assert!(matches!(noted, Err(SpoolError::Damaged { .. })), "{noted:?}");
+            continue;
+        }
+        noted.unwrap();
+        let (place, known) = spool.recent(id(2)).unwrap();
+        assert_eq!((place, &known), (Place::Active, &message(2, 1)));
+        let mut room = vec![0; 200];
+        let count = spool.body(&known).unwrap().read_at(0, &mut room).unwrap();
+        assert_eq!(room[..count], octets(2));
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_at_the_start_and_is_finished_is_not_delivered_again_when_it_is_told() {
+    let disk = ready(1000).await;
+    let intake = receiver(&disk, 1000);
+    receive(&intake, 2).await.unwrap();
+    let (spool, recovered) = open_with(&disk, 1000).unwrap();
+    assert_eq!(recovered.messages.len(), 2);
+    spool.remove(id(2)).await.unwrap();
+    // Only now does the receiver come to tell of it.
+    for told in intake.taken_in().await {
+        assert!(told.file.is_some());
+        spool.take_note(told).unwrap();
+    }
+    assert_eq!(spool.all(), [(id(1), Place::Active)]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_it_is_said_to_be_is_read_from_the_disk() {
+    let disk = ready(1000).await;
+    let (spool, _) = open_with(&disk, 1000).unwrap();
+    let intake = receiver(&disk, 1000);
+    receive(&intake, 2).await.unwrap();
+    receive(&intake, 3).await.unwrap();
+    let told = intake.taken_in().await;
+    let file = told[1].file.clone();
+    spool.take_note(TakenIn { id: id(2), file }).unwrap();
+    spool.take_note(TakenIn { id: id(3), file: Some(Arc::new(b"nonsense".to_vec())) }).unwrap();
+    for number in [2, 3] {
+        assert_eq!(spool.recent(id(number)).unwrap().1, message(number, 1));
+    }
 }
