@@ -56,17 +56,43 @@ pub(crate) fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
 
 /// Subjects of the messages that the spool still has to deliver.
 fn waiting(spool: &Path) -> BTreeSet<String> {
-    ["active", "deferred"]
-        .iter()
-        .flat_map(|place| std::fs::read_dir(spool.join(place)).expect("the spool's folder"))
-        .map(|entry| subject(&std::fs::read(entry.expect("an entry").path()).expect("a small message")))
-        .collect()
+    let files = |place: &str| -> Vec<Vec<u8>> {
+        std::fs::read_dir(spool.join(place))
+            .expect("the spool's folder")
+            .map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a small file"))
+            .collect()
+    };
+    let alone = ["active", "deferred"].into_iter().flat_map(files).map(|octets| subject(&octets));
+    let together = files("bundle").into_iter().flat_map(|octets| subjects_within(&octets));
+    alone.chain(together).collect()
 }
 
-/// How many messages there are in a spool, those whose octets stand apart counted twice.
+/// Those of a file that messages share. Behind these there is an octet for each, `-` if it is gone; then a table with a
+/// line for each that ends in its length, and a last line that has the table's.
+fn subjects_within(octets: &[u8]) -> Vec<String> {
+    let words = |octets: &[u8]| -> Vec<String> {
+        String::from_utf8_lossy(octets).split_whitespace().map(str::to_owned).collect()
+    };
+    let last = octets[..octets.len() - 1].iter().rposition(|octet| *octet == b'\n').expect("a last line") + 1;
+    let table_octets: usize = words(&octets[last..])[2].parse().expect("a length");
+    let table = words(&octets[last - table_octets..last]);
+    let lengths: Vec<usize> = table.chunks(2).map(|line| line[1].parse().expect("a length")).collect();
+    let marks = &octets[lengths.iter().sum()..];
+    let mut at = 0;
+    let mut found = Vec::new();
+    for (length, mark) in lengths.into_iter().zip(marks) {
+        if *mark != b'-' {
+            found.push(subject(&octets[at..at + length]));
+        }
+        at += length;
+    }
+    found
+}
+
+/// How many files with messages there are in a spool.
 pub(crate) fn left(spool: &Path) -> usize {
     let count = |place: &str| std::fs::read_dir(spool.join(place)).expect("the spool's folder").count();
-    ["active", "deferred", "quarantine", "body"].into_iter().map(count).sum()
+    ["active", "deferred", "quarantine", "body", "bundle"].into_iter().map(count).sum()
 }
 
 fn subject(octets: &[u8]) -> String {

@@ -24,7 +24,7 @@ use crate::model::session_id::MessageId;
 use crate::spool::file_system::FileSystem as _;
 use crate::spool::file_system::disk::Disk;
 use crate::spool::place::{Place, Places, id_of};
-use crate::spool::recovery::read_control;
+use crate::spool::recovery::{read_bundled, read_control};
 
 /// List and change what waits in the spool.
 ///
@@ -188,6 +188,14 @@ impl QueueArgs {
 pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>> {
     use anyhow::Context as _;
     let mut messages: Vec<(Place, QueuedMessage)> = Vec::new();
+    // In the order in which a message moves on: what is not here any more is there.
+    for (_, read) in read_bundled(&Disk, places)? {
+        match read {
+            Ok(message) => messages.push((Place::Active, message)),
+            Err(crate::spool::error::SpoolError::NotFound { .. }) => {}
+            Err(error) => output::notice(&error.to_string()),
+        }
+    }
     for place in Place::ALL {
         let folder = places.folder(place);
         let names = Disk.list(&folder).with_context(|| format!("reading the spool {}", folder.display()))?;
@@ -208,6 +216,15 @@ pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>
     Ok(messages)
 }
 
+/// A message that shares a file with others.
+fn bundled(places: &Places, id: MessageId) -> anyhow::Result<Option<QueuedMessage>> {
+    let mut all = read_bundled(&Disk, places)?.into_iter();
+    match all.find(|(found, _)| *found == id).map(|(_, read)| read) {
+        None | Some(Err(crate::spool::error::SpoolError::NotFound { .. })) => Ok(None),
+        Some(read) => Ok(Some(read?)),
+    }
+}
+
 fn list(places: &Places, json: bool) -> anyhow::Result<()> {
     let rows: Vec<QueueRow> =
         all(places)?.iter().map(|(place, message)| QueueRow::new(*place, message)).collect();
@@ -225,9 +242,11 @@ fn list(places: &Places, json: bool) -> anyhow::Result<()> {
 
 fn show(places: &Places, ids: &[MessageId], diff: bool, json: bool) -> anyhow::Result<()> {
     for id in ids {
-        let found = Place::ALL
+        let together = bundled(places, *id)?.map(|message| (Place::Active, message));
+        let alone = |place| read_control(&Disk, places, place, *id).ok().map(|message| (place, message));
+        let found = together
             .into_iter()
-            .filter_map(|place| read_control(&Disk, places, place, *id).ok().map(|message| (place, message)))
+            .chain(Place::ALL.into_iter().filter_map(alone))
             .max_by_key(|(place, message)| (message.version, *place));
         let Some((place, message)) = found else {
             return Err(crate::spool::error::SpoolError::NotFound { id: *id }.into());

@@ -5,33 +5,58 @@
 //! folder is synced, the control files get their names, their folders are synced, and what is done is done. Only then are
 //! older control files removed.
 //! A message is removed control file first, and its octets when that is for good: whatever is left of it is no message
-//! any more.
+//! any more. Of a file that several messages share, the message's mark is changed and synced.
+
+mod gathering;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::error;
+
+use self::gathering::{gather, give_back};
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::spool::bundle::{self, GONE, Slot};
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, NewFile};
 use crate::spool::place::{Place, Places, Side};
+use crate::spool::room::Entry;
 use crate::spool::stored::{self, Wanted};
 use crate::spool::syncers::Syncers;
 
 /// One thing to be done.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// A new message.
-    Commit { content: Content, message: Box<QueuedMessage>, to: Place },
+    /// A new message, which may share a file with others that come at the same time.
+    Commit { content: Content, message: Box<QueuedMessage>, to: Place, may_share: bool },
     /// Another version of a control file.
-    Update { message: Box<QueuedMessage>, from: Place, to: Place, is_together: bool },
+    Update { message: Box<QueuedMessage>, from: Entry, to: Place },
     /// A message is finished.
-    Remove { id: MessageId, from: Place, is_together: bool },
+    Remove { id: MessageId, from: Place, is_together: bool, slot: Option<Slot> },
     /// A message is damaged.
-    SetAside { id: MessageId, from: Place },
+    SetAside { id: MessageId, from: Place, slot: Option<Slot> },
+    /// New messages in one file; made of several tasks.
+    Bundle { first: MessageId, octets: Arc<Vec<u8>> },
+    /// Messages that share a file stand there no more; made of several tasks.
+    Mark { bundle: MessageId, places: Vec<u64> },
 }
+
+impl Task {
+    /// The slot that a message leaves by it.
+    pub(crate) fn leaves(&self) -> Option<Slot> {
+        match self {
+            Self::Update { from, .. } => from.slot,
+            Self::Remove { slot, .. } | Self::SetAside { slot, .. } => *slot,
+            Self::Commit { .. } | Self::Bundle { .. } | Self::Mark { .. } => None,
+        }
+    }
+}
+
+/// Whether something is done for good; of a new message that shares a file with others, where it stands.
+pub(crate) type Outcome = Result<Option<Slot>>;
 
 /// What there is of a new message.
 #[derive(Debug)]
@@ -42,14 +67,15 @@ pub(crate) enum Content {
     Apart(Option<Box<dyn NewFile>>),
 }
 
-/// Where a control file is to go, or was.
+/// Where a file is to go, or was.
 struct Step {
     /// Where it is, of one that is to go somewhere.
     temporary: Option<PathBuf>,
-    /// That one, until it is synced.
+    /// One that is to be synced, until it is.
     file: Option<Box<dyn NewFile>>,
     named: PathBuf,
-    folder: PathBuf,
+    /// Where names change.
+    folder: Option<PathBuf>,
 }
 
 fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
@@ -58,6 +84,18 @@ fn at(path: &Path, done: std::io::Result<()>) -> Result<()> {
 
 /// Does things; gives for each whether it is done for good.
 pub(crate) fn run(
+    file_system: &dyn FileSystem,
+    syncers: &Syncers,
+    places: &Places,
+    side: Side,
+    serial: &mut u64,
+    tasks: Vec<Task>,
+) -> Vec<Outcome> {
+    let (tasks, origins) = gather(tasks);
+    give_back(&origins, &run_each(file_system, syncers, places, side, serial, tasks))
+}
+
+fn run_each(
     file_system: &dyn FileSystem,
     syncers: &Syncers,
     places: &Places,
@@ -97,23 +135,60 @@ pub(crate) fn run(
         if let Some(temporary) = &step.temporary {
             *outcome = at(&step.named, file_system.rename(temporary, &step.named));
         }
-        if outcome.is_ok() {
-            folders.insert(step.folder.clone(), None);
+        if outcome.is_ok()
+            && let Some(folder) = &step.folder
+        {
+            folders.insert(folder.clone(), None);
         }
     }
     for (folder, failed) in &mut folders {
         *failed = file_system.sync_folder(folder).err();
     }
-    for ((task, step), outcome) in tasks.iter().zip(&steps).zip(&mut outcomes) {
-        let Some(step) = step else { continue };
-        if outcome.is_ok()
-            && let Some(Some(error)) = folders.get(&step.folder)
+    for (step, outcome) in steps.iter().zip(&mut outcomes) {
+        if let Some(Step { folder: Some(folder), .. }) = step
+            && let Some(Some(error)) = folders.get(folder)
         {
-            fail(outcome, &step.folder, error);
+            fail(outcome, folder, error);
         }
-        clean_up(file_system, places, side, task, step, outcome.is_ok());
+    }
+    leave_slots(file_system, syncers, places, &tasks, &outcomes);
+    for ((task, step), outcome) in tasks.iter().zip(&steps).zip(&outcomes) {
+        if let Some(step) = step {
+            clean_up(file_system, places, side, task, step, outcome.is_ok());
+        }
     }
     outcomes
+}
+
+/// Marks messages that have got a file of their own as gone from the one that they shared. That is to last as well: when
+/// their own files are removed, nothing may bring them back.
+fn leave_slots(
+    file_system: &dyn FileSystem,
+    syncers: &Syncers,
+    places: &Places,
+    tasks: &[Task],
+    outcomes: &[Result<()>],
+) {
+    let mut left: HashMap<MessageId, Vec<u64>> = HashMap::new();
+    for (task, outcome) in tasks.iter().zip(outcomes) {
+        if let Task::Update { from: Entry { slot: Some(slot), .. }, .. } = task
+            && outcome.is_ok()
+        {
+            left.entry(slot.bundle).or_default().push(slot.mark);
+        }
+    }
+    let (mut files, mut failed) = (Vec::new(), Vec::new());
+    for (number, (bundle, marks)) in left.iter().enumerate() {
+        match file_system.mark(&places.bundle(*bundle), marks, GONE) {
+            Ok(file) => files.push((number, file)),
+            Err(error) => failed.push(error),
+        }
+    }
+    failed.extend(syncers.sync(files).into_iter().filter_map(|(_, done)| done.err()));
+    for error in failed {
+        // What was asked for is done. Whoever restarts from here may find messages once more that were delivered.
+        error!(%error, "a file that messages share cannot be marked: some may be delivered twice after a restart");
+    }
 }
 
 /// Whether a message is new and its octets stand in a file of their own.
@@ -167,31 +242,51 @@ fn prepare(
     number: u64,
     task: &Task,
 ) -> (Option<Step>, Result<()>) {
+    let write = |temporary: PathBuf, content: Result<Arc<Vec<u8>>>, named, folder| {
+        let written = content.and_then(|content| {
+            let write = || {
+                let mut file = file_system.create(&temporary)?;
+                file.write(&content)?;
+                Ok(file)
+            };
+            write().map_err(|error| SpoolError::of(&temporary, error))
+        });
+        let (file, outcome) = match written {
+            Ok(file) => (Some(file), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        (Some(Step { temporary: Some(temporary), file, named, folder: Some(folder) }), outcome)
+    };
     let (message, to) = match task {
         Task::Commit { message, to, .. } | Task::Update { message, to, .. } => (message, *to),
         Task::Remove { id, from, .. } => {
             let (named, folder) = (places.control(*from, *id), places.folder(*from));
             let outcome = at(&named, file_system.remove(&named));
-            return (Some(Step { temporary: None, file: None, named, folder }), outcome);
+            return (Some(Step { temporary: None, file: None, named, folder: Some(folder) }), outcome);
         }
-        Task::SetAside { id, from } => return (None, set_aside(file_system, places, *id, *from)),
+        Task::SetAside { id, from, slot } => {
+            let done = match slot {
+                Some(slot) => set_slot_aside(file_system, places, *id, *slot),
+                None => set_aside(file_system, places, *id, *from),
+            };
+            return (None, done);
+        }
+        Task::Bundle { first, octets } => {
+            let temporary = places.new_control(*first, side, number);
+            return write(temporary, Ok(Arc::clone(octets)), places.bundle(*first), places.bundles());
+        }
+        Task::Mark { bundle, places: marks } => {
+            let named = places.bundle(*bundle);
+            let (file, outcome) = match file_system.mark(&named, marks, GONE) {
+                Ok(file) => (Some(file), Ok(())),
+                Err(error) => (None, Err(SpoolError::of(&named, error))),
+            };
+            return (Some(Step { temporary: None, file, named, folder: None }), outcome);
+        }
     };
     let id = message.id;
-    let temporary = places.new_control(id, side, number);
-    let named = places.control(to, id);
-    let written = content(file_system, places, task, message).and_then(|content| {
-        let write = || {
-            let mut file = file_system.create(&temporary)?;
-            file.write(&content)?;
-            Ok(file)
-        };
-        write().map_err(|error| SpoolError::of(&temporary, error))
-    });
-    let (file, outcome) = match written {
-        Ok(file) => (Some(file), Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    (Some(Step { temporary: Some(temporary), file, named, folder: places.folder(to) }), outcome)
+    let content = content(file_system, places, task, message);
+    write(places.new_control(id, side, number), content, places.control(to, id), places.folder(to))
 }
 
 /// What a message's file is to hold.
@@ -204,9 +299,9 @@ fn content(
     let id = message.id;
     let encoded = match task {
         Task::Commit { content: Content::Together(file), .. } => return Ok(Arc::clone(file)),
-        Task::Update { from, is_together: true, .. } => {
+        Task::Update { from, .. } if from.is_together => {
             // Whoever sends them compares them.
-            let stored = stored::read(file_system, places, *from, id, Wanted::All)?;
+            let stored = stored::read_entry(file_system, places, id, from, Wanted::All)?;
             control::encode_with(message, &stored.octets)
         }
         _ => control::encode(message),
@@ -218,8 +313,8 @@ fn content(
 /// one is meant.
 fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Task, step: &Step, done: bool) {
     match task {
-        Task::Update { message, from, to, .. } if done && from != to => {
-            let _ = file_system.remove(&places.control(*from, message.id));
+        Task::Update { message, from, to } if done && from.slot.is_none() && from.place != *to => {
+            let _ = file_system.remove(&places.control(from.place, message.id));
         }
         Task::Remove { id, is_together: false, .. } if done => {
             let _ = file_system.remove(&places.body(*id));
@@ -231,6 +326,10 @@ fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Ta
                 let _ = file_system.remove(&places.new_body(message.id, side));
             }
             // Last: it says whose the octets are.
+            remove_temporary(file_system, step);
+        }
+        Task::Bundle { .. } if !done => {
+            let _ = file_system.remove(&step.named);
             remove_temporary(file_system, step);
         }
         _ if !done => remove_temporary(file_system, step),
@@ -264,6 +363,26 @@ pub(crate) fn set_aside(
         .rename(&control, &corrupt.join(format!("{id}.{}", from.name())))
         .and_then(|()| file_system.sync_folder(&corrupt))
         .map_err(|error| SpoolError::of(&control, error))
+}
+
+/// Copies a damaged message out of a file that it shares with others, for somebody to look at.
+pub(crate) fn set_slot_aside(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    id: MessageId,
+    slot: Slot,
+) -> Result<()> {
+    let (from, to) = (places.bundle(slot.bundle), places.corrupt().join(format!("{id}.active")));
+    let copy = || {
+        let octets = bundle::read(file_system.open(&from)?.as_ref(), slot.offset, slot.octets)?;
+        let _ = file_system.remove(&to);
+        let mut file = file_system.create(&to)?;
+        file.write(&octets)?;
+        file.sync()?;
+        file_system.sync_folder(&places.corrupt())?;
+        file_system.mark(&from, &[slot.mark], GONE)?.sync()
+    };
+    at(&from, copy())
 }
 
 fn fail(outcome: &mut Result<()>, path: &Path, error: &std::io::Error) {

@@ -7,7 +7,9 @@ use crate::model::queued_message::QueuedMessage;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Place, Places};
-use crate::spool::stored::{self, Wanted};
+use crate::spool::recovery;
+use crate::spool::room::Entry;
+use crate::spool::stored::{self, Stored, Wanted};
 use crate::wire::hexadecimal::hexadecimal;
 
 /// Opens a message's octets, wherever they stand, and reads them once, so that nothing damaged is ever sent. Blocks on the
@@ -18,7 +20,31 @@ pub(crate) fn open_in(
     place: Place,
     message: &QueuedMessage,
 ) -> Result<Box<dyn MessageOctets>> {
-    let stored = stored::read(file_system, places, place, message.id, Wanted::All)?;
+    compare(
+        file_system,
+        places,
+        message,
+        recovery::find(file_system, places, place, message.id, Wanted::All)?,
+    )
+}
+
+/// The same of a message of which it is known where it stands.
+pub(crate) fn open_at(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    entry: &Entry,
+    message: &QueuedMessage,
+) -> Result<Box<dyn MessageOctets>> {
+    let stored = stored::read_entry(file_system, places, message.id, entry, Wanted::All)?;
+    compare(file_system, places, message, stored)
+}
+
+fn compare(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    message: &QueuedMessage,
+    stored: Stored,
+) -> Result<Box<dyn MessageOctets>> {
     if !stored.is_together {
         return open(file_system, places, message);
     }

@@ -14,6 +14,8 @@ pub trait FileSystem: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
     /// Opens a file for reading; a symbolic link is not followed.
     fn open(&self, path: &Path) -> io::Result<Box<dyn MessageOctets>>;
+    /// Writes an octet at some places of a file, over those that are there, and gives the file to be synced.
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>>;
     /// Gives a file another name, in place of whatever had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.

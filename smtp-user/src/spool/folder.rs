@@ -55,7 +55,8 @@ pub(crate) fn prepare(file_system: &dyn FileSystem, places: &Places) -> Result<(
     let format = places.format();
     match read_small(file_system, &format) {
         Ok(text) if text == FORMAT => {}
-        Ok(text) if text.is_empty() => write_format(file_system, places)?,
+        // What an earlier version writes is understood as it stands.
+        Ok(text) if text.is_empty() || text == EARLIER => write_format(file_system, places)?,
         Ok(text) => {
             let found = text.trim_end().chars().take(64).collect();
             return Err(SpoolError::OtherVersion { path: root.to_owned(), found, known: FORMAT.trim_end() });
@@ -90,7 +91,7 @@ pub(crate) fn prepare(file_system: &dyn FileSystem, places: &Places) -> Result<(
 fn write_format(file_system: &dyn FileSystem, places: &Places) -> Result<()> {
     let format = places.format();
     let write = || {
-        // An empty one is what a loss of power left of the first start.
+        // An empty one is what a loss of power left of an earlier start.
         if file_system.look(&format).is_ok() {
             file_system.remove(&format)?;
         }
@@ -116,4 +117,6 @@ fn no_folder(path: &Path, error: io::Error) -> SpoolError {
     }
 }
 
-const FORMAT: &str = "postern-spool 1\n";
+const FORMAT: &str = "postern-spool 2\n";
+/// Without files that several messages share.
+const EARLIER: &str = "postern-spool 1\n";

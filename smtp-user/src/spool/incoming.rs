@@ -7,7 +7,7 @@ use crate::model::session_id::MessageId;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, NewFile};
 use crate::spool::place::{Places, Side};
-use crate::spool::room::Slot;
+use crate::spool::room::Reservation;
 
 /// A message that is being taken in: in memory while it is small, then in a file.
 #[derive(Debug)]
@@ -18,8 +18,10 @@ pub struct Incoming {
     side: Side,
     /// Octets that are kept in memory at most.
     together: u64,
+    /// Nobody can have its name, so that it may share a file with others.
+    is_new: bool,
     /// Gone once it was given to the writer, who cleans up from then on.
-    held: Option<(Octets, Slot)>,
+    held: Option<(Octets, Reservation)>,
     octets: u64,
 }
 
@@ -39,11 +41,22 @@ impl Incoming {
         places: &Places,
         side: Side,
         together: u64,
-        slot: Slot,
+        slot: Reservation,
     ) -> Self {
         let (file_system, places) = (Arc::clone(file_system), places.clone());
         let held = Some((Octets::Together(Vec::new()), slot));
-        Self { id, file_system, places, side, together, held, octets: 0 }
+        Self { id, file_system, places, side, together, is_new: false, held, octets: 0 }
+    }
+
+    /// It was made a moment ago: no other can have its name.
+    pub(crate) fn made_new(mut self) -> Self {
+        self.is_new = true;
+        self
+    }
+
+    /// Whether it may share a file with others.
+    pub(crate) const fn may_share(&self) -> bool {
+        self.is_new
     }
 
     /// Its name.
@@ -86,7 +99,7 @@ impl Incoming {
         self.places.new_body(self.id, self.side)
     }
 
-    pub(crate) fn take(&mut self) -> Option<(Octets, Slot)> {
+    pub(crate) fn take(&mut self) -> Option<(Octets, Reservation)> {
         self.held.take()
     }
 }

@@ -38,7 +38,8 @@ impl Intake {
         let places = Places::new(&config.folder);
         folder::prepare(file_system.as_ref(), &places)?;
         let count = recovery::recover_intake(file_system.as_ref(), &places)?;
-        let shared = Shared::start(config, file_system, places, Side::Receiver, HashMap::new(), lock)?;
+        let shared =
+            Shared::start(config, file_system, places, Side::Receiver, HashMap::new(), Vec::new(), lock)?;
         shared.room.hand_over(&[], count);
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -76,7 +77,7 @@ impl Intake {
     /// Begins to take a message in whose name nobody can have: it was made a moment ago, and is of no other time.
     pub fn begin_new(&self, id: MessageId) -> Result<Incoming> {
         let slot = self.shared.room.reserve(id)?;
-        self.shared.begin(id, slot)
+        self.shared.begin(id, slot).map(Incoming::made_new)
     }
 
     /// Begins to take a message in that may have been here before. Blocks on the disk.
@@ -111,8 +112,9 @@ impl Intake {
     }
 
     /// Messages that nobody has said yet that they are in their care.
-    pub fn not_handed_over(&self) -> Vec<MessageId> {
-        self.shared.room.all().into_iter().map(|(id, _)| id).collect()
+    pub fn not_handed_over(&self) -> Vec<TakenIn> {
+        let all = self.shared.room.all().into_iter();
+        all.map(|(id, entry)| TakenIn::to_be_read(id, entry.slot)).collect()
     }
 
     /// Somebody works on these now, and has so many messages in all.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::model::session_id::MessageId;
+use crate::spool::bundle::Slot;
 
 /// A message that was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,14 @@ pub struct TakenIn {
     pub id: MessageId,
     /// What its control file holds, with the message's own octets; none if it has to be read.
     pub file: Option<Arc<Vec<u8>>>,
+    /// Where it stands if it shares a file with others.
+    pub slot: Option<Slot>,
 }
 
 impl TakenIn {
     /// One whose file has to be read.
-    pub const fn to_be_read(id: MessageId) -> Self {
-        Self { id, file: None }
+    pub const fn to_be_read(id: MessageId, slot: Option<Slot>) -> Self {
+        Self { id, file: None, slot }
     }
 }
 
@@ -79,7 +82,7 @@ mod tests {
         let id = |number| MessageId { session, number };
         let file = Arc::new(vec![b'x'; OCTETS / 2]);
         for number in 1..=3 {
-            news.tell(TakenIn { id: id(number), file: Some(Arc::clone(&file)) });
+            news.tell(TakenIn { id: id(number), file: Some(Arc::clone(&file)), slot: None });
         }
         let heard = news.hear().await;
         assert_eq!(heard.iter().map(|message| message.id).collect::<Vec<_>>(), [id(1), id(2), id(3)]);
@@ -88,7 +91,7 @@ mod tests {
             [true, true, false]
         );
         // What was heard takes no room any more.
-        news.tell(TakenIn { id: id(4), file: Some(file) });
+        news.tell(TakenIn { id: id(4), file: Some(file), slot: None });
         assert!(news.hear().await.iter().all(|message| message.file.is_some()));
     }
 }

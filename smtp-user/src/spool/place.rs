@@ -147,6 +147,16 @@ impl Places {
         self.root.join(BODY)
     }
 
+    /// Messages that were taken in together.
+    pub fn bundles(&self) -> PathBuf {
+        self.root.join(BUNDLE)
+    }
+
+    /// Those that were taken in with this one.
+    pub fn bundle(&self, first: MessageId) -> PathBuf {
+        self.bundles().join(first.to_string())
+    }
+
     /// What is damaged.
     pub fn corrupt(&self) -> PathBuf {
         self.root.join(CORRUPT)
@@ -179,15 +189,27 @@ impl Places {
 
     /// Every sub-folder.
     pub fn sub_folders(&self) -> Vec<PathBuf> {
-        let mut all = vec![self.incoming(), self.bodies(), self.corrupt()];
+        let mut all = vec![self.incoming(), self.bodies(), self.bundles(), self.corrupt()];
         all.extend(Place::ALL.map(|place| self.folder(place)));
         all
     }
 }
 
 /// Names that stand in a spool's folder itself.
-pub const KNOWN: [&str; 11] =
-    [LOCK, RECEIVER_LOCK, FORMAT, SOCKET, LINK, INCOMING, BODY, CORRUPT, "active", "deferred", "quarantine"];
+pub const KNOWN: [&str; 12] = [
+    LOCK,
+    RECEIVER_LOCK,
+    FORMAT,
+    SOCKET,
+    LINK,
+    INCOMING,
+    BODY,
+    BUNDLE,
+    CORRUPT,
+    "active",
+    "deferred",
+    "quarantine",
+];
 
 /// The message that a file is of, if its name is one that is given here.
 pub fn id_of(name: &str) -> Option<MessageId> {
@@ -210,5 +232,6 @@ const FORMAT: &str = "format";
 const SOCKET: &str = "socket";
 const INCOMING: &str = "incoming";
 const BODY: &str = "body";
+const BUNDLE: &str = "bundle";
 const CORRUPT: &str = "corrupt";
 const SERIAL: char = '~';

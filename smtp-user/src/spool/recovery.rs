@@ -10,20 +10,28 @@ use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool::batch::set_aside;
+use crate::spool::bundle::Slot;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::{KNOWN, Place, Places, Side, Unfinished, id_of};
+use crate::spool::room::FoundBundle;
 use crate::spool::stored::{self, Stored, Wanted};
 
 mod at_once;
+mod bundles;
+
+pub use self::bundles::read_bundled;
+pub(crate) use self::bundles::{bundled, find};
 
 /// What was found at the start.
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// Messages there are, and where they stand.
     pub messages: Vec<(Place, QueuedMessage)>,
-    /// Those of them that stand in one file with their octets.
-    pub(crate) together: HashSet<MessageId>,
+    /// Those of them that stand in one file with their octets, and where they do if they share it with others.
+    pub(crate) together: HashMap<MessageId, Option<Slot>>,
+    /// Files that messages share.
+    pub(crate) bundles: Vec<FoundBundle>,
     /// Files of what was never finished, or finished and not removed any more.
     pub removed: u64,
     /// Damaged messages, now in `corrupt`.
@@ -64,7 +72,7 @@ pub fn read_octets(
     place: Place,
     id: MessageId,
 ) -> Result<Box<dyn MessageOctets>> {
-    let stored = stored::read(file_system, places, place, id, Wanted::All)?;
+    let stored = find(file_system, places, place, id, Wanted::All)?;
     if stored.is_together {
         return Ok(Box::new(stored.octets));
     }
@@ -80,7 +88,8 @@ pub(crate) fn recover(file_system: &dyn FileSystem, places: &Places) -> Result<R
     // In this order: octets that the receiver has named have their control file beside, and later in its place.
     let bodies = work.list(&places.bodies())?;
     let begun = work.incoming()?;
-    let newest = work.controls()?;
+    let mut newest = work.controls()?;
+    work.bundles(&mut newest)?;
     work.bodies(bodies, &begun, newest)?;
     Ok(work.recovered)
 }
@@ -108,7 +117,7 @@ pub(crate) fn recover_intake(file_system: &dyn FileSystem, places: &Places) -> R
     for place in [Place::Active, Place::Deferred] {
         count += work.list(&places.folder(place))?.iter().filter(|name| id_of(name).is_some()).count() as u64;
     }
-    Ok(count)
+    Ok(count + bundled(file_system, places)?.len() as u64)
 }
 
 /// Whose a file is.
@@ -325,7 +334,7 @@ impl Recovery<'_> {
                 continue;
             }
             if stored.is_together {
-                self.recovered.together.insert(stored.message.id);
+                self.recovered.together.insert(stored.message.id, stored.slot);
             }
             self.recovered.messages.push((place, stored.message));
         }

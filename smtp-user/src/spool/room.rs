@@ -1,10 +1,11 @@
 //! How many messages there are, how many there may be, and whether the disk has room for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::session_id::MessageId;
+use crate::spool::bundle::Slot;
 use crate::spool::config::Config;
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
@@ -19,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) version: u64,
     /// Whether its octets stand there, too, and not in a file of their own.
     pub(crate) is_together: bool,
+    /// Where it stands if it shares a file with others.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// The messages there are, and the room for more.
@@ -39,11 +42,50 @@ struct Inner {
     count: u64,
     /// Messages that count and that another process knows: the dequeuer says how many it has.
     elsewhere: u64,
+    /// Files that several messages share.
+    bundles: HashMap<MessageId, Bundle>,
+}
+
+/// A file that several messages share.
+#[derive(Debug, Default)]
+struct Bundle {
+    /// Marks of those that were taken note of, finished or not.
+    known: HashSet<u64>,
+    /// How many are yet to be finished.
+    left: u32,
+}
+
+/// A file that several messages share, as it was found at the start.
+#[derive(Debug)]
+pub(crate) struct FoundBundle {
+    pub(crate) bundle: MessageId,
+    /// Marks of all messages that ever stood in it.
+    pub(crate) known: HashSet<u64>,
+    /// Messages that still do.
+    pub(crate) left: u32,
+}
+
+/// What is known of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// Its message, which may be finished by now.
+    Before,
+    /// Others of its file.
+    Others,
+    /// Nothing of its file.
+    None,
+}
+
+impl Inner {
+    fn meet(&mut self, slot: Slot) {
+        let bundle = || Bundle { left: slot.of, ..Bundle::default() };
+        self.bundles.entry(slot.bundle).or_insert_with(bundle).known.insert(slot.mark);
+    }
 }
 
 /// A place for one message that is being taken in; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Reservation {
     room: Arc<Room>,
     kept: bool,
 }
@@ -51,14 +93,18 @@ pub(crate) struct Slot {
 const NO_LIMIT: u64 = u64::MAX;
 
 impl Room {
-    pub(crate) fn new(config: &Config, entries: HashMap<MessageId, Entry>) -> Self {
+    pub(crate) fn new(config: &Config, entries: HashMap<MessageId, Entry>, found: Vec<FoundBundle>) -> Self {
+        let bundles = found.into_iter().map(|found| {
+            let FoundBundle { bundle, known, left } = found;
+            (bundle, Bundle { known, left })
+        });
         let count = entries.values().filter(|entry| entry.place != Place::Quarantine).count() as u64;
         Self {
             limit: AtomicU64::new(config.limit.unwrap_or(NO_LIMIT)),
             min_free_octets: config.min_free_octets,
             min_free_files: config.min_free_files,
             read_only: AtomicBool::new(false),
-            inner: Mutex::new(Inner { entries, count, elsewhere: 0 }),
+            inner: Mutex::new(Inner { entries, count, elsewhere: 0, bundles: bundles.collect() }),
         }
     }
 
@@ -100,16 +146,16 @@ impl Room {
     }
 
     /// A place for one more message: however many ask at the same time, there are never more than the limit.
-    pub(crate) fn reserve(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
+    pub(crate) fn reserve(self: &Arc<Self>, id: MessageId) -> Result<Reservation> {
         self.reserve_within(id, self.limit())
     }
 
     /// The same whatever the limit, for messages of the gateway's own.
-    pub(crate) fn reserve_own(self: &Arc<Self>, id: MessageId) -> Result<Slot> {
+    pub(crate) fn reserve_own(self: &Arc<Self>, id: MessageId) -> Result<Reservation> {
         self.reserve_within(id, None)
     }
 
-    fn reserve_within(self: &Arc<Self>, id: MessageId, limit: Option<u64>) -> Result<Slot> {
+    fn reserve_within(self: &Arc<Self>, id: MessageId, limit: Option<u64>) -> Result<Reservation> {
         let mut inner = self.inner();
         if let Some(limit) = limit
             && inner.count + inner.elsewhere >= limit
@@ -120,7 +166,7 @@ impl Room {
             return Err(SpoolError::Exists { id });
         }
         inner.count += 1;
-        Ok(Slot { room: Arc::clone(self), kept: false })
+        Ok(Reservation { room: Arc::clone(self), kept: false })
     }
 
     /// Takes note of a message that is in the spool now, or stands elsewhere or in another version.
@@ -137,7 +183,32 @@ impl Room {
         if let std::collections::hash_map::Entry::Vacant(place) = inner.entries.entry(id) {
             place.insert(entry);
             inner.count += u64::from(entry.place != Place::Quarantine);
+            if let Some(slot) = entry.slot {
+                inner.meet(slot);
+            }
         }
+    }
+
+    /// What is known of a slot of a file that several messages share.
+    pub(crate) fn met(&self, slot: Slot) -> Met {
+        match self.inner().bundles.get(&slot.bundle) {
+            Some(bundle) if bundle.known.contains(&slot.mark) => Met::Before,
+            Some(_) => Met::Others,
+            None => Met::None,
+        }
+    }
+
+    /// The file is gone.
+    pub(crate) fn forget_bundle(&self, slot: Slot) {
+        self.inner().bundles.remove(&slot.bundle);
+    }
+
+    /// A message stands in the file no longer; gives whether it was the last.
+    pub(crate) fn leave(&self, slot: Slot) -> bool {
+        let mut inner = self.inner();
+        let Some(bundle) = inner.bundles.get_mut(&slot.bundle) else { return false };
+        bundle.left = bundle.left.saturating_sub(1);
+        bundle.left == 0
     }
 
     /// Another process knows of these from now on, and says how many it has in all.
@@ -184,7 +255,7 @@ impl Room {
     }
 }
 
-impl Slot {
+impl Reservation {
     /// The message is in the spool; its entry counts for it from now on.
     pub(crate) fn keep(mut self, id: MessageId, entry: Entry) {
         self.kept = true;
@@ -196,7 +267,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept {
             let mut inner = self.room.inner();

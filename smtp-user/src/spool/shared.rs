@@ -11,7 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
-use crate::spool::batch::{Content, Task};
+use crate::spool::batch::{Content, Outcome, Task};
 use crate::spool::config::Config;
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError};
@@ -20,7 +20,7 @@ use crate::spool::incoming::{Incoming, Octets};
 use crate::spool::news::{News, TakenIn};
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::recent::Recent;
-use crate::spool::room::{Entry, Room, Slot};
+use crate::spool::room::{Entry, FoundBundle, Reservation, Room};
 use crate::spool::writer::{self, Job};
 
 #[derive(Debug)]
@@ -48,9 +48,10 @@ impl Shared {
         places: Places,
         side: Side,
         entries: HashMap<MessageId, Entry>,
+        bundles: Vec<FoundBundle>,
         lock: Option<File>,
     ) -> Result<Self> {
-        let room = Arc::new(Room::new(config, entries));
+        let room = Arc::new(Room::new(config, entries, bundles));
         let (jobs, _) = writer::start(Arc::clone(&file_system), places.clone(), side, Arc::clone(&room))
             .map_err(|error| SpoolError::of(&config.folder, error))?;
         Ok(Self {
@@ -68,7 +69,7 @@ impl Shared {
     }
 
     /// Begins to take a message in that there is a place for.
-    pub(super) fn begin(&self, id: MessageId, slot: Slot) -> Result<Incoming> {
+    pub(super) fn begin(&self, id: MessageId, slot: Reservation) -> Result<Incoming> {
         if self.room.is_read_only() {
             return Err(SpoolError::ReadOnly);
         }
@@ -86,7 +87,8 @@ impl Shared {
         if id != incoming.id() || message.octets != incoming.octets() {
             return Err(SpoolError::Damaged { id, why: "its control data is of other octets".to_owned() });
         }
-        let Some((octets, slot)) = incoming.take() else { return Err(SpoolError::Closed) };
+        let may_share = self.side == Side::Receiver && to == Place::Active && incoming.may_share();
+        let Some((octets, place)) = incoming.take() else { return Err(SpoolError::Closed) };
         let version = message.version;
         let content = match octets {
             Octets::Together(octets) => Content::Together(Arc::new(
@@ -103,15 +105,15 @@ impl Shared {
             _ => None,
         };
         let is_together = matches!(content, Content::Together(_));
-        self.done(Task::Commit { content, message: Box::new(message), to }).await?;
-        slot.keep(id, Entry { place: to, version, is_together });
+        let slot = self.done(Task::Commit { content, message: Box::new(message), to, may_share }).await?;
+        place.keep(id, Entry { place: to, version, is_together, slot });
         self.recent.keep(kept, Vec::new());
         self.changed.notify_one();
-        self.news.tell(TakenIn { id, file });
+        self.news.tell(TakenIn { id, file, slot });
         Ok(())
     }
 
-    pub(super) async fn done(&self, task: Task) -> Result<()> {
+    pub(super) async fn done(&self, task: Task) -> Outcome {
         let (done, outcome) = oneshot::channel();
         let jobs = self.jobs.clone();
         let runtime = Handle::try_current().ok();

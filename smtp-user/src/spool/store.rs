@@ -20,7 +20,7 @@ use crate::spool::news::TakenIn;
 use crate::spool::place::{Place, Places, Side, id_of};
 use crate::spool::recent::Recent;
 use crate::spool::recovery::{self, Recovered};
-use crate::spool::room::Entry;
+use crate::spool::room::{Entry, Met};
 use crate::spool::shared::Shared;
 use crate::spool::stored::{self, Stored, Wanted};
 use crate::spool::{body, folder};
@@ -50,15 +50,16 @@ impl Spool {
     ) -> Result<(Self, Recovered)> {
         let places = Places::new(&config.folder);
         folder::prepare(file_system.as_ref(), &places)?;
-        let recovered = recovery::recover(file_system.as_ref(), &places)?;
-        let entry = |place: Place, message: &QueuedMessage| Entry {
-            place,
-            version: message.version,
-            is_together: recovered.together.contains(&message.id),
+        let mut recovered = recovery::recover(file_system.as_ref(), &places)?;
+        let bundles = std::mem::take(&mut recovered.bundles);
+        let entry = |place: Place, message: &QueuedMessage| {
+            let slot = recovered.together.get(&message.id).copied();
+            let (version, is_together) = (message.version, slot.is_some());
+            Entry { place, version, is_together, slot: slot.flatten() }
         };
         let entries: HashMap<MessageId, Entry> =
             recovered.messages.iter().map(|(place, message)| (message.id, entry(*place, message))).collect();
-        let shared = Shared::start(config, file_system, places, Side::Dequeuer, entries, lock)?;
+        let shared = Shared::start(config, file_system, places, Side::Dequeuer, entries, bundles, lock)?;
         Ok((Self { shared: Arc::new(shared) }, recovered))
     }
 
@@ -88,35 +89,43 @@ impl Spool {
     }
 
     /// Messages that somebody else has put there and that are not known here.
-    pub fn unknown(&self) -> Result<Vec<MessageId>> {
+    pub fn unknown(&self) -> Result<Vec<TakenIn>> {
         let Shared { room, file_system, places, .. } = &*self.shared;
         let folder = places.folder(Place::Active);
         let names = file_system.list(&folder).map_err(|error| SpoolError::of(&folder, error))?;
-        Ok(names.iter().filter_map(|name| id_of(name)).filter(|id| room.get(*id).is_none()).collect())
+        let alone = names.iter().filter_map(|name| id_of(name)).map(|id| TakenIn::to_be_read(id, None));
+        let bundled = recovery::bundled(file_system.as_ref(), places)?;
+        let bundled = bundled.into_iter().map(|(id, slot)| TakenIn::to_be_read(id, Some(slot)));
+        Ok(alone.chain(bundled).filter(|taken_in| room.get(taken_in.id).is_none()).collect())
     }
 
     /// Takes note of a message that somebody else has put there, unless it is known, or gone by now. Blocks on the disk.
     pub fn take_note(&self, taken_in: TakenIn) -> Result<()> {
         let Shared { room, file_system, places, recent, changed, .. } = &*self.shared;
-        let TakenIn { id, file } = taken_in;
+        let TakenIn { id, file, slot } = taken_in;
         if room.get(id).is_some() {
             return Ok(());
         }
-        let place = Place::Active;
+        // It may have been found at the start, and be finished by now.
+        let is_there = match slot.map(|slot| (room.met(slot), places.bundle(slot.bundle))) {
+            Some((Met::Before, _)) => return Ok(()),
+            Some((Met::Others, _)) => None,
+            Some((Met::None, path)) => Some(path),
+            None => Some(places.control(Place::Active, id)),
+        };
         // Only what came from the disk may be other than it was.
-        let told = file.and_then(|file| stored::of_file(id, &file).ok());
+        let told = file.and_then(|file| stored::of_file(id, &file, slot).ok());
         let is_told = told.is_some();
-        let found = match told {
-            // It may have been found at the start, and be finished.
-            Some(stored) => match file_system.look(&places.control(place, id)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                _ => Ok(stored),
-            },
-            None => stored::read(file_system.as_ref(), places, place, id, Wanted::All),
+        let place = Place::Active;
+        let entry = Entry { place, version: 0, is_together: false, slot };
+        let found = match (told, is_there.map(|path| file_system.look(&path))) {
+            (_, Some(Err(error))) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            (Some(stored), _) => Ok(stored),
+            (None, _) => stored::read_entry(file_system.as_ref(), places, id, &entry, Wanted::All),
         };
         match found {
-            Ok(Stored { message, is_together, octets }) => {
-                room.add(id, Entry { place, version: message.version, is_together });
+            Ok(Stored { message, is_together, octets, slot }) => {
+                room.add(id, Entry { version: message.version, is_together, slot, place });
                 // Others are found out when they are to be sent.
                 let are_its = is_told || body::are_its(&message, &octets);
                 let octets = if are_its { octets } else { Vec::new() };
@@ -125,13 +134,13 @@ impl Spool {
             Err(SpoolError::NotFound { .. }) => return Ok(()),
             // Known nevertheless, so that it can be set aside.
             Err(error @ SpoolError::Damaged { .. }) => {
-                room.add(id, Entry { place, version: 0, is_together: false });
+                room.add(id, entry);
                 return Err(error);
             }
             Err(error) => return Err(error),
         }
         changed.notify_one();
-        self.shared.news.tell(TakenIn::to_be_read(id));
+        self.shared.news.tell(TakenIn::to_be_read(id, slot));
         Ok(())
     }
 
@@ -158,12 +167,10 @@ impl Spool {
         next.version += 1;
         let version = next.version;
         let is_together = entry.is_together;
-        self.shared
-            .done(Task::Update { message: Box::new(next), from: entry.place, to, is_together })
-            .await?;
+        self.shared.done(Task::Update { message: Box::new(next), from: entry, to }).await?;
         message.version = version;
         self.shared.recent.forget(id);
-        self.shared.room.set(id, Entry { place: to, version, is_together });
+        self.shared.room.set(id, Entry { place: to, version, is_together, slot: None });
         if to != entry.place {
             self.shared.changed.notify_one();
         }
@@ -173,8 +180,8 @@ impl Spool {
     /// Removes a message whose every recipient's case is closed. When this returns `Ok`, no loss of power brings it back.
     pub async fn remove(&self, id: MessageId) -> Result<()> {
         let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
-        let is_together = entry.is_together;
-        self.shared.done(Task::Remove { id, from: entry.place, is_together }).await?;
+        let Entry { place: from, is_together, slot, .. } = entry;
+        self.shared.done(Task::Remove { id, from, is_together, slot }).await?;
         self.shared.recent.forget(id);
         self.shared.room.forget(id);
         self.shared.changed.notify_one();
@@ -184,7 +191,7 @@ impl Spool {
     /// Puts a damaged message out of the way.
     pub async fn set_aside(&self, id: MessageId) -> Result<()> {
         let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
-        self.shared.done(Task::SetAside { id, from: entry.place }).await?;
+        self.shared.done(Task::SetAside { id, from: entry.place, slot: entry.slot }).await?;
         self.shared.recent.forget(id);
         self.shared.room.forget(id);
         self.shared.changed.notify_one();
@@ -202,15 +209,16 @@ impl Spool {
     /// Reads a message's control file. Blocks on the disk.
     pub fn load(&self, id: MessageId) -> Result<(Place, QueuedMessage)> {
         let Shared { file_system, places, .. } = &*self.shared;
-        self.look(id, |place| recovery::read_control(file_system.as_ref(), places, place, id))
+        let read = |entry: &Entry| stored::read_entry(file_system.as_ref(), places, id, entry, Wanted::Known);
+        self.look(id, read).map(|(place, stored)| (place, stored.message))
     }
 
     /// Reads something of a message where it stands.
-    fn look<T>(&self, id: MessageId, read: impl Fn(Place) -> Result<T>) -> Result<(Place, T)> {
+    fn look<T>(&self, id: MessageId, read: impl Fn(&Entry) -> Result<T>) -> Result<(Place, T)> {
         let mut looks = 0;
         loop {
             let entry = self.shared.room.get(id).ok_or(SpoolError::NotFound { id })?;
-            match read(entry.place) {
+            match read(&entry) {
                 // On its way to another place: it is there when the folders are synced.
                 Err(SpoolError::NotFound { .. }) if looks < LOOKS => {
                     looks += 1;
@@ -231,7 +239,7 @@ impl Spool {
         if !room.get(id).is_some_and(|entry| entry.is_together) {
             return body::open(file_system.as_ref(), places, message).map(Arc::from);
         }
-        self.look(id, |place| body::open_in(file_system.as_ref(), places, place, message))
+        self.look(id, |entry| body::open_at(file_system.as_ref(), places, entry, message))
             .map(|(_, octets)| Arc::from(octets))
     }
 

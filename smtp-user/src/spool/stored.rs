@@ -1,14 +1,17 @@
 //! A message's file as it is read: what is known of it, and the octets behind that, if they stand there.
 
 use std::io;
+use std::path::Path;
 
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::spool::bundle::{self, Slot};
 use crate::spool::control::{self, ControlError, Layout};
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Place, Places};
+use crate::spool::room::Entry;
 
 /// What is in a message's file.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Stored {
     pub(crate) message: QueuedMessage,
     /// Whether its octets stand there, too.
     pub(crate) is_together: bool,
+    /// Where it stands if it shares the file with others.
+    pub(crate) slot: Option<Slot>,
     /// These, if they were asked for; nobody has compared them with their checksum.
     pub(crate) octets: Vec<u8>,
 }
@@ -39,28 +44,72 @@ pub(crate) fn read(
     wanted: Wanted,
 ) -> Result<Stored> {
     let path = places.control(place, id);
+    let file = open(file_system, &path, id)?;
+    understand(file.as_ref(), &path, id, wanted)
+}
+
+/// Reads a message wherever it stands. Blocks on the disk.
+pub(crate) fn read_entry(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    id: MessageId,
+    entry: &Entry,
+    wanted: Wanted,
+) -> Result<Stored> {
+    match entry.slot {
+        Some(slot) => read_slot(file_system, places, id, slot, wanted),
+        None => read(file_system, places, entry.place, id, wanted),
+    }
+}
+
+/// Reads a message that shares a file with others. Blocks on the disk.
+pub(crate) fn read_slot(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    id: MessageId,
+    slot: Slot,
+    wanted: Wanted,
+) -> Result<Stored> {
+    let path = places.bundle(slot.bundle);
+    let file = open(file_system, &path, id)?;
     let failed = |error| SpoolError::of(&path, error);
-    let file = file_system.open(&path).map_err(|error| match error.kind() {
+    let mark = bundle::read(file.as_ref(), slot.mark, 1).map_err(failed)?;
+    if mark == [bundle::GONE] {
+        return Err(SpoolError::NotFound { id });
+    }
+    let octets = bundle::read(file.as_ref(), slot.offset, slot.octets).map_err(failed)?;
+    let stored = understand(&octets, &path, id, wanted)?;
+    Ok(Stored { slot: Some(slot), ..stored })
+}
+
+fn open(file_system: &dyn FileSystem, path: &Path, id: MessageId) -> Result<Box<dyn MessageOctets>> {
+    file_system.open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => SpoolError::NotFound { id },
-        _ => failed(error),
-    })?;
+        _ => SpoolError::of(path, error),
+    })
+}
+
+fn understand(file: &dyn MessageOctets, path: &Path, id: MessageId, wanted: Wanted) -> Result<Stored> {
+    let failed = |error| SpoolError::of(path, error);
     let damaged = |why: String| SpoolError::Damaged { id, why };
     if file.len() > control::MAX_OCTETS {
         return Err(damaged(format!("a control file of {} octets", file.len())));
     }
     let first = if wanted == Wanted::All { file.len() } else { file.len().min(BLOCK) };
     let mut octets = Vec::new();
-    fill(file.as_ref(), &mut octets, first).map_err(failed)?;
+    fill(file, &mut octets, first).map_err(failed)?;
     // One without a heading is found out below.
     let layout = control::layout(&octets).unwrap_or(Layout { known: first, is_together: false });
     let known = if layout.is_together { layout.known } else { file.len() };
-    fill(file.as_ref(), &mut octets, known).map_err(failed)?;
+    fill(file, &mut octets, known).map_err(failed)?;
     let known = usize::try_from(known).unwrap_or(usize::MAX).min(octets.len());
     let behind = if wanted == Wanted::All { octets.split_off(known) } else { Vec::new() };
     octets.truncate(known);
     let message = control::decode(&octets).map_err(|error| match error {
         // It is whole and sound for another version of this program: nothing to be set aside.
-        ControlError::Version { found } => SpoolError::OtherVersion { path: path.clone(), found, known: "2" },
+        ControlError::Version { found } => {
+            SpoolError::OtherVersion { path: path.to_owned(), found, known: "2" }
+        }
         error => damaged(error.to_string()),
     })?;
     if message.id != id {
@@ -70,11 +119,11 @@ pub(crate) fn read(
     if layout.is_together && there != message.octets {
         return Err(damaged(format!("{there} octets where there were {}", message.octets)));
     }
-    Ok(Stored { message, is_together: layout.is_together, octets: behind })
+    Ok(Stored { message, is_together: layout.is_together, slot: None, octets: behind })
 }
 
 /// What is in a message's file whose octets were never out of memory, octets of the message included.
-pub(crate) fn of_file(id: MessageId, file: &[u8]) -> Result<Stored> {
+pub(crate) fn of_file(id: MessageId, file: &[u8], slot: Option<Slot>) -> Result<Stored> {
     let damaged = |why: String| SpoolError::Damaged { id, why };
     let wrong = |error: ControlError| damaged(error.to_string());
     let Layout { known, is_together } = control::layout(file).map_err(wrong)?;
@@ -84,7 +133,7 @@ pub(crate) fn of_file(id: MessageId, file: &[u8]) -> Result<Stored> {
     if message.id != id || octets.len() as u64 != message.octets {
         return Err(damaged("it is not what it is said to be".to_owned()));
     }
-    Ok(Stored { message, is_together, octets: octets.to_vec() })
+    Ok(Stored { message, is_together, slot, octets: octets.to_vec() })
 }
 
 /// Reads on until so many octets of a file are there, or it ends.

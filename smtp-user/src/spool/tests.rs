@@ -1,6 +1,7 @@
 //! The spool on a file system in memory that can fail, be cut off, and lose what was not synced; and on the real one.
 
 mod bad_folders;
+mod bundles;
 mod damage;
 mod faults;
 mod limits;

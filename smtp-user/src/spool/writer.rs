@@ -8,8 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use crate::spool::batch::{self, Task};
-use crate::spool::error::{Result, SpoolError};
+use crate::spool::batch::{self, Outcome, Task};
+use crate::spool::bundle::Slot;
+use crate::spool::error::SpoolError;
 use crate::spool::file_system::FileSystem;
 use crate::spool::place::{Places, Side};
 use crate::spool::room::Room;
@@ -19,7 +20,7 @@ use crate::spool::syncers::Syncers;
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) task: Task,
-    pub(crate) done: oneshot::Sender<Result<()>>,
+    pub(crate) done: oneshot::Sender<Outcome>,
     /// Where that one waits.
     pub(crate) runtime: Option<Handle>,
 }
@@ -52,7 +53,17 @@ fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, 
             tasks.push(next.task);
             waiting.push((next.done, next.runtime));
         }
+        let leaving: Vec<Option<Slot>> = tasks.iter().map(Task::leaves).collect();
         let outcomes = batch::run(file_system, &syncers, places, side, &mut serial, tasks);
+        for slot in
+            leaving.into_iter().zip(&outcomes).filter_map(|(slot, outcome)| slot.filter(|_| outcome.is_ok()))
+        {
+            if room.leave(slot) {
+                // One that is there again after a loss of power says of each message that it is gone.
+                let _ = file_system.remove(&places.bundle(slot.bundle));
+                room.forget_bundle(slot);
+            }
+        }
         let mut answers: Vec<Answers> = Vec::new();
         for ((done, runtime), outcome) in waiting.into_iter().zip(outcomes) {
             if let Err(SpoolError::Io { path, source }) = &outcome
@@ -74,7 +85,7 @@ fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, 
 /// What came of a round, for those who wait in one runtime.
 struct Answers {
     runtime: Option<Handle>,
-    to: Vec<(oneshot::Sender<Result<()>>, Result<()>)>,
+    to: Vec<(oneshot::Sender<Outcome>, Outcome)>,
 }
 
 impl Answers {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::model::session_id::MessageId;
+use crate::spool::bundle::Slot;
 use crate::spool::news::TakenIn;
 
 /// Raised with each change of what is said here.
@@ -33,6 +34,8 @@ pub enum Tell {
         ids: Vec<MessageId>,
         /// Octets of each one's control file, which follow behind this line; 0 if it is to be read from the disk.
         octets: Vec<usize>,
+        /// Where each one stands that shares a file with others.
+        slots: Vec<Option<Slot>>,
     },
     /// Enough: what is in flight is waited for a while.
     Stop,
@@ -92,6 +95,7 @@ pub async fn tell(to: &mut (impl AsyncWrite + Unpin), messages: &[TakenIn]) -> i
     let value = Tell::TakenIn {
         ids: messages.iter().map(|message| message.id).collect(),
         octets: messages.iter().map(octets).collect(),
+        slots: messages.iter().map(|message| message.slot).collect(),
     };
     let mut all = serde_json::to_vec(&value)?;
     all.push(b'\n');
@@ -109,11 +113,15 @@ pub async fn hear_files(
     from: &mut (impl AsyncBufRead + Unpin),
     ids: &[MessageId],
     octets: &[usize],
+    slots: &[Option<Slot>],
 ) -> io::Result<Vec<TakenIn>> {
+    if octets.len() != ids.len() || slots.len() != ids.len() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "not as many files as messages"));
+    }
     let mut heard = Vec::with_capacity(ids.len());
-    for (id, octets) in ids.iter().zip(octets.iter().chain(std::iter::repeat(&0))) {
+    for ((id, octets), slot) in ids.iter().zip(octets).zip(slots) {
         if *octets == 0 {
-            heard.push(TakenIn::to_be_read(*id));
+            heard.push(TakenIn::to_be_read(*id, *slot));
             continue;
         }
         if *octets > MOST {
@@ -121,7 +129,7 @@ pub async fn hear_files(
         }
         let mut file = vec![0; *octets];
         from.read_exact(&mut file).await?;
-        heard.push(TakenIn { id: *id, file: Some(Arc::new(file)) });
+        heard.push(TakenIn { id: *id, file: Some(Arc::new(file)), slot: *slot });
     }
     Ok(heard)
 }

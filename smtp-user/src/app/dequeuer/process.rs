@@ -32,6 +32,7 @@ use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::policy::rule_text;
 use crate::spool;
+use crate::spool::bundle::Slot;
 use crate::spool::error::SpoolError;
 use crate::spool::news::TakenIn;
 use crate::spool::place::Place;
@@ -230,7 +231,7 @@ async fn converse(stream: UnixStream, spool: Spool, orders: mpsc::Sender<Tell>, 
     warn!("the daemon is gone; what is in the spool is delivered all the same");
     let looking = spool.clone();
     match tokio::task::spawn_blocking(move || looking.unknown()).await {
-        Ok(Ok(ids)) => take_note(&spool, ids.into_iter().map(TakenIn::to_be_read).collect()).await,
+        Ok(Ok(ids)) => take_note(&spool, ids).await,
         Ok(Err(error)) => error!(%error, "it cannot be seen what was taken in last"),
         Err(_) => {}
     }
@@ -245,9 +246,9 @@ async fn listen(
     let (mut read, mut line) = (BufReader::new(read), Vec::new());
     while let Some(order) = link::hear(&mut read, &mut line).await? {
         match order {
-            Tell::TakenIn { ids, octets } => {
+            Tell::TakenIn { ids, octets, slots } => {
                 let count = ids.len() as u64;
-                let messages = link::hear_files(&mut read, &ids, &octets).await?;
+                let messages = link::hear_files(&mut read, &ids, &octets, &slots).await?;
                 progress.told().noting = ids;
                 take_note(spool, messages).await;
                 {
@@ -274,21 +275,21 @@ async fn take_note(spool: &Spool, messages: Vec<TakenIn>) {
         let noting = spool.clone();
         let noted = tokio::task::spawn_blocking(move || {
             let note = |message: TakenIn| {
-                let id = message.id;
-                noting.take_note(message).err().map(|error| (id, error))
+                let (id, slot) = (message.id, message.slot);
+                noting.take_note(message).err().map(|error| (id, slot, error))
             };
             left.into_iter().filter_map(note).collect()
         });
-        let failed: Vec<(MessageId, SpoolError)> = noted.await.unwrap_or_default();
+        let failed: Vec<(MessageId, Option<Slot>, SpoolError)> = noted.await.unwrap_or_default();
         left = Vec::new();
-        for (id, error) in failed {
+        for (id, slot, error) in failed {
             error!(message = %id, %error, "a message that was taken in cannot be read");
             if matches!(error, SpoolError::Damaged { .. }) {
                 if let Err(error) = spool.set_aside(id).await {
                     error!(message = %id, %error, "it cannot be put into `corrupt`");
                 }
             } else {
-                left.push(TakenIn::to_be_read(id));
+                left.push(TakenIn::to_be_read(id, slot));
             }
         }
         if !left.is_empty() {

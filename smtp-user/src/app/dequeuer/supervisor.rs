@@ -287,8 +287,7 @@ impl Worker {
     ) -> io::Result<()> {
         let Self { intake, wanted, phase, found, .. } = self;
         // An earlier one may have been told of these, or not; who knows them already does not mind.
-        let waiting = intake.not_handed_over().into_iter().map(TakenIn::to_be_read);
-        let waiting: Vec<TakenIn> = waiting.collect();
+        let waiting = intake.not_handed_over();
         let (first, told) = (waiting.len() as u64, Mutex::new(VecDeque::new()));
         let telling = async {
             let configuration = wanted.borrow_and_update().clone();

@@ -32,6 +32,10 @@ impl FileSystem for FaultyDisk {
         Ok(Box::new(Faulty { inner, looks: AtomicU32::new(0), faults: Arc::clone(&self.faults) }))
     }
 
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>> {
+        Disk.mark(path, places, octet)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         Disk.rename(from, to)
     }

@@ -66,9 +66,9 @@ fn a_folder_with_other_things_in_it_is_no_spool() {
 fn a_spool_of_another_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).unwrap());
-    fs::write(folder.path().join("format"), "postern-spool 2\n").unwrap();
+    fs::write(folder.path().join("format"), "postern-spool 3\n").unwrap();
     let error = open(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("is of format `postern-spool 2`"), "{error}");
+    assert!(error.to_string().contains("is of format `postern-spool 3`"), "{error}");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_start_that_was_cut_off_is_begun_again() {
     fs::write(folder.path().join("format"), "").unwrap();
     fs::write(folder.path().join("lock"), "").unwrap();
     drop(open(folder.path()).unwrap());
-    assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "postern-spool 1\n");
+    assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "postern-spool 2\n");
 }
 
 #[tokio::test]

@@ -199,6 +199,17 @@ impl FileSystem for MemoryDisk {
         Ok(Box::new(state.files[state.find(path)?].octets.clone()))
     }
 
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>> {
+        let file = self.call(format!("mark in {}", short(path)), |state| {
+            let file = state.find(path)?;
+            for place in places {
+                state.files[file].octets[usize::try_from(*place).unwrap()] = octet;
+            }
+            Ok(file)
+        })?;
+        Ok(Box::new(MemoryFile { disk: self.clone(), file, folder: short(path) }))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.call(format!("rename from {} to {}", short(from), short(to)), |state| {
             let file = state.find(from)?;

@@ -68,7 +68,7 @@ async fn a_receiver_that_is_killed_at_any_call_leaves_nothing_behind_and_loses_n
             let outcome = receive(&intake, 2).await;
             disk.restart();
             for found in spool.unknown().unwrap() {
-                spool.take_note(TakenIn::to_be_read(found)).unwrap();
+                spool.take_note(found).unwrap();
             }
             let intake = receiver(&disk, together);
             assert_eq!(disk.names(&places().incoming()), Vec::<String>::new(), "{what}");
@@ -132,9 +132,9 @@ async fn the_limit_is_exact_over_both() {
     let told: Vec<MessageId> = intake.taken_in().await.iter().map(|message| message.id).collect();
     assert_eq!((told.as_slice(), intake.not_handed_over().len()), ([id(2), id(3)].as_slice(), 2));
     for id in &told {
-        spool.take_note(TakenIn::to_be_read(*id)).unwrap();
+        spool.take_note(TakenIn::to_be_read(*id, None)).unwrap();
         // Twice is once.
-        spool.take_note(TakenIn::to_be_read(*id)).unwrap();
+        spool.take_note(TakenIn::to_be_read(*id, None)).unwrap();
     }
     assert_eq!(spool.count(), 3);
     intake.handed_over(&told, spool.count());
@@ -147,7 +147,7 @@ async fn the_limit_is_exact_over_both() {
     receive(&intake, 4).await.unwrap();
     assert!(intake.has_room(None).is_err());
     // What was told and is gone is no loss.
-    spool.take_note(TakenIn::to_be_read(id(1))).unwrap();
+    spool.take_note(TakenIn::to_be_read(id(1), None)).unwrap();
     assert_eq!((spool.count(), intake.count()), (2, 3));
 }
 
@@ -209,8 +209,8 @@ async fn a_file_that_is_not_what_it_is_said_to_be_is_read_from_the_disk() {
     receive(&intake, 3).await.unwrap();
     let told = intake.taken_in().await;
     let file = told[1].file.clone();
-    spool.take_note(TakenIn { id: id(2), file }).unwrap();
-    spool.take_note(TakenIn { id: id(3), file: Some(Arc::new(b"nonsense".to_vec())) }).unwrap();
+    spool.take_note(TakenIn { id: id(2), file, slot: None }).unwrap();
+    spool.take_note(TakenIn { id: id(3), file: Some(Arc::new(b"nonsense".to_vec())), slot: None }).unwrap();
     for number in [2, 3] {
         assert_eq!(spool.recent(id(number)).unwrap().1, message(number, 1));
     }
