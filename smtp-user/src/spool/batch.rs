@@ -45,6 +45,11 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// Whether nobody waits for it: a message that is finished may be removed a little later.
+    pub(crate) const fn can_wait(&self) -> bool {
+        matches!(self, Self::Remove { .. })
+    }
+
     /// The slot that a message leaves by it.
     pub(crate) fn leaves(&self) -> Option<Slot> {
         match self {

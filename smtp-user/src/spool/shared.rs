@@ -107,7 +107,7 @@ impl Shared {
         let is_together = matches!(content, Content::Together(_));
         let slot = self.done(Task::Commit { content, message: Box::new(message), to, may_share }).await?;
         place.keep(id, Entry { place: to, version, is_together, slot });
-        self.recent.keep(kept, Vec::new());
+        self.recent.keep(kept, None);
         self.changed.notify_one();
         self.news.tell(TakenIn { id, file, slot });
         Ok(())

@@ -114,21 +114,23 @@ impl Spool {
             None => Some(places.control(Place::Active, id)),
         };
         // Only what came from the disk may be other than it was.
-        let told = file.and_then(|file| stored::of_file(id, &file, slot).ok());
-        let is_told = told.is_some();
+        let told = file.and_then(|file| stored::of_file(id, file).ok());
         let place = Place::Active;
         let entry = Entry { place, version: 0, is_together: false, slot };
         let found = match (told, is_there.map(|path| file_system.look(&path))) {
             (_, Some(Err(error))) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            (Some(stored), _) => Ok(stored),
-            (None, _) => stored::read_entry(file_system.as_ref(), places, id, &entry, Wanted::All),
+            (Some((message, octets)), _) => Ok((message, true, Some(Arc::new(octets) as _))),
+            (None, _) => stored::read_entry(file_system.as_ref(), places, id, &entry, Wanted::All).map(
+                |Stored { message, is_together, octets, .. }| {
+                    // Others are found out when they are to be sent.
+                    let are_its = body::are_its(&message, &octets);
+                    (message, is_together, are_its.then(|| Arc::new(octets) as _))
+                },
+            ),
         };
         match found {
-            Ok(Stored { message, is_together, octets, slot }) => {
-                room.add(id, Entry { version: message.version, is_together, slot, place });
-                // Others are found out when they are to be sent.
-                let are_its = is_told || body::are_its(&message, &octets);
-                let octets = if are_its { octets } else { Vec::new() };
+            Ok((message, is_together, octets)) => {
+                room.add(id, Entry { version: message.version, is_together, ..entry });
                 recent.keep(Recent::is_worth_it(&message).then_some(message), octets);
             }
             Err(SpoolError::NotFound { .. }) => return Ok(()),
@@ -245,8 +247,7 @@ impl Spool {
 
     /// The octets of a message that was taken in a moment ago and compared then; nothing is read for it.
     pub fn body_at_hand(&self, message: &QueuedMessage) -> Option<Arc<dyn MessageOctets>> {
-        let octets = self.shared.recent.octets(message.id)?;
-        (octets.len() as u64 == message.octets).then_some(octets as _)
+        self.shared.recent.octets(message.id).filter(|octets| octets.len() == message.octets)
     }
 
     /// Every message and where it stands, in no order.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::QueuedMessage;
@@ -77,8 +78,19 @@ pub(crate) fn read_slot(
     if mark == [bundle::GONE] {
         return Err(SpoolError::NotFound { id });
     }
-    let octets = bundle::read(file.as_ref(), slot.offset, slot.octets).map_err(failed)?;
-    let stored = understand(&octets, &path, id, wanted)?;
+    of_slot(file.as_ref(), &path, id, slot, wanted)
+}
+
+/// The same from a file that was opened.
+pub(crate) fn of_slot(
+    file: &dyn MessageOctets,
+    path: &Path,
+    id: MessageId,
+    slot: Slot,
+    wanted: Wanted,
+) -> Result<Stored> {
+    let octets = bundle::read(file, slot.offset, slot.octets).map_err(|error| SpoolError::of(path, error))?;
+    let stored = understand(&octets, path, id, wanted)?;
     Ok(Stored { slot: Some(slot), ..stored })
 }
 
@@ -122,18 +134,41 @@ fn understand(file: &dyn MessageOctets, path: &Path, id: MessageId, wanted: Want
     Ok(Stored { message, is_together: layout.is_together, slot: None, octets: behind })
 }
 
-/// What is in a message's file whose octets were never out of memory, octets of the message included.
-pub(crate) fn of_file(id: MessageId, file: &[u8], slot: Option<Slot>) -> Result<Stored> {
+/// What is in the file of a message with its octets, where that was never out of memory.
+pub(crate) fn of_file(id: MessageId, file: Arc<Vec<u8>>) -> Result<(QueuedMessage, Behind)> {
     let damaged = |why: String| SpoolError::Damaged { id, why };
     let wrong = |error: ControlError| damaged(error.to_string());
-    let Layout { known, is_together } = control::layout(file).map_err(wrong)?;
-    let known = usize::try_from(known).unwrap_or(usize::MAX);
-    let (known, octets) = file.split_at_checked(known).filter(|_| is_together).unwrap_or((file, &[]));
-    let message = control::decode_written(known).map_err(wrong)?;
-    if message.id != id || octets.len() as u64 != message.octets {
+    let Layout { known, is_together } = control::layout(&file).map_err(wrong)?;
+    let from = usize::try_from(known).unwrap_or(usize::MAX).min(file.len());
+    let message = control::decode_written(file.get(..from).unwrap_or_default()).map_err(wrong)?;
+    let octets = Behind { file, from };
+    if message.id != id || !is_together || octets.len() != message.octets {
         return Err(damaged("it is not what it is said to be".to_owned()));
     }
-    Ok(Stored { message, is_together, slot, octets: octets.to_vec() })
+    Ok((message, octets))
+}
+
+/// The octets of a message behind what is known of it.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    file: Arc<Vec<u8>>,
+    from: usize,
+}
+
+impl Behind {
+    fn octets(&self) -> &[u8] {
+        self.file.get(self.from..).unwrap_or_default()
+    }
+}
+
+impl MessageOctets for Behind {
+    fn len(&self) -> u64 {
+        self.octets().len() as u64
+    }
+
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> io::Result<usize> {
+        self.octets().read_at(offset, room)
+    }
 }
 
 /// Reads on until so many octets of a file are there, or it ends.

@@ -1,8 +1,10 @@
-//! The one thread of a process that changes control files: whoever waits meanwhile shares the next round of syncs.
+//! The one thread of a process that changes files of the spool: whoever waits meanwhile shares the next round of syncs, and
+//! messages that are finished wait a moment for others.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -29,6 +31,9 @@ pub(crate) struct Job {
 const WAITING: usize = 1024;
 /// Jobs that are done at a time.
 const BATCH: usize = 128;
+/// How long messages that are finished are waited for, so that several share a sync: nobody waits for what becomes of them,
+/// and a disk has done a sync of its own by then.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Starts the thread. It ends when nobody can give it jobs any more.
 pub(crate) fn start(
@@ -47,9 +52,14 @@ fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, 
     let (mut serial, syncers) = (0, Syncers::default());
     while let Ok(first) = jobs.recv() {
         let (mut tasks, mut waiting) = (vec![first.task], vec![(first.done, first.runtime)]);
-        while tasks.len() < BATCH
-            && let Ok(next) = jobs.try_recv()
-        {
+        let until = Instant::now() + GATHER;
+        let mut is_urgent = !tasks.iter().all(Task::can_wait);
+        while tasks.len() < BATCH {
+            let left = until.saturating_duration_since(Instant::now());
+            let next =
+                if is_urgent || left.is_zero() { jobs.try_recv().ok() } else { jobs.recv_timeout(left).ok() };
+            let Some(next) = next else { break };
+            is_urgent |= !next.task.can_wait();
             tasks.push(next.task);
             waiting.push((next.done, next.runtime));
         }

@@ -273,14 +273,16 @@ async fn take_note(spool: &Spool, messages: Vec<TakenIn>) {
     let mut left = messages;
     while !left.is_empty() {
         let noting = spool.clone();
-        let noted = tokio::task::spawn_blocking(move || {
+        // What was told whole is in memory; nothing is read for it.
+        let reads = left.iter().any(|message| message.file.is_none());
+        let note = move || -> Vec<(MessageId, Option<Slot>, SpoolError)> {
             let note = |message: TakenIn| {
                 let (id, slot) = (message.id, message.slot);
                 noting.take_note(message).err().map(|error| (id, slot, error))
             };
             left.into_iter().filter_map(note).collect()
-        });
-        let failed: Vec<(MessageId, Option<Slot>, SpoolError)> = noted.await.unwrap_or_default();
+        };
+        let failed = if reads { tokio::task::spawn_blocking(note).await.unwrap_or_default() } else { note() };
         left = Vec::new();
         for (id, slot, error) in failed {
             error!(message = %id, %error, "a message that was taken in cannot be read");

@@ -116,7 +116,8 @@ impl Connection {
             left -= recipients.len();
             let with_mail = mail.take();
             let stage = if with_mail.is_some() { RemoteStage::Mail } else { RemoteStage::Rcpt };
-            let mut octets = Vec::new();
+            let unasked = if left == 0 && ahead == Ahead::Chunk { letter.len() } else { 0 };
+            let mut octets = Vec::with_capacity(usize::try_from(unasked).unwrap_or(0) + 512);
             let lines = recipients.iter().map(|recipient| Letter::rcpt(recipient, &self.offer));
             for line in with_mail.into_iter().chain(lines.collect::<Vec<_>>()) {
                 self.note_command(&line);
@@ -164,11 +165,12 @@ impl Connection {
             }
             Ahead::Chunk => {
                 octets.extend_from_slice(&self.chunk(letter));
-                let mut at = 0;
-                while at < letter.octets.len() {
-                    let block = self.read_block(letter, at)?;
-                    at += block.len() as u64;
-                    octets.extend_from_slice(&block);
+                let length = usize::try_from(letter.octets.len()).unwrap_or(0);
+                let begin = octets.len();
+                octets.resize(begin + length, 0);
+                let mut filled = 0;
+                while let Some(room) = octets.get_mut(begin + filled..).filter(|room| !room.is_empty()) {
+                    filled += self.read_into(letter, filled as u64, room)?;
                 }
             }
         }
@@ -251,14 +253,16 @@ impl Connection {
     fn read_block(&mut self, letter: &Letter, at: u64) -> Result<Vec<u8>, Failure> {
         let left = letter.octets.len().saturating_sub(at);
         let mut room = vec![0; BLOCK.min(usize::try_from(left).unwrap_or(BLOCK))];
-        if room.is_empty() {
-            return Ok(room);
+        if !room.is_empty() {
+            let count = self.read_into(letter, at, &mut room)?;
+            room.truncate(count);
         }
-        match letter.octets.read_at(at, &mut room) {
-            Ok(count) if count > 0 => {
-                room.truncate(count);
-                Ok(room)
-            }
+        Ok(room)
+    }
+
+    fn read_into(&mut self, letter: &Letter, at: u64, room: &mut [u8]) -> Result<usize, Failure> {
+        match letter.octets.read_at(at, room) {
+            Ok(count) if count > 0 => Ok(count),
             Ok(_) | Err(_) => {
                 self.is_broken = true;
                 Err(Failure::transient(

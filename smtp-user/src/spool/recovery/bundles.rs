@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::Recovery;
+use super::{Recovery, at_once};
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool::batch::set_slot_aside;
@@ -35,14 +35,8 @@ pub(crate) fn find(
 
 /// Messages that share a file with others, and where. What cannot be read tells nothing here.
 pub(crate) fn bundled(file_system: &dyn FileSystem, places: &Places) -> Result<Vec<(MessageId, Slot)>> {
-    let folder = places.bundles();
-    // A spool of an earlier version has none.
-    let names = match file_system.list(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        names => names.map_err(|error| SpoolError::of(&folder, error))?,
-    };
     let mut found = Vec::new();
-    for id in names.iter().filter_map(|name| id_of(name)) {
+    for id in bundles(file_system, places)? {
         let Ok(file) = file_system.open(&places.bundle(id)) else { continue };
         let Ok(Some(listed)) = bundle::list(id, file.as_ref()) else { continue };
         found.extend(listed.iter().filter(|listed| listed.is_there).map(|listed| (listed.id, listed.slot)));
@@ -50,44 +44,94 @@ pub(crate) fn bundled(file_system: &dyn FileSystem, places: &Places) -> Result<V
     Ok(found)
 }
 
+/// Files that messages share, by their names.
+fn bundles(file_system: &dyn FileSystem, places: &Places) -> Result<Vec<MessageId>> {
+    let folder = places.bundles();
+    match file_system.list(&folder) {
+        Ok(names) => Ok(names.iter().filter_map(|name| id_of(name)).collect()),
+        // A spool of an earlier version has none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(SpoolError::of(&folder, error)),
+    }
+}
+
+/// What a bundle holds; `None` if its table is damaged.
+type Contents = Option<Vec<(Listed, Result<Stored>)>>;
+
+/// Reads a bundle at once.
+fn contents(file_system: &dyn FileSystem, places: &Places, bundle: MessageId) -> Result<Contents> {
+    let path = places.bundle(bundle);
+    let failed = |error| SpoolError::of(&path, error);
+    let mut file = file_system.open(&path).map_err(failed)?;
+    // What the disk does not give back as a whole is read one by one.
+    if let Ok(octets) = bundle::read(file.as_ref(), 0, file.len()) {
+        file = Box::new(octets);
+    }
+    let Some(listed) = bundle::list(bundle, file.as_ref()).map_err(failed)? else {
+        return Ok(None);
+    };
+    let understood = |listed: Listed| {
+        let stored = stored::of_slot(file.as_ref(), &path, listed.id, listed.slot, Wanted::Known);
+        (listed, stored)
+    };
+    Ok(Some(listed.into_iter().map(understood).collect()))
+}
+
 /// Reads what is known of messages that share a file with others.
 pub fn read_bundled(
     file_system: &dyn FileSystem,
     places: &Places,
 ) -> Result<Vec<(MessageId, Result<QueuedMessage>)>> {
-    let read = |(id, slot)| {
-        let stored = stored::read_slot(file_system, places, id, slot, Wanted::Known);
-        (id, stored.map(|stored| stored.message))
-    };
-    Ok(bundled(file_system, places)?.into_iter().map(read).collect())
+    let mut found = Vec::new();
+    for bundle in bundles(file_system, places)? {
+        // Of one that is gone by now, or that a start will take apart, nothing is told here.
+        let Ok(Some(contents)) = contents(file_system, places, bundle) else { continue };
+        let there = contents.into_iter().filter(|(listed, _)| listed.is_there);
+        found.extend(there.map(|(listed, stored)| (listed.id, stored.map(|stored| stored.message))));
+    }
+    Ok(found)
 }
 
 impl Recovery<'_> {
     /// Reads the files that messages share. A message that has a file of its own has been changed since.
     pub(super) fn bundles(&mut self, newest: &mut HashMap<MessageId, (Place, Stored)>) -> Result<()> {
         let folder = self.places.bundles();
+        let mut ours = Vec::new();
         for name in self.list(&folder)? {
             let path = folder.join(&name);
-            let Some(bundle) = id_of(&name) else {
-                self.foreign(path, "it has no name that the spool gives");
-                continue;
-            };
-            if !self.is_ours(&path)? {
-                continue;
+            match id_of(&name) {
+                None => self.foreign(path, "it has no name that the spool gives"),
+                Some(bundle) if self.is_ours(&path)? => ours.push(bundle),
+                Some(_) => {}
             }
-            let failed = |error| SpoolError::of(&path, error);
-            let file = self.file_system.open(&path).map_err(failed)?;
-            let Some(listed) = bundle::list(bundle, file.as_ref()).map_err(failed)? else {
-                drop(file);
-                self.take_apart(bundle, newest)?;
-                continue;
+        }
+        let (file_system, places) = (self.file_system, self.places);
+        let contents = at_once::map(&ours, |bundle| contents(file_system, places, *bundle));
+        for (bundle, contents) in ours.into_iter().zip(contents) {
+            let path = self.places.bundle(bundle);
+            let contents = match contents {
+                Ok(Some(contents)) => contents,
+                Ok(None) => {
+                    self.take_apart(bundle, newest)?;
+                    continue;
+                }
+                // The others are not to suffer for one that the disk does not give back.
+                Err(SpoolError::Io { source, .. }) => {
+                    self.put_away(bundle)?;
+                    let why = format!("the file that it shares with others cannot be read: {source}");
+                    self.recovered.damaged.push((bundle, why));
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            let known = listed.iter().map(|listed| listed.slot.mark).collect();
+            let known = contents.iter().map(|(listed, _)| listed.slot.mark).collect();
             let mut left = 0;
-            for Listed { id, slot, .. } in listed.into_iter().filter(|listed| listed.is_there) {
-                let read = stored::read_slot(self.file_system, self.places, id, slot, Wanted::Known);
+            for (Listed { id, slot, is_there }, read) in contents {
+                if !is_there {
+                    continue;
+                }
                 match read {
-                    Ok(_) if newest.contains_key(&id) => self.mark(slot)?,
+                    _ if newest.contains_key(&id) => self.mark(slot)?,
                     Ok(stored) => {
                         left += 1;
                         newest.insert(id, (Place::Active, stored));
@@ -101,7 +145,8 @@ impl Recovery<'_> {
                             }
                             error => error.to_string(),
                         };
-                        set_slot_aside(self.file_system, self.places, id, slot)?;
+                        // What cannot be read cannot be copied either; it stays, and is told of at each start.
+                        left += u32::from(set_slot_aside(self.file_system, self.places, id, slot).is_err());
                         self.recovered.damaged.push((id, why));
                     }
                 }
@@ -113,6 +158,17 @@ impl Recovery<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Moves a bundle out of the way, for somebody to look at.
+    fn put_away(&self, bundle: MessageId) -> Result<()> {
+        let path = self.places.bundle(bundle);
+        let put_away = || {
+            self.file_system.rename(&path, &self.places.corrupt().join(format!("{bundle}.bundle")))?;
+            self.file_system.sync_folder(&self.places.corrupt())?;
+            self.file_system.sync_folder(&self.places.bundles())
+        };
+        put_away().map_err(|error| SpoolError::of(&path, error))
     }
 
     fn mark(&self, slot: Slot) -> Result<()> {
@@ -150,13 +206,8 @@ impl Recovery<'_> {
             newest
                 .insert(id, (place, stored::read(self.file_system, self.places, place, id, Wanted::Known)?));
         }
-        let put_away = || {
-            self.file_system.sync_folder(&self.places.folder(place))?;
-            self.file_system.rename(&path, &self.places.corrupt().join(format!("{bundle}.bundle")))?;
-            self.file_system.sync_folder(&self.places.corrupt())?;
-            self.file_system.sync_folder(&self.places.bundles())
-        };
-        put_away().map_err(failed)?;
+        self.file_system.sync_folder(&self.places.folder(place)).map_err(failed)?;
+        self.put_away(bundle)?;
         let why = format!("the table of the file that it shares with others; {count} of them can be read");
         self.recovered.damaged.push((bundle, why));
         Ok(())

@@ -396,3 +396,24 @@ async fn a_spool_of_the_version_without_shared_files_is_taken_over() {
     assert_eq!(whole(&spool, &recovered), [1, 2, 3]);
     disk.damage(&places().format(), |octets| assert_eq!(octets, b"postern-spool 2\n"));
 }
+
+#[tokio::test]
+async fn messages_that_are_finished_at_the_same_time_share_a_sync() {
+    let disk = ready();
+    let numbers: Vec<u32> = (1..=40).collect();
+    assert!(take(&disk, &numbers).iter().all(Result::is_ok));
+    let (spool, _) = open(&disk).unwrap();
+    disk.arm(None);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in numbers {
+        let spool = spool.clone();
+        tasks.spawn(async move { spool.remove(id(number)).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let syncs = disk.calls().iter().filter(|call| call.starts_with("sync")).count();
+    // A machine that is busy may take them in a few turns.
+    assert!((1..=10).contains(&syncs), "{:?}", disk.calls());
+    assert_eq!(files(&disk), [0; 3]);
+}
