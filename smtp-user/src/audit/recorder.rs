@@ -56,7 +56,11 @@ impl Recorder {
         if let Some(writer) = &self.writer
             && !self.queue.has_written(put)
         {
-            writer.write_now(&self.queue);
+            // Others that are about to wait as well get as far, and one of them writes for all.
+            tokio::task::yield_now().await;
+            if !self.queue.has_written(put) {
+                writer.write_now(&self.queue);
+            }
         }
         if !self.queue.has_written(put) {
             self.queue.settle(put).await;

@@ -1,10 +1,10 @@
 //! The one thread of a process that changes files of the spool: whoever waits meanwhile shares the next round of syncs, and
-//! messages that are finished wait a moment for others.
+//! wherever several come, they wait a moment for others.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -31,9 +31,13 @@ pub(crate) struct Job {
 const WAITING: usize = 1024;
 /// Jobs that are done at a time.
 const BATCH: usize = 128;
-/// How long messages that are finished are waited for, so that several share a sync: nobody waits for what becomes of them,
-/// and a disk has done a sync of its own by then.
+/// How long others are waited for when a message is finished: nobody waits for what becomes of it, and a disk has done a
+/// sync of its own by then.
 const GATHER: Duration = Duration::from_millis(2);
+/// How long others are waited for while many come at a time: to the disk a round costs as much whatever is in it.
+const GATHER_MORE: Duration = Duration::from_millis(1);
+/// As many as these in a round are many.
+const MANY: usize = 8;
 
 /// Starts the thread. It ends when nobody can give it jobs any more.
 pub(crate) fn start(
@@ -49,20 +53,21 @@ pub(crate) fn start(
 }
 
 fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, jobs: &Receiver<Job>) {
-    let (mut serial, syncers) = (0, Syncers::default());
+    let (mut serial, mut last, syncers) = (0, 0, Syncers::default());
     while let Ok(first) = jobs.recv() {
         let (mut tasks, mut waiting) = (vec![first.task], vec![(first.done, first.runtime)]);
-        let until = Instant::now() + GATHER;
-        let mut is_urgent = !tasks.iter().all(Task::can_wait);
-        while tasks.len() < BATCH {
-            let left = until.saturating_duration_since(Instant::now());
-            let next =
-                if is_urgent || left.is_zero() { jobs.try_recv().ok() } else { jobs.recv_timeout(left).ok() };
-            let Some(next) = next else { break };
-            is_urgent |= !next.task.can_wait();
+        // In one sleep: each that came would wake this thread otherwise.
+        let can_wait = tasks.iter().all(Task::can_wait);
+        if can_wait || last >= MANY {
+            std::thread::sleep(if can_wait { GATHER } else { GATHER_MORE });
+        }
+        while tasks.len() < BATCH
+            && let Ok(next) = jobs.try_recv()
+        {
             tasks.push(next.task);
             waiting.push((next.done, next.runtime));
         }
+        last = tasks.len();
         let leaving: Vec<Option<Slot>> = tasks.iter().map(Task::leaves).collect();
         let outcomes = batch::run(file_system, &syncers, places, side, &mut serial, tasks);
         for slot in

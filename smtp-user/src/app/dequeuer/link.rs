@@ -24,7 +24,7 @@ pub const BEAT: Duration = Duration::from_millis(500);
 
 /// What the daemon says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "tell", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Tell {
     /// What to work by. Nothing is judged or delivered before this was said for the first time.
     Configure(Configuration),
@@ -54,7 +54,7 @@ pub struct Configuration {
 
 /// What the dequeuer says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "say", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Say {
     /// Who it is; the first thing that it says.
     Hello {

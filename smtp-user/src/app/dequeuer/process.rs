@@ -65,8 +65,7 @@ pub fn run(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     args.log.start();
     rights::give_away().context("giving rights away")?;
     run::raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args))
+    run::runtime()?.block_on(serve(args))
 }
 
 async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
