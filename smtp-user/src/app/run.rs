@@ -93,14 +93,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
     }
-    runtime()?.block_on(serve(args, config))
-}
-
-/// Runs what a process does beside its sessions, or in the place of them, on half of the CPUs: the other half has mail to take
-/// in, and threads that wake each other cost more than they do at once.
-pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    tokio::runtime::Builder::new_multi_thread().worker_threads((cpus / 2).max(1)).enable_all().build()
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args, config))
 }
 
 async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {

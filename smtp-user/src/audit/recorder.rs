@@ -52,18 +52,27 @@ impl Recorder {
     /// Waits until what was handed in so far is written, so that it is known also if this process is killed; it may not
     /// yet be on the disk. While the disk takes nothing, nothing is waited for.
     pub async fn settle(&self) {
-        let put = self.queue.put_so_far();
+        self.settle_up_to(self.queue.put_so_far()).await;
+    }
+
+    async fn settle_up_to(&self, put: u64) {
         if let Some(writer) = &self.writer
             && !self.queue.has_written(put)
         {
-            // Others that are about to wait as well get as far, and one of them writes for all.
-            tokio::task::yield_now().await;
-            if !self.queue.has_written(put) {
-                writer.write_now(&self.queue);
-            }
+            writer.write_now(&self.queue);
         }
         if !self.queue.has_written(put) {
             self.queue.settle(put).await;
+        }
+    }
+
+    /// The same where many wait at a time: others that are about to get as far, and one of them writes for all. A turn of the
+    /// scheduler costs as much as it saves where there are few.
+    pub async fn settle_with_others(&self) {
+        let put = self.queue.put_so_far();
+        if !self.queue.has_written(put) {
+            tokio::task::yield_now().await;
+            self.settle_up_to(put).await;
         }
     }
 

@@ -80,6 +80,11 @@ impl Ledger {
         self.recorder.settle().await;
     }
 
+    /// The same where many sessions wait at a time.
+    pub(crate) async fn settle_with_others(&self) {
+        self.recorder.settle_with_others().await;
+    }
+
     /// Says where the dialogue stands.
     pub(crate) fn stage(&mut self, stage: (SmtpStage, FlowMarks)) {
         if stage != self.stage {

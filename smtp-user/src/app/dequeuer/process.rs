@@ -65,7 +65,10 @@ pub fn run(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     args.log.start();
     rights::give_away().context("giving rights away")?;
     run::raise_descriptor_limit();
-    run::runtime()?.block_on(serve(args))
+    // The other half of the CPUs has mail to take in, and threads that wake each other cost more than they do at once.
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads((cpus / 2).max(1)).enable_all().build()?.block_on(serve(args))
 }
 
 async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {

@@ -60,7 +60,7 @@ pub(super) async fn apply(
                 record(shared, &message, said.clone());
             }
             // Whoever looks for a message that is gone finds what became of it.
-            shared.recorder.settle().await;
+            shared.recorder.settle_with_others().await;
             match shared.spool.remove(id).await {
                 Ok(()) => return None,
                 Err(error) => error!(message = %id, %error, "a finished message cannot be removed"),

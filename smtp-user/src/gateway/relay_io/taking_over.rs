@@ -58,7 +58,7 @@ impl RelayIo {
         let id = MessageId { session: ledger.session(), number };
         let unix_micros = clock.unix_micros();
         // Whatever becomes of this process, there is a record of each message that was taken.
-        ledger.settle().await;
+        ledger.settle_with_others().await;
         let facts = Facts { id, peers: ledger.peers().clone(), trace, unix_micros };
         let (reply, outcome) = taker.take_over(message, facts).await;
         match outcome {
