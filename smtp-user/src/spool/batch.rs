@@ -18,9 +18,9 @@ use tracing::error;
 use self::gathering::{gather, give_back};
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
-use crate::spool::bundle::{self, GONE, Slot};
+use crate::spool::bundle::{self, GONE, Slot, THERE};
 use crate::spool::control;
-use crate::spool::error::{Result, SpoolError};
+use crate::spool::error::{Result, SpoolError, again};
 use crate::spool::file_system::{FileSystem, NewFile};
 use crate::spool::place::{Place, Places, Side};
 use crate::spool::room::Entry;
@@ -97,7 +97,7 @@ pub(crate) fn run(
     tasks: Vec<Task>,
 ) -> Vec<Outcome> {
     let (tasks, origins) = gather(tasks);
-    give_back(&origins, &run_each(file_system, syncers, places, side, serial, tasks))
+    give_back(&origins, run_each(file_system, syncers, places, side, serial, tasks))
 }
 
 fn run_each(
@@ -189,7 +189,12 @@ fn leave_slots(
             Err(error) => failed.push(error),
         }
     }
-    failed.extend(syncers.sync(files).into_iter().filter_map(|(_, done)| done.err()));
+    let count = files.len();
+    let synced = syncers.sync(files);
+    if synced.len() < count {
+        failed.push(std::io::Error::other("a sync came to no outcome"));
+    }
+    failed.extend(synced.into_iter().filter_map(|(_, done)| done.err()));
     for error in failed {
         // What was asked for is done. Whoever restarts from here may find messages once more that were delivered.
         error!(%error, "a file that messages share cannot be marked: some may be delivered twice after a restart");
@@ -333,6 +338,10 @@ fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Ta
             // Last: it says whose the octets are.
             remove_temporary(file_system, step);
         }
+        // They are there as long as it is not certain that they are gone: whoever tries again finds them.
+        Task::Mark { places: marks, .. } if !done => {
+            let _ = file_system.mark(&step.named, marks, THERE);
+        }
         Task::Bundle { .. } if !done => {
             let _ = file_system.remove(&step.named);
             remove_temporary(file_system, step);
@@ -392,7 +401,6 @@ pub(crate) fn set_slot_aside(
 
 fn fail(outcome: &mut Result<()>, path: &Path, error: &std::io::Error) {
     if outcome.is_ok() {
-        // An error cannot be had twice; its kind and text can.
-        *outcome = Err(SpoolError::of(path, std::io::Error::new(error.kind(), error.to_string())));
+        *outcome = Err(SpoolError::of(path, again(error)));
     }
 }

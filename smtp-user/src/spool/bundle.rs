@@ -32,7 +32,7 @@ pub struct Slot {
 }
 
 /// A message is there. Two bits lie between this and [`GONE`]: one that is damaged is rather delivered twice than lost.
-const THERE: u8 = b'+';
+pub(crate) const THERE: u8 = b'+';
 /// A message is finished, or stands elsewhere.
 pub(crate) const GONE: u8 = b'-';
 

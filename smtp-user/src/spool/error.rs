@@ -138,5 +138,11 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// An error of the system once more. It cannot be had twice; its number, or its kind and text can.
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    let number = error.raw_os_error().map(io::Error::from_raw_os_error);
+    number.unwrap_or_else(|| io::Error::new(error.kind(), error.to_string()))
+}
+
 /// Results of this module.
 pub type Result<T> = std::result::Result<T, SpoolError>;

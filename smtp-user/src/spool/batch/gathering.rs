@@ -1,13 +1,12 @@
 //! What several tasks of a round have in common is done once: new messages share a file, and so do marks in such a file.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 
 use super::{Content, Outcome, Task};
 use crate::model::session_id::MessageId;
 use crate::spool::bundle::{self, Slot};
-use crate::spool::error::{Result, SpoolError};
+use crate::spool::error::{Result, SpoolError, again};
 
 /// What became of one task: which of those that are left does it, and where its message stands then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,27 +68,29 @@ fn shared_file(task: &Task) -> Option<(MessageId, &[u8])> {
 }
 
 /// Tells each task what became of it.
-pub(super) fn give_back(origins: &[Origin], outcomes: &[Result<()>]) -> Vec<Outcome> {
-    let outcome = |origin: &Origin| match outcomes.get(origin.by) {
-        Some(Ok(())) => Ok(origin.slot),
-        Some(Err(error)) => Err(again(error)),
+pub(super) fn give_back(origins: &[Origin], outcomes: Vec<Result<()>>) -> Vec<Outcome> {
+    let mut left: Vec<Option<Result<()>>> = outcomes.into_iter().map(Some).collect();
+    let mut outcome = |origin: &Origin| match left.get_mut(origin.by) {
+        Some(place) => match place.take().unwrap_or(Err(SpoolError::Closed)) {
+            Ok(()) => {
+                *place = Some(Ok(()));
+                Ok(origin.slot)
+            }
+            Err(error) => {
+                *place = Some(Err(copy(&error)));
+                Err(error)
+            }
+        },
         None => Err(SpoolError::Closed),
     };
-    origins.iter().map(outcome).collect()
+    origins.iter().map(&mut outcome).collect()
 }
 
-/// The same error once more: an error of the system cannot be had twice; its kind and text can.
-fn again(error: &SpoolError) -> SpoolError {
+/// The same error for others: what several tasks have in common fails by the disk alone.
+fn copy(error: &SpoolError) -> SpoolError {
     match error {
         SpoolError::NoSpace => SpoolError::NoSpace,
-        SpoolError::NotFound { id } => SpoolError::NotFound { id: *id },
-        SpoolError::Damaged { id, why } => SpoolError::Damaged { id: *id, why: why.clone() },
-        SpoolError::Io { path, source } => {
-            // Whoever asks the system for a number gets the one it gave.
-            let number = source.raw_os_error().map(io::Error::from_raw_os_error);
-            let source = number.unwrap_or_else(|| io::Error::new(source.kind(), source.to_string()));
-            SpoolError::Io { path: path.clone(), source }
-        }
+        SpoolError::Io { path, source } => SpoolError::Io { path: path.clone(), source: again(source) },
         _ => SpoolError::Closed,
     }
 }

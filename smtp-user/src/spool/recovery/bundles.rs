@@ -115,6 +115,8 @@ impl Recovery<'_> {
                     self.take_apart(bundle, newest)?;
                     continue;
                 }
+                // A receiver could not sync it, and took it back.
+                Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
                 // The others are not to suffer for one that the disk does not give back.
                 Err(SpoolError::Io { source, .. }) => {
                     self.put_away(bundle)?;

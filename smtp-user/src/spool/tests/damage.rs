@@ -1,7 +1,7 @@
 //! What happened to files at rest: the damaged message is set aside, and its neighbours do not notice.
 
 use super::memory_disk::MemoryDisk;
-use super::rig::{ROOT, commit, disk, id, message, octets, open_with, whole};
+use super::rig::{Chance, ROOT, commit, disk, id, message, octets, open_with, whole};
 use crate::spool::error::Result;
 use crate::spool::error::SpoolError;
 use crate::spool::file_system::FileSystem as _;
@@ -31,24 +31,12 @@ async fn three_with(together: u64) -> MemoryDisk {
     disk
 }
 
-/// A stream of numbers that looks like chance (xorshift64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-}
-
 #[tokio::test]
 async fn any_change_of_a_file_is_found_and_harms_no_other() {
     let (apart, together) = (three().await, three_with(1000).await);
     let seed = 0x5eed_0001;
     eprintln!("seed {seed:#x}");
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     for _ in 0..15_000 {
         let (is_together, is_body) = (chance.below(3) == 0, chance.below(2) == 0);
         let sound = if is_together { &together } else { &apart };
