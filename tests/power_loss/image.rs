@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 
 /// Octets of a device.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Image {
     blocks: BTreeMap<u64, Box<[u8]>>,
 }

@@ -3,7 +3,8 @@
 //!
 //! Every write of a file system is recorded while a spool on it takes in, defers and removes messages; each answer that
 //! this is done is put into the record as a mark. Then the record is replayed up to every flush and every write past
-//! the disk's cache: the file system is mounted from that, the spool opened, and compared with what the marks promise.
+//! the disk's cache, and before each with some of the writes that it was to make last: the file system is mounted from
+//! that, the spool opened, and compared with what the marks promise.
 
 mod devices;
 mod image;
@@ -17,16 +18,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
-use smtp_user::spool::store::Spool;
-
 use crate::devices::{Device, Kind, Mounted, Recorder};
 use crate::image::Image;
 use crate::log::Log;
-use crate::messages::Worker;
+use crate::messages::{FOLDER, Worker};
 use crate::replay::{Findings, Plan, replay};
 use crate::syncs::Omit;
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
 
 /// Records what a spool does, and loses power everywhere.
 #[derive(Debug, Parser)]
@@ -34,7 +33,7 @@ struct Arguments {
     /// The file system below the spool.
     #[arg(long, value_enum)]
     file_system: Kind,
-    /// How often four messages are taken in.
+    /// How often nine messages are taken in.
     #[arg(long)]
     rounds: u32,
     /// Syncs that are left out; losses must be found then.
@@ -43,6 +42,9 @@ struct Arguments {
     /// How many states share one check by the file system's own tool.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     check_each: u64,
+    /// What chance is made from that decides which writes a loss of power leaves.
+    #[arg(long, default_value_t = 0x5eed_0003)]
+    seed: u64,
     /// Fewer states looked at are a failure.
     #[arg(long, default_value_t = 1)]
     least: u64,
@@ -54,8 +56,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let started = Instant::now();
-    let findings = match run(&arguments, started) {
-        Ok(findings) => findings,
+    let (shared, findings) = match run(&arguments, started) {
+        Ok(found) => found,
         Err(error) => {
             println!("power loss on {}: {error:#}", arguments.file_system.name());
             return ExitCode::FAILURE;
@@ -69,30 +71,33 @@ fn main() -> ExitCode {
         Omit::FileSyncs | Omit::FolderSyncs => findings.broken > 0,
     };
     let note = if is_right { "POSTERN-VM: note " } else { "" };
-    println!("{note}{}", line(&arguments, &findings, started.elapsed()));
+    println!("{note}{}", line(&arguments, shared, &findings, started.elapsed()));
     if !is_right {
         findings.examples.iter().for_each(|example| println!("  {example}"));
     }
     if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn line(arguments: &Arguments, findings: &Findings, took: Duration) -> String {
+fn line(arguments: &Arguments, shared: usize, findings: &Findings, took: Duration) -> String {
     let omitted = match arguments.omit {
         Omit::Nothing => "",
         Omit::FileSyncs => " without syncs of files (the negative control)",
         Omit::FolderSyncs => " without syncs of folders (the negative control)",
     };
-    let Findings { durable, states, broken, unreadable, promised, is_cut, .. } = findings;
+    let Findings { durable, states, partial, broken, unreadable, promised, is_cut, .. } = findings;
     let cut = if *is_cut { ", the rest left for want of time" } else { "" };
     format!(
-        "power loss on {}{omitted}: {durable} flushes, {states} states mounted, {broken} with a promise broken, \
-         {unreadable} unreadable or damaged; {promised} messages promised at the end; {:.0} s{cut}",
+        "power loss on {}{omitted}: {durable} flushes, {states} states mounted ({partial} with some of the writes \
+         before a flush, seed {:#x}), {broken} with a promise broken, {unreadable} unreadable or damaged; {shared} \
+         messages shared files, {promised} promised at the end; {:.0} s{cut}",
         arguments.file_system.name(),
+        arguments.seed,
         took.as_secs_f32(),
     )
 }
 
-fn run(arguments: &Arguments, started: Instant) -> Result<Findings> {
+/// Gives how many messages shared files, and what was found.
+fn run(arguments: &Arguments, started: Instant) -> Result<(usize, Findings)> {
     let boot = std::fs::read_to_string("/proc/cmdline")?;
     ensure!(boot.split_whitespace().any(|word| word == EMULATED), "this is no machine made for it");
     let kind = arguments.file_system;
@@ -109,23 +114,24 @@ fn run(arguments: &Arguments, started: Instant) -> Result<Findings> {
     });
     mounted.end()?;
     recorder.stop()?;
-    worker?;
+    let shared = worker?;
+    ensure!(shared > 0, "no messages shared a file");
     let crashed = Device::create(2, kind.octets())?;
     let until = started + Duration::from_secs(arguments.seconds);
-    let plan = Plan { kind, check_each: arguments.check_each, until };
-    replay(plan, image, &mut Log::open(Path::new(&log.file))?, &crashed)
+    let plan = Plan { kind, check_each: arguments.check_each, seed: arguments.seed, until };
+    Ok((shared, replay(plan, image, &mut Log::open(Path::new(&log.file))?, &crashed)?))
 }
 
-fn work(arguments: &Arguments) -> Result<()> {
+fn work(arguments: &Arguments) -> Result<usize> {
     arguments.omit.begin()?;
-    let (spool, _) = Spool::open(&messages::config())?;
-    let worker = Worker { spool, mark: &Recorder::mark };
+    let worker = Worker::new(Path::new(FOLDER), &Recorder::mark)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
+        let mut shared = 0;
         for number in 0..arguments.rounds {
-            worker.round(number).await.with_context(|| format!("round {number}"))?;
+            shared += worker.round(number).await.with_context(|| format!("round {number}"))?;
         }
-        Ok(())
+        Ok(shared)
     })
 }
 

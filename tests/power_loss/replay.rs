@@ -1,6 +1,7 @@
 //! Goes through a record, and at each point where the device had made something last looks at what a loss of power
-//! would leave there.
+//! would leave there; and just before, when the device had kept some of what it was to make last and some not.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ pub(crate) struct Findings {
     pub(crate) durable: u64,
     /// Different contents of the device, each mounted and looked at.
     pub(crate) states: u64,
+    /// Those of them with some of the writes that were yet to be made last, by chance.
+    pub(crate) partial: u64,
     /// Those in which something promised was broken.
     pub(crate) broken: u64,
     /// Those with something in them that may never be: a spool or file system that cannot be read, a damaged message.
@@ -38,6 +41,16 @@ impl Findings {
             }
         }
     }
+
+    /// Counts a state once in which something is not as it was promised.
+    fn compare(&mut self, ledger: &Ledger, state: &mut State, entry: u64) {
+        let broken = ledger.broken(&state.seen);
+        if !broken.is_empty() && !state.is_broken {
+            state.is_broken = true;
+            self.broken += 1;
+            self.say(entry, &broken);
+        }
+    }
 }
 
 /// A state of the device that was looked at, and what of it has been counted.
@@ -53,31 +66,80 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
     /// How many states share one check by the file system's own tool.
     pub(crate) check_each: u64,
+    /// What chance is made from.
+    pub(crate) seed: u64,
     /// When to leave the rest.
     pub(crate) until: Instant,
 }
 
+/// Something that changes the device.
+#[derive(Debug)]
+enum Change {
+    Write { at: u64, octets: Vec<u8> },
+    Discard { at: u64, octets: u64 },
+}
+
+impl Image {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Write { at, octets } => self.write(*at, octets),
+            Change::Discard { at, octets } => self.clear(*at, *octets),
+        }
+    }
+}
+
+/// A stream of numbers that looks like chance (xorshift64).
+struct Chance(u64);
+
+impl Chance {
+    fn yes(&mut self) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 63 == 1
+    }
+}
+
 /// Goes through the record of a device that held `image` at its beginning.
 pub(crate) fn replay(plan: Plan, mut image: Image, log: &mut Log, device: &Device) -> Result<Findings> {
-    let (mut findings, mut ledger) = (Findings::default(), Ledger::default());
+    let (mut findings, mut ledger, mut chance) =
+        (Findings::default(), Ledger::default(), Chance(plan.seed.max(1)));
+    // What a flush that is yet to come makes last. A write past the cache is recorded at once: none waits then.
+    let mut pending: Vec<Change> = Vec::new();
     let mut state: Option<State> = None;
     while let Some(entry) = log.next()? {
-        match entry.what {
+        let durable = match entry.what {
             What::Mark(word) if word == END => break,
-            What::Mark(word) => ledger.note(word.parse::<Mark>()?),
+            What::Mark(word) => {
+                ledger.note(word.parse::<Mark>()?);
+                None
+            }
             What::Discard { at, octets } => {
-                image.clear(at, octets);
-                state = None;
+                pending.push(Change::Discard { at, octets });
+                None
             }
             What::Write { at, octets } => {
-                if !octets.is_empty() {
-                    image.write(at, &octets);
-                    state = None;
-                }
-                findings.durable += u64::from(entry.is_durable);
+                let write = (!octets.is_empty()).then_some(Change::Write { at, octets });
                 if !entry.is_durable {
+                    pending.extend(write);
                     continue;
                 }
+                Some(write)
+            }
+        };
+        if let Some(write) = durable {
+            findings.durable += 1;
+            if pending.len() > 1 {
+                let mut some = image.clone();
+                pending.iter().filter(|_| chance.yes()).for_each(|change| some.apply(change));
+                let mut state =
+                    State { seen: look(plan, &some, device, entry.number, &mut findings)?, is_broken: false };
+                findings.partial += 1;
+                findings.compare(&ledger, &mut state, entry.number);
+            }
+            for change in pending.drain(..).chain(write) {
+                image.apply(&change);
+                state = None;
             }
         }
         let state = match &mut state {
@@ -87,12 +149,7 @@ pub(crate) fn replay(plan: Plan, mut image: Image, log: &mut Log, device: &Devic
                 is_broken: false,
             }),
         };
-        let broken = ledger.broken(&state.seen);
-        if !broken.is_empty() && !state.is_broken {
-            state.is_broken = true;
-            findings.broken += 1;
-            findings.say(entry.number, &broken);
-        }
+        findings.compare(&ledger, state, entry.number);
         if Instant::now() > plan.until {
             findings.is_cut = true;
             break;
@@ -107,7 +164,7 @@ fn look(plan: Plan, image: &Image, device: &Device, entry: u64, findings: &mut F
     image.put(&device.open()?, device.octets)?;
     let mut seen = match Mounted::new(plan.kind, &device.path) {
         Ok(mounted) => {
-            let seen = messages::look();
+            let seen = messages::look(Path::new(messages::FOLDER));
             mounted.end()?;
             seen
         }

@@ -37,7 +37,7 @@ impl Depth {
         match self {
             Self::Short => "try --rounds 2 --omit file-syncs --check-each 1000 --seconds 20\n\
                             try --rounds 2 --omit folder-syncs --check-each 1000 --seconds 20\n\
-                            try --rounds 4 --check-each 5 --seconds 90 --least 60\n"
+                            try --rounds 3 --check-each 5 --seconds 90 --least 60\n"
                 .to_owned(),
             Self::Full => format!(
                 "try --rounds 5 --omit file-syncs --check-each 1000\n\
@@ -55,7 +55,7 @@ struct FileSystem {
     name: &'static str,
     programs: &'static [&'static str],
     modules: &'static [&'static str],
-    /// How often four messages are taken in until there are a thousand states.
+    /// How often nine messages are taken in until there are a thousand states.
     rounds: u32,
 }
 
@@ -65,14 +65,14 @@ const FILE_SYSTEMS: [FileSystem; 2] = [
         name: "power-loss-ext4",
         programs: &["dmsetup", "mkfs.ext4", "e2fsck"],
         modules: &["loop", "dm-log-writes", "ext4", "crc32c_generic"],
-        rounds: 28,
+        rounds: 18,
     },
     FileSystem {
         kind: "xfs",
         name: "power-loss-xfs",
         programs: &["dmsetup", "mkfs.xfs", "xfs_repair"],
         modules: &["loop", "dm-log-writes", "xfs", "crc32c_generic"],
-        rounds: 38,
+        rounds: 28,
     },
 ];
 
