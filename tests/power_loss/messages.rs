@@ -207,13 +207,7 @@ pub(crate) fn look(folder: &Path) -> Seen {
 fn compare(spool: &Spool, message: &QueuedMessage) -> Result<()> {
     let body = spool.body(message).context("it cannot be read")?;
     let mut room = vec![0; usize::try_from(body.len())?];
-    let mut read = 0;
-    while read < room.len() {
-        match body.read_at(read as u64, &mut room[read..])? {
-            0 => break,
-            count => read += count,
-        }
-    }
+    body.fill_at(0, &mut room)?;
     if room != octets(message.id.number) {
         bail!("it has other octets");
     }

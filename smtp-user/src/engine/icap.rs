@@ -235,17 +235,8 @@ impl Answer {
     }
 }
 
-fn read_exact(message: &dyn MessageOctets, mut offset: u64, mut room: &mut [u8]) -> bool {
-    while !room.is_empty() {
-        match message.read_at(offset, room) {
-            Ok(0) | Err(_) => return false,
-            Ok(count) => {
-                offset += count as u64;
-                room = room.get_mut(count..).unwrap_or_default();
-            }
-        }
-    }
-    true
+fn read_exact(message: &dyn MessageOctets, offset: u64, room: &mut [u8]) -> bool {
+    message.fill_at(offset, room).is_ok_and(|filled| filled == room.len())
 }
 
 /// It gave back something else and did not say what it found: an error page is that as well as a notice of a finding,

@@ -176,15 +176,12 @@ fn problem(path: &Path, error: &CompileError) -> HashListError {
 
 fn whole(octets: &dyn MessageOctets) -> Result<Vec<u8>, EngineError> {
     let length = usize::try_from(octets.len()).unwrap_or(usize::MAX);
-    let (mut all, mut filled) = (vec![0; length], 0);
-    while let Some(room) = all.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match octets.read_at(filled as u64, room) {
-            Ok(0) => return Err(EngineError::Unreadable { cause: "it is shorter than it was".to_owned() }),
-            Ok(count) => filled += count,
-            Err(error) => return Err(EngineError::Unreadable { cause: error.to_string() }),
-        }
+    let mut all = vec![0; length];
+    match octets.fill_at(0, &mut all) {
+        Ok(filled) if filled == length => Ok(all),
+        Ok(_) => Err(EngineError::Unreadable { cause: "it is shorter than it was".to_owned() }),
+        Err(error) => Err(EngineError::Unreadable { cause: error.to_string() }),
     }
-    Ok(all)
 }
 
 #[cfg(test)]

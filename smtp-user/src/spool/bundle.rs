@@ -116,13 +116,7 @@ pub(crate) fn search(octets: &[u8]) -> Vec<(MessageId, std::ops::Range<usize>)> 
 pub(crate) fn read(file: &dyn MessageOctets, offset: u64, octets: u64) -> io::Result<Vec<u8>> {
     let there = file.len().saturating_sub(offset).min(octets);
     let mut room = vec![0; usize::try_from(there).unwrap_or(0)];
-    let mut filled = 0;
-    while let Some(free) = room.get_mut(filled..).filter(|free| !free.is_empty()) {
-        match file.read_at(offset + filled as u64, free)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let filled = file.fill_at(offset, &mut room)?;
     room.truncate(filled);
     Ok(room)
 }

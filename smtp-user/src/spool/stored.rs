@@ -174,18 +174,13 @@ impl MessageOctets for Behind {
 /// Reads on until so many octets of a file are there, or it ends.
 fn fill(file: &dyn MessageOctets, octets: &mut Vec<u8>, until: u64) -> io::Result<()> {
     let until = usize::try_from(until.min(file.len())).unwrap_or(usize::MAX);
-    let mut filled = octets.len();
-    if filled >= until {
+    let there = octets.len();
+    if there >= until {
         return Ok(());
     }
     octets.resize(until, 0);
-    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(filled as u64, room)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    octets.truncate(filled);
+    let filled = file.fill_at(there as u64, octets.get_mut(there..).unwrap_or_default())?;
+    octets.truncate(there + filled);
     Ok(())
 }
 

@@ -42,13 +42,7 @@ pub(super) fn read(places: &Places, place: Place, message: &QueuedMessage) -> Re
 
 fn beginning(body: &dyn MessageOctets) -> std::io::Result<Vec<u8>> {
     let mut octets = vec![0; usize::try_from(body.len()).unwrap_or(MOST).min(MOST)];
-    let mut filled = 0;
-    while let Some(room) = octets.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match body.read_at(filled as u64, room)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let filled = body.fill_at(0, &mut octets)?;
     octets.truncate(filled);
     Ok(octets)
 }

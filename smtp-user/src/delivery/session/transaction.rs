@@ -168,9 +168,10 @@ impl Connection {
                 let length = usize::try_from(letter.octets.len()).unwrap_or(0);
                 let begin = octets.len();
                 octets.resize(begin + length, 0);
-                let mut filled = 0;
-                while let Some(room) = octets.get_mut(begin + filled..).filter(|room| !room.is_empty()) {
-                    filled += self.read_into(letter, filled as u64, room)?;
+                let room = octets.get_mut(begin..).unwrap_or_default();
+                match letter.octets.fill_at(0, room) {
+                    Ok(filled) if filled == length => {}
+                    Ok(_) | Err(_) => return Err(self.unreadable()),
                 }
             }
         }
@@ -254,24 +255,18 @@ impl Connection {
         let left = letter.octets.len().saturating_sub(at);
         let mut room = vec![0; BLOCK.min(usize::try_from(left).unwrap_or(BLOCK))];
         if !room.is_empty() {
-            let count = self.read_into(letter, at, &mut room)?;
-            room.truncate(count);
+            match letter.octets.read_at(at, &mut room) {
+                Ok(count) if count > 0 => room.truncate(count),
+                Ok(_) | Err(_) => return Err(self.unreadable()),
+            }
         }
         Ok(room)
     }
 
-    fn read_into(&mut self, letter: &Letter, at: u64, room: &mut [u8]) -> Result<usize, Failure> {
-        match letter.octets.read_at(at, room) {
-            Ok(count) if count > 0 => Ok(count),
-            Ok(_) | Err(_) => {
-                self.is_broken = true;
-                Err(Failure::transient(
-                    RemoteStage::Data,
-                    "4.3.0",
-                    "the message cannot be read from the spool",
-                ))
-            }
-        }
+    /// The connection is of no use any more: the next hop may wait for the rest.
+    fn unreadable(&mut self) -> Failure {
+        self.is_broken = true;
+        Failure::transient(RemoteStage::Data, "4.3.0", "the message cannot be read from the spool")
     }
 
     /// Writes a piece of the message. A next hop that hangs up may have said why.

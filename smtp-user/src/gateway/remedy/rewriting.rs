@@ -356,13 +356,9 @@ async fn judge_again(
 
 pub(super) fn read(message: &HeldMessage, start: u64, end: u64) -> Result<Vec<u8>, Cannot> {
     let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
-    let (mut octets, mut filled) = (vec![0; length], 0);
-    while filled < length {
-        let room = octets.get_mut(filled..).unwrap_or_default();
-        match message.read_at(start + filled as u64, room) {
-            Ok(0) | Err(_) => return Err(Cannot("the message cannot be read back")),
-            Ok(count) => filled += count,
-        }
+    let mut octets = vec![0; length];
+    match message.fill_at(start, &mut octets) {
+        Ok(filled) if filled == length => Ok(octets),
+        Ok(_) | Err(_) => Err(Cannot("the message cannot be read back")),
     }
-    Ok(octets)
 }
