@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -28,17 +27,28 @@ pub const BEAT: Duration = Duration::from_millis(500);
 pub enum Tell {
     /// What to work by. Nothing is judged or delivered before this was said for the first time.
     Configure(Configuration),
-    /// These messages were taken in.
-    TakenIn {
-        /// Which.
-        ids: Vec<MessageId>,
-        /// Octets of each one's control file, which follow behind this line; 0 if it is to be read from the disk.
-        octets: Vec<usize>,
-        /// Where each one stands that shares a file with others.
-        slots: Vec<Option<Slot>>,
-    },
+    /// These messages were taken in; their control files follow behind this line, in the same order.
+    TakenIn(Vec<Notice>),
     /// Enough: what is in flight is waited for a while.
     Stop,
+}
+
+/// That a message was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Which.
+    pub id: MessageId,
+    /// Octets of its control file that follow; 0 if it is to be read from the disk.
+    pub octets: usize,
+    /// Where it stands if it shares a file with others.
+    pub slot: Option<Slot>,
+}
+
+impl Notice {
+    fn of(message: &TakenIn) -> Self {
+        let octets = message.file.as_ref().map_or(0, |file| file.len());
+        Self { id: message.id, octets, slot: message.slot }
+    }
 }
 
 /// What to work by.
@@ -91,13 +101,7 @@ impl Program {
 
 /// Tells of messages that were taken in, with their files as far as they are known.
 pub async fn tell(to: &mut (impl AsyncWrite + Unpin), messages: &[TakenIn]) -> io::Result<()> {
-    let octets = |message: &TakenIn| message.file.as_ref().map_or(0, |file| file.len());
-    let value = Tell::TakenIn {
-        ids: messages.iter().map(|message| message.id).collect(),
-        octets: messages.iter().map(octets).collect(),
-        slots: messages.iter().map(|message| message.slot).collect(),
-    };
-    let mut all = serde_json::to_vec(&value)?;
+    let mut all = serde_json::to_vec(&Tell::TakenIn(messages.iter().map(Notice::of).collect()))?;
     all.push(b'\n');
     for message in messages {
         all.extend_from_slice(message.file.as_deref().map_or(&[], Vec::as_slice));
@@ -108,37 +112,30 @@ pub async fn tell(to: &mut (impl AsyncWrite + Unpin), messages: &[TakenIn]) -> i
 /// Octets of a control file that are told at most.
 const MOST: usize = 16 << 20;
 
-/// Hears the files of messages that were told of.
+/// Hears the files of messages that were told of. Whoever drops this before it is done loses what it has read.
 pub async fn hear_files(
     from: &mut (impl AsyncBufRead + Unpin),
-    ids: &[MessageId],
-    octets: &[usize],
-    slots: &[Option<Slot>],
+    notices: &[Notice],
 ) -> io::Result<Vec<TakenIn>> {
-    if octets.len() != ids.len() || slots.len() != ids.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "not as many files as messages"));
-    }
-    let mut heard = Vec::with_capacity(ids.len());
-    for ((id, octets), slot) in ids.iter().zip(octets).zip(slots) {
-        if *octets == 0 {
-            heard.push(TakenIn::to_be_read(*id, *slot));
+    let mut heard = Vec::with_capacity(notices.len());
+    for Notice { id, octets, slot } in notices.iter().copied() {
+        if octets == 0 {
+            heard.push(TakenIn::to_be_read(id, slot));
             continue;
         }
-        if *octets > MOST {
+        if octets > MOST {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a control file that is too long"));
         }
-        let mut file = vec![0; *octets];
+        let mut file = vec![0; octets];
         from.read_exact(&mut file).await?;
-        heard.push(TakenIn { id: *id, file: Some(Arc::new(file)), slot: *slot });
+        heard.push(TakenIn { id, file: Some(Arc::new(file)), slot });
     }
     Ok(heard)
 }
 
-/// Hears a value; none if nothing more is said.
-pub async fn hear<T: DeserializeOwned>(
-    from: &mut (impl AsyncBufRead + Unpin),
-    line: &mut Vec<u8>,
-) -> io::Result<Option<T>> {
+/// Hears what the daemon says; none if it says nothing more. Whoever drops this before it is done loses what it has read
+/// of a line.
+pub async fn hear(from: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<Option<Tell>> {
     line.clear();
     if from.read_until(b'\n', line).await? == 0 {
         return Ok(None);
@@ -152,3 +149,6 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -
     line.push(b'\n');
     to.write_all(&line).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,7 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
             }
             Some(order) = ordered.recv() => match (order, &work) {
                 (Tell::Stop, _) => break,
-                (Tell::TakenIn { .. }, _) => {}
+                (Tell::TakenIn(_), _) => {}
                 (Tell::Configure(configuration), None) => {
                     work = Some(Work::begin(&spool, std::mem::take(&mut found), configuration)?);
                 }
@@ -248,10 +248,10 @@ async fn listen(
     let (mut read, mut line) = (BufReader::new(read), Vec::new());
     while let Some(order) = link::hear(&mut read, &mut line).await? {
         match order {
-            Tell::TakenIn { ids, octets, slots } => {
-                let count = ids.len() as u64;
-                let messages = link::hear_files(&mut read, &ids, &octets, &slots).await?;
-                progress.told().noting = ids;
+            Tell::TakenIn(notices) => {
+                let count = notices.len() as u64;
+                let messages = link::hear_files(&mut read, &notices).await?;
+                progress.told().noting = notices.iter().map(|notice| notice.id).collect();
                 take_note(spool, messages).await;
                 {
                     let mut told = progress.told();
