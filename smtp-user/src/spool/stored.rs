@@ -135,33 +135,33 @@ fn understand(file: &dyn MessageOctets, path: &Path, id: MessageId, wanted: Want
 }
 
 /// What is in the file of a message with its octets, where that was never out of memory.
-pub(crate) fn of_file(id: MessageId, file: Arc<Vec<u8>>) -> Result<(QueuedMessage, Behind)> {
+pub(crate) fn of_file(id: MessageId, file: Arc<Vec<u8>>) -> Result<(QueuedMessage, OctetsInControlFile)> {
     let damaged = |why: String| SpoolError::Damaged { id, why };
     let wrong = |error: ControlError| damaged(error.to_string());
     let Layout { known, is_together } = control::layout(&file).map_err(wrong)?;
     let from = usize::try_from(known).unwrap_or(usize::MAX).min(file.len());
     let message = control::decode_written(file.get(..from).unwrap_or_default()).map_err(wrong)?;
-    let octets = Behind { file, from };
+    let octets = OctetsInControlFile { file, from };
     if message.id != id || !is_together || octets.len() != message.octets {
         return Err(damaged("it is not what it is said to be".to_owned()));
     }
     Ok((message, octets))
 }
 
-/// The octets of a message behind what is known of it.
+/// The octets of a message that stand in its control file, which is in memory.
 #[derive(Debug)]
-pub(crate) struct Behind {
+pub(crate) struct OctetsInControlFile {
     file: Arc<Vec<u8>>,
     from: usize,
 }
 
-impl Behind {
+impl OctetsInControlFile {
     fn octets(&self) -> &[u8] {
         self.file.get(self.from..).unwrap_or_default()
     }
 }
 
-impl MessageOctets for Behind {
+impl MessageOctets for OctetsInControlFile {
     fn len(&self) -> u64 {
         self.octets().len() as u64
     }
