@@ -1,6 +1,7 @@
 //! F1: the daemon is killed again and again while mail is taken over and delivered. Nothing that was accepted is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirEntry;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,6 +14,9 @@ use harness::next_hop::{NextHop, Script};
 use harness::originator::Originator;
 use harness::requires_root;
 use harness::topology::Topology;
+use smtp_user::spool::file_system::disk::Disk;
+use smtp_user::spool::place::{Place, Places, id_of};
+use smtp_user::spool::recovery::{read_bundled, read_octets};
 
 /// Sessions at a time.
 const WORKERS: u32 = 8;
@@ -56,37 +60,22 @@ pub(crate) fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
 
 /// Subjects of the messages that the spool still has to deliver.
 fn waiting(spool: &Path) -> BTreeSet<String> {
-    let files = |place: &str| -> Vec<Vec<u8>> {
-        std::fs::read_dir(spool.join(place))
-            .expect("the spool's folder")
-            .map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a small file"))
-            .collect()
-    };
-    let alone = ["active", "deferred"].into_iter().flat_map(files).map(|octets| subject(&octets));
-    let together = files("bundle").into_iter().flat_map(|octets| subjects_within(&octets));
-    alone.chain(together).collect()
-}
-
-/// Those of a file that messages share. Behind these there is an octet for each, `-` if it is gone; then a table with a
-/// line for each that ends in its length, and a last line that has the table's.
-fn subjects_within(octets: &[u8]) -> Vec<String> {
-    let words = |octets: &[u8]| -> Vec<String> {
-        String::from_utf8_lossy(octets).split_whitespace().map(str::to_owned).collect()
-    };
-    let last = octets[..octets.len() - 1].iter().rposition(|octet| *octet == b'\n').expect("a last line") + 1;
-    let table_octets: usize = words(&octets[last..])[2].parse().expect("a length");
-    let table = words(&octets[last - table_octets..last]);
-    let lengths: Vec<usize> = table.chunks(2).map(|line| line[1].parse().expect("a length")).collect();
-    let marks = &octets[lengths.iter().sum()..];
-    let mut at = 0;
-    let mut found = Vec::new();
-    for (length, mark) in lengths.into_iter().zip(marks) {
-        if *mark != b'-' {
-            found.push(subject(&octets[at..at + length]));
-        }
-        at += length;
-    }
-    found
+    let places = &Places::new(spool);
+    let alone = [Place::Active, Place::Deferred].into_iter().flat_map(|place| {
+        let files = std::fs::read_dir(places.folder(place)).expect("the spool's folder");
+        let name = |file: DirEntry| file.file_name().into_string().expect("a name that the spool gave");
+        files.map(move |file| (place, id_of(&name(file.expect("an entry"))).expect("a message's name")))
+    });
+    let together = read_bundled(&Disk, places).expect("the files that messages share").into_iter();
+    alone
+        .chain(together.map(|(id, _)| (Place::Active, id)))
+        .map(|(place, id)| {
+            let octets = read_octets(&Disk, places, place, id).expect("a message's octets");
+            let mut room = vec![0; usize::try_from(octets.len()).expect("a small message")];
+            octets.fill_at(0, &mut room).expect("a message's octets");
+            subject(&room)
+        })
+        .collect()
 }
 
 /// How many files with messages there are in a spool.
