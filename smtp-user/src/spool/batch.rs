@@ -5,9 +5,14 @@
 //! folder is synced, the control files get their names, their folders are synced, and what is done is done. Only then are
 //! older control files removed.
 //! A message is removed control file first, and its octets when that is for good: whatever is left of it is no message
-//! any more. Of a file that several messages share, the message's mark is changed and synced.
+//! any more.
+//!
+//! A file that several new messages share stands in its folder from the beginning, under another name; it is synced at the
+//! same time as that folder, and the name that it gets then need not last. A message leaves it by a mark that is synced.
 
 mod gathering;
+mod setting_aside;
+mod task;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,70 +21,27 @@ use std::sync::Arc;
 use tracing::error;
 
 use self::gathering::{gather, give_back};
+pub(crate) use self::setting_aside::{set_aside, set_slot_aside};
+pub(crate) use self::task::{Content, Outcome, Task};
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
-use crate::spool::bundle::{self, GONE, Slot, THERE};
+use crate::spool::bundle::{GONE, THERE};
 use crate::spool::control;
 use crate::spool::error::{Result, SpoolError, again};
-use crate::spool::file_system::{FileSystem, NewFile};
-use crate::spool::place::{Place, Places, Side};
+use crate::spool::file_system::{FileSystem, Unsynced};
+use crate::spool::place::{Places, Side};
 use crate::spool::room::Entry;
 use crate::spool::stored::{self, Wanted};
 use crate::spool::syncers::Syncers;
-
-/// One thing to be done.
-#[derive(Debug)]
-pub(crate) enum Task {
-    /// A new message, which may share a file with others that come at the same time.
-    Commit { content: Content, message: Box<QueuedMessage>, to: Place, may_share: bool },
-    /// Another version of a control file.
-    Update { message: Box<QueuedMessage>, from: Entry, to: Place },
-    /// A message is finished.
-    Remove { id: MessageId, from: Place, is_together: bool, slot: Option<Slot> },
-    /// A message is damaged.
-    SetAside { id: MessageId, from: Place, slot: Option<Slot> },
-    /// New messages in one file; made of several tasks.
-    Bundle { first: MessageId, octets: Arc<Vec<u8>> },
-    /// Messages that share a file stand there no more; made of several tasks.
-    Mark { bundle: MessageId, places: Vec<u64> },
-}
-
-impl Task {
-    /// Whether nobody waits for it: a message that is finished may be removed a little later.
-    pub(crate) const fn can_wait(&self) -> bool {
-        matches!(self, Self::Remove { .. })
-    }
-
-    /// The slot that a message leaves by it.
-    pub(crate) fn leaves(&self) -> Option<Slot> {
-        match self {
-            Self::Update { from, .. } => from.slot,
-            Self::Remove { slot, .. } | Self::SetAside { slot, .. } => *slot,
-            Self::Commit { .. } | Self::Bundle { .. } | Self::Mark { .. } => None,
-        }
-    }
-}
-
-/// Whether something is done for good; of a new message that shares a file with others, where it stands.
-pub(crate) type Outcome = Result<Option<Slot>>;
-
-/// What there is of a new message.
-#[derive(Debug)]
-pub(crate) enum Content {
-    /// All that its control file is to hold, with its octets.
-    Together(Arc<Vec<u8>>),
-    /// Its octets are in a file of their own, which is here until it is synced.
-    Apart(Option<Box<dyn NewFile>>),
-}
 
 /// Where a file is to go, or was.
 struct Step {
     /// Where it is, of one that is to go somewhere.
     temporary: Option<PathBuf>,
-    /// One that is to be synced, until it is.
-    file: Option<Box<dyn NewFile>>,
+    /// What is to be synced before it goes there, until it is.
+    unsynced: Vec<Box<dyn Unsynced>>,
     named: PathBuf,
-    /// Where names change.
+    /// Where names change that are to last then.
     folder: Option<PathBuf>,
 }
 
@@ -222,11 +184,11 @@ fn sync_files(
         if let Task::Commit { content: Content::Apart(body), message, .. } = task
             && let Some(body) = body.take()
         {
-            files.push((origins.len(), body));
+            files.push((origins.len(), body as Box<dyn Unsynced>));
             origins.push((index, places.new_body(message.id, side)));
         }
-        if let Some(file) = step.file.take() {
-            files.push((origins.len(), file));
+        for unsynced in step.unsynced.drain(..) {
+            files.push((origins.len(), unsynced));
             origins.push((index, step.named.clone()));
         }
     }
@@ -253,26 +215,20 @@ fn prepare(
     task: &Task,
 ) -> (Option<Step>, Result<()>) {
     let write = |temporary: PathBuf, content: Result<Arc<Vec<u8>>>, named, folder| {
-        let written = content.and_then(|content| {
-            let write = || {
-                let mut file = file_system.create(&temporary)?;
-                file.write(&content)?;
-                Ok(file)
-            };
-            write().map_err(|error| SpoolError::of(&temporary, error))
-        });
-        let (file, outcome) = match written {
-            Ok(file) => (Some(file), Ok(())),
-            Err(error) => (None, Err(error)),
+        let written = content.and_then(|content| written(file_system, &temporary, &content));
+        let (unsynced, outcome) = match written {
+            Ok(file) => (vec![file], Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
         };
-        (Some(Step { temporary: Some(temporary), file, named, folder: Some(folder) }), outcome)
+        (Some(Step { temporary: Some(temporary), unsynced, named, folder: Some(folder) }), outcome)
     };
     let (message, to) = match task {
         Task::Commit { message, to, .. } | Task::Update { message, to, .. } => (message, *to),
         Task::Remove { id, from, .. } => {
             let (named, folder) = (places.control(*from, *id), places.folder(*from));
             let outcome = at(&named, file_system.remove(&named));
-            return (Some(Step { temporary: None, file: None, named, folder: Some(folder) }), outcome);
+            let step = Step { temporary: None, unsynced: Vec::new(), named, folder: Some(folder) };
+            return (Some(step), outcome);
         }
         Task::SetAside { id, from, slot } => {
             let done = match slot {
@@ -282,21 +238,49 @@ fn prepare(
             return (None, done);
         }
         Task::Bundle { first, octets } => {
-            let temporary = places.new_control(*first, side, number);
-            return write(temporary, Ok(Arc::clone(octets)), places.bundle(*first), places.bundles());
+            let (temporary, named) = (places.new_bundle(*first), places.bundle(*first));
+            let (unsynced, outcome) = match written_beside(file_system, places, &temporary, octets) {
+                Ok(both) => (both.into(), Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            return (Some(Step { temporary: Some(temporary), unsynced, named, folder: None }), outcome);
         }
         Task::Mark { bundle, places: marks } => {
             let named = places.bundle(*bundle);
-            let (file, outcome) = match file_system.mark(&named, marks, GONE) {
-                Ok(file) => (Some(file), Ok(())),
-                Err(error) => (None, Err(SpoolError::of(&named, error))),
+            let (unsynced, outcome) = match file_system.mark(&named, marks, GONE) {
+                Ok(file) => (vec![file], Ok(())),
+                Err(error) => (Vec::new(), Err(SpoolError::of(&named, error))),
             };
-            return (Some(Step { temporary: None, file, named, folder: None }), outcome);
+            return (Some(Step { temporary: None, unsynced, named, folder: None }), outcome);
         }
     };
     let id = message.id;
     let content = content(file_system, places, task, message);
     write(places.new_control(id, side, number), content, places.control(to, id), places.folder(to))
+}
+
+/// A new file, yet to be synced.
+fn written(file_system: &dyn FileSystem, path: &Path, octets: &[u8]) -> Result<Box<dyn Unsynced>> {
+    let write = || {
+        let mut file = file_system.create(path)?;
+        file.write(octets)?;
+        Ok(file as Box<dyn Unsynced>)
+    };
+    write().map_err(|error| SpoolError::of(path, error))
+}
+
+/// The same beside the file that it is to be, and the folder: both are synced at once, and the name that it gets then need
+/// not last. By its last line whoever finds it under the first one knows that it is whole.
+fn written_beside(
+    file_system: &dyn FileSystem,
+    places: &Places,
+    path: &Path,
+    octets: &[u8],
+) -> Result<[Box<dyn Unsynced>; 2]> {
+    let file = written(file_system, path, octets)?;
+    let folder = places.bundles();
+    let folder = file_system.open_folder(&folder).map_err(|error| SpoolError::of(&folder, error))?;
+    Ok([file, folder])
 }
 
 /// What a message's file is to hold.
@@ -355,48 +339,6 @@ fn remove_temporary(file_system: &dyn FileSystem, step: &Step) {
     if let Some(temporary) = &step.temporary {
         let _ = file_system.remove(temporary);
     }
-}
-
-/// Moves what there is of a message out of the way, for somebody to look at.
-pub(crate) fn set_aside(
-    file_system: &dyn FileSystem,
-    places: &Places,
-    id: MessageId,
-    from: Place,
-) -> Result<()> {
-    let corrupt = places.corrupt();
-    let control = places.control(from, id);
-    // First the octets: without a control file they would be taken for those of a message that is gone.
-    let moved = file_system.rename(&places.body(id), &corrupt.join(format!("{id}.body")));
-    if let Err(error) = moved
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(SpoolError::of(&places.body(id), error));
-    }
-    file_system
-        .rename(&control, &corrupt.join(format!("{id}.{}", from.name())))
-        .and_then(|()| file_system.sync_folder(&corrupt))
-        .map_err(|error| SpoolError::of(&control, error))
-}
-
-/// Copies a damaged message out of a file that it shares with others, for somebody to look at.
-pub(crate) fn set_slot_aside(
-    file_system: &dyn FileSystem,
-    places: &Places,
-    id: MessageId,
-    slot: Slot,
-) -> Result<()> {
-    let (from, to) = (places.bundle(slot.bundle), places.corrupt().join(format!("{id}.active")));
-    let copy = || {
-        let octets = bundle::read(file_system.open(&from)?.as_ref(), slot.offset, slot.octets)?;
-        let _ = file_system.remove(&to);
-        let mut file = file_system.create(&to)?;
-        file.write(&octets)?;
-        file.sync()?;
-        file_system.sync_folder(&places.corrupt())?;
-        file_system.mark(&from, &[slot.mark], GONE)?.sync()
-    };
-    at(&from, copy())
 }
 
 fn fail(outcome: &mut Result<()>, path: &Path, error: &std::io::Error) {

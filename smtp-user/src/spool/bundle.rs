@@ -93,6 +93,12 @@ pub(crate) fn list(bundle: MessageId, file: &dyn MessageOctets) -> io::Result<Op
     Ok(Some(listed.collect()))
 }
 
+/// Whether a bundle has been written to its end: its last line stands there, whatever else is wrong.
+pub(crate) fn is_ended(file: &dyn MessageOctets) -> io::Result<bool> {
+    let last = read(file, file.len().saturating_sub(LAST as u64), LAST as u64)?;
+    Ok(last_line(&last).is_some())
+}
+
 /// Messages that can be found in a bundle without its table: offset and octets of each.
 pub(crate) fn search(octets: &[u8]) -> Vec<(MessageId, std::ops::Range<usize>)> {
     let mut found = Vec::new();

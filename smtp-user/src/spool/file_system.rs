@@ -15,15 +15,19 @@ pub trait FileSystem: Debug + Send + Sync {
     /// Opens a file for reading; a symbolic link is not followed.
     fn open(&self, path: &Path) -> io::Result<Box<dyn MessageOctets>>;
     /// Writes an octet at some places of a file, over those that are there, and gives the file to be synced.
-    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>>;
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>>;
     /// Gives a file another name, in place of whatever had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes a folder that only its owner may look into.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
+    /// Gives a folder whose names are to be synced.
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn Unsynced>>;
     /// Has the names in a folder outlast a loss of power.
-    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.open_folder(path)?.sync()
+    }
     /// What is in a folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// What stands at a path, symbolic links not followed.
@@ -32,12 +36,16 @@ pub trait FileSystem: Debug + Send + Sync {
     fn space(&self, path: &Path) -> io::Result<Space>;
 }
 
+/// Something with changes that a loss of power would undo.
+pub trait Unsynced: Debug + Send {
+    /// Has them outlast it.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
 /// A file that is being written.
-pub trait NewFile: Debug + Send {
+pub trait NewFile: Unsynced {
     /// Adds octets.
     fn write(&mut self, octets: &[u8]) -> io::Result<()>;
-    /// Has what was written outlast a loss of power.
-    fn sync(&mut self) -> io::Result<()>;
 }
 
 /// What stands at a path.

@@ -157,6 +157,11 @@ impl Places {
         self.bundles().join(first.to_string())
     }
 
+    /// The same while it is being made: its receiver's.
+    pub fn new_bundle(&self, first: MessageId) -> PathBuf {
+        self.bundles().join(format!("{first}{NEW_BUNDLE}"))
+    }
+
     /// What is damaged.
     pub fn corrupt(&self) -> PathBuf {
         self.root.join(CORRUPT)
@@ -223,6 +228,11 @@ pub fn id_of_new(name: &str) -> Option<MessageId> {
     id_of(id)
 }
 
+/// The first message of a file that several are to share, if that is being made under this name, or was.
+pub fn id_of_new_bundle(name: &str) -> Option<MessageId> {
+    id_of(name.strip_suffix(NEW_BUNDLE)?)
+}
+
 const LOCK: &str = "lock";
 const RECEIVER_LOCK: &str = "receiver.lock";
 const LINK: &str = "link";
@@ -235,3 +245,4 @@ const BODY: &str = "body";
 const BUNDLE: &str = "bundle";
 const CORRUPT: &str = "corrupt";
 const SERIAL: char = '~';
+const NEW_BUNDLE: &str = "~r";

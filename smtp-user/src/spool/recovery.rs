@@ -113,6 +113,7 @@ pub(crate) fn recover_intake(file_system: &dyn FileSystem, places: &Places) -> R
         }
         work.remove(&path)?;
     }
+    work.new_bundles()?;
     let mut count = 0;
     for place in [Place::Active, Place::Deferred] {
         count += work.list(&places.folder(place))?.iter().filter(|name| id_of(name).is_some()).count() as u64;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::spool::file_system::NewFile;
+use crate::spool::file_system::Unsynced;
 
 /// The threads; made when they are needed, and gone with this value.
 #[derive(Debug, Default)]
@@ -27,10 +27,10 @@ struct Inner {
     is_over: bool,
 }
 
-/// A file, its number, and whom to tell.
+/// A file or folder, its number, and whom to tell.
 #[derive(Debug)]
 struct Work {
-    file: Box<dyn NewFile>,
+    file: Box<dyn Unsynced>,
     number: usize,
     outcome: Option<io::Result<()>>,
     round: Arc<Round>,
@@ -113,7 +113,7 @@ impl Shared {
 
 impl Syncers {
     /// Syncs files and closes them; gives for each number what came of it, in no order. What is not named has failed.
-    pub(crate) fn sync(&self, files: Vec<(usize, Box<dyn NewFile>)>) -> Vec<(usize, io::Result<()>)> {
+    pub(crate) fn sync(&self, files: Vec<(usize, Box<dyn Unsynced>)>) -> Vec<(usize, io::Result<()>)> {
         let round = Arc::new(Round::new(files.len()));
         let work = |(number, file)| Work { file, number, outcome: None, round: Arc::clone(&round) };
         let mut files = files.into_iter().map(work);
@@ -165,11 +165,7 @@ mod tests {
         together: Arc<std::sync::Barrier>,
     }
 
-    impl NewFile for Fake {
-        fn write(&mut self, _: &[u8]) -> io::Result<()> {
-            Ok(())
-        }
-
+    impl Unsynced for Fake {
         fn sync(&mut self) -> io::Result<()> {
             self.together.wait();
             if self.fails { Err(io::Error::other("no")) } else { Ok(()) }
@@ -184,7 +180,7 @@ mod tests {
             let together = Arc::new(std::sync::Barrier::new(count));
             let files = (0..count).map(|number| {
                 let file = Fake { fails: number % 3 == 1, together: Arc::clone(&together) };
-                (number, Box::new(file) as Box<dyn NewFile>)
+                (number, Box::new(file) as Box<dyn Unsynced>)
             });
             let mut outcomes = syncers.sync(files.collect());
             outcomes.sort_by_key(|(number, _)| *number);
@@ -199,7 +195,7 @@ mod tests {
         let syncers = Syncers::default();
         let together = Arc::new(std::sync::Barrier::new(3));
         let files = (0..3).map(|number| {
-            (number, Box::new(Fake { fails: false, together: Arc::clone(&together) }) as Box<dyn NewFile>)
+            (number, Box::new(Fake { fails: false, together: Arc::clone(&together) }) as Box<dyn Unsynced>)
         });
         assert_eq!(syncers.sync(files.collect()).len(), 3);
         let shared = Arc::downgrade(&syncers.shared);

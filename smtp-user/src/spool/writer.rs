@@ -35,7 +35,7 @@ const BATCH: usize = 128;
 /// sync of its own by then.
 const GATHER: Duration = Duration::from_millis(2);
 /// How long others are waited for while many come at a time: to the disk a round costs as much whatever is in it.
-const GATHER_MORE: Duration = Duration::from_millis(1);
+const GATHER_MORE: Duration = Duration::from_millis(3);
 /// As many as these in a round are many.
 const MANY: usize = 8;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::message_octets::MessageOctets;
 use crate::spool::file_system::disk::Disk;
-use crate::spool::file_system::{FileSystem, Found, NewFile, Space};
+use crate::spool::file_system::{FileSystem, Found, NewFile, Space, Unsynced};
 
 /// The disk.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl FileSystem for FaultyDisk {
         Ok(Box::new(Faulty { inner, looks: AtomicU32::new(0), faults: Arc::clone(&self.faults) }))
     }
 
-    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>> {
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>> {
         Disk.mark(path, places, octet)
     }
 
@@ -48,8 +48,8 @@ impl FileSystem for FaultyDisk {
         Disk.make_folder(path)
     }
 
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        Disk.sync_folder(path)
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn Unsynced>> {
+        Disk.open_folder(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::model::message_octets::MessageOctets;
-use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space};
+use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space, Unsynced};
 
 /// The system's own files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +35,7 @@ impl FileSystem for Disk {
         Ok(Box::new(DiskFile { file, octets: metadata.len() }))
     }
 
-    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>> {
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>> {
         let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(path)?;
         for place in places {
             file.write_all_at(&[octet], *place)?;
@@ -55,8 +55,8 @@ impl FileSystem for Disk {
         DirBuilder::new().mode(0o700).create(path)
     }
 
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn Unsynced>> {
+        Ok(Box::new(Folder(File::open(path)?)))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -88,10 +88,22 @@ impl NewFile for File {
     fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         self.write_all(octets)
     }
+}
 
+impl Unsynced for File {
     fn sync(&mut self) -> io::Result<()> {
         // The length is among what this makes last; the time of the last change need not.
         self.sync_data()
+    }
+}
+
+/// A folder in which names have changed.
+#[derive(Debug)]
+struct Folder(File);
+
+impl Unsynced for Folder {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::spool::batch::set_slot_aside;
 use crate::spool::bundle::{self, Listed, Slot};
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::FileSystem;
-use crate::spool::place::{Place, Places, Side, id_of};
+use crate::spool::place::{Place, Places, Side, id_of, id_of_new_bundle};
 use crate::spool::room::FoundBundle;
 use crate::spool::stored::{self, Stored, Wanted};
 
@@ -100,6 +100,8 @@ impl Recovery<'_> {
         for name in self.list(&folder)? {
             let path = folder.join(&name);
             match id_of(&name) {
+                // A receiver is about to name it.
+                None if id_of_new_bundle(&name).is_some() => {}
                 None => self.foreign(path, "it has no name that the spool gives"),
                 Some(bundle) if self.is_ours(&path)? => ours.push(bundle),
                 Some(_) => {}
@@ -157,6 +159,28 @@ impl Recovery<'_> {
                 self.remove(&path)?;
             } else {
                 self.recovered.bundles.push(FoundBundle { bundle, known, left });
+            }
+        }
+        Ok(())
+    }
+
+    /// Names what an earlier receiver had written to the end and had no time to name, or had named without that having
+    /// outlasted a loss of power; removes what it had not.
+    pub(super) fn new_bundles(&mut self) -> Result<()> {
+        let folder = self.places.bundles();
+        for name in self.list(&folder)? {
+            let path = folder.join(&name);
+            let Some(bundle) = id_of_new_bundle(&name) else { continue };
+            if !self.is_ours(&path)? {
+                continue;
+            }
+            let is_ended = self.file_system.open(&path).and_then(|file| bundle::is_ended(file.as_ref()));
+            // Of what the disk does not give back, whoever reads it tells.
+            if is_ended.unwrap_or(true) {
+                let named = self.file_system.rename(&path, &self.places.bundle(bundle));
+                named.map_err(|error| SpoolError::of(&path, error))?;
+            } else {
+                self.remove(&path)?;
             }
         }
         Ok(())

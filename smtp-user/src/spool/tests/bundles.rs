@@ -24,7 +24,13 @@ fn places() -> Places {
     Places::new(Path::new(ROOT))
 }
 
+fn receiver(disk: &MemoryDisk) -> Result<Intake> {
+    Intake::open_with(&config_with(LARGE), Arc::new(disk.clone()), None)
+}
+
+/// Both sides one after the other, as the daemon opens them.
 fn open(disk: &MemoryDisk) -> Result<(Spool, Recovered)> {
+    receiver(disk)?;
     open_with(disk, LARGE)
 }
 
@@ -96,7 +102,7 @@ async fn whoever_comes_alone_has_a_file_of_its_own() {
 #[tokio::test]
 async fn many_that_come_at_once_are_all_there_for_the_next_dequeuer() {
     let disk = ready();
-    let intake = Intake::open_with(&config_with(LARGE), Arc::new(disk.clone()), None).unwrap();
+    let intake = receiver(&disk).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 1..=300 {
         let intake = intake.clone();
@@ -116,7 +122,7 @@ async fn many_that_come_at_once_are_all_there_for_the_next_dequeuer() {
     drop(intake);
     let (spool, recovered) = open(&disk).unwrap();
     assert_eq!(whole(&spool, &recovered), (1..=300).collect::<Vec<_>>());
-    let again = Intake::open_with(&config_with(LARGE), Arc::new(disk.clone()), None).unwrap();
+    let again = receiver(&disk).unwrap();
     assert_eq!(again.count(), 300);
     // All of that is known.
     for told in told {
@@ -199,8 +205,7 @@ fn check(disk: &MemoryDisk, sequence: Sequence, is_done: bool, what: &str) {
     // Looking twice changes nothing, and nothing is left over.
     let (_, again) = open(disk).unwrap();
     assert_eq!((again.messages.len(), again.removed), (there.len(), 0), "{what}");
-    let receiver = Intake::open_with(&config_with(LARGE), Arc::new(disk.clone()), None).unwrap();
-    assert_eq!(receiver.count(), there.len() as u64, "{what}");
+    assert_eq!(receiver(disk).unwrap().count(), there.len() as u64, "{what}");
     assert_eq!(disk.names(&places().incoming()), Vec::<String>::new(), "{what}");
 }
 
@@ -420,4 +425,49 @@ async fn a_message_whose_mark_cannot_be_synced_is_there_until_it_can() {
     disk.lose_power();
     let (spool, recovered) = open(&disk).unwrap();
     assert_eq!(whole(&spool, &recovered), [3]);
+}
+
+/// What a receiver leaves that is killed, or loses power, after it has written a shared file and before it has named it.
+fn unnamed() -> (MemoryDisk, std::path::PathBuf) {
+    let disk = three();
+    let path = places().new_bundle(id(1));
+    disk.rename(&places().bundle(id(1)), &path).unwrap();
+    (disk, path)
+}
+
+#[tokio::test]
+async fn a_shared_file_that_has_no_name_yet_is_its_receivers_alone() {
+    let (disk, _) = unnamed();
+    let (spool, recovered) = open_with(&disk, LARGE).unwrap();
+    assert!(recovered.messages.is_empty() && recovered.removed == 0, "{recovered:?}");
+    assert!(recovered.foreign.is_empty() && recovered.damaged.is_empty(), "{recovered:?}");
+    // The receiver names it, and is asked what it has.
+    let receiver = receiver(&disk).unwrap();
+    assert_eq!((receiver.count(), spool.unknown().unwrap().len()), (3, 3));
+    drop((receiver, spool));
+    let (spool, recovered) = open_with(&disk, LARGE).unwrap();
+    assert_eq!(whole(&spool, &recovered), [1, 2, 3]);
+}
+
+#[test]
+fn a_shared_file_that_was_written_to_its_end_is_named_and_one_that_was_not_is_removed() {
+    let (disk, path) = unnamed();
+    let length = disk.open(&path).unwrap().len() as usize;
+    for left in (0..length).step_by(7).chain([length - 1, length]) {
+        let (disk, path) = unnamed();
+        disk.damage(&path, |octets| octets.truncate(left));
+        let (spool, recovered) = open(&disk).unwrap();
+        assert!(recovered.damaged.is_empty() && recovered.foreign.is_empty(), "{left}: {recovered:?}");
+        let expected: &[u32] = if left == length { &[1, 2, 3] } else { &[] };
+        assert_eq!(whole(&spool, &recovered), expected, "{left} of {length}");
+        assert_eq!(files(&disk), [usize::from(left == length), 0, 0], "{left} of {length}");
+    }
+}
+
+#[test]
+fn a_shared_file_without_a_name_of_which_a_part_was_lost_is_kept_and_told_of() {
+    let (disk, path) = unnamed();
+    disk.damage(&path, |octets| octets[..40].fill(0));
+    let (_, recovered) = open(&disk).unwrap();
+    assert_eq!((recovered.messages.len(), recovered.damaged.len()), (2, 1), "{recovered:?}");
 }

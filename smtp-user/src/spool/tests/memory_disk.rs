@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::model::message_octets::MessageOctets;
-use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space};
+use crate::spool::file_system::{FileSystem, Found, FoundKind, NewFile, Space, Unsynced};
 
 /// What happens at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ impl FileSystem for MemoryDisk {
         Ok(Box::new(state.files[state.find(path)?].octets.clone()))
     }
 
-    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn NewFile>> {
+    fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>> {
         let file = self.call(format!("mark in {}", short(path)), |state| {
             let file = state.find(path)?;
             for place in places {
@@ -236,14 +236,8 @@ impl FileSystem for MemoryDisk {
         })
     }
 
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.call(format!("sync folder {}", path.file_name().unwrap().to_str().unwrap()), |state| {
-            if !state.omitted.folder_syncs {
-                let (names, synced) = state.folders.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
-                synced.clone_from(names);
-            }
-            Ok(())
-        })
+    fn open_folder(&self, path: &Path) -> io::Result<Box<dyn Unsynced>> {
+        Ok(Box::new(MemoryFolder { disk: self.clone(), path: path.to_owned() }))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -274,6 +268,26 @@ struct MemoryFile {
     folder: String,
 }
 
+/// A folder in which names have changed.
+#[derive(Debug)]
+struct MemoryFolder {
+    disk: MemoryDisk,
+    path: PathBuf,
+}
+
+impl Unsynced for MemoryFolder {
+    fn sync(&mut self) -> io::Result<()> {
+        let name = self.path.file_name().unwrap().to_str().unwrap();
+        self.disk.call(format!("sync folder {name}"), |state| {
+            if !state.omitted.folder_syncs {
+                let (names, synced) = state.folders.get_mut(&self.path).ok_or(io::ErrorKind::NotFound)?;
+                synced.clone_from(names);
+            }
+            Ok(())
+        })
+    }
+}
+
 impl NewFile for MemoryFile {
     fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         let file = self.file;
@@ -282,7 +296,9 @@ impl NewFile for MemoryFile {
             Ok(())
         })
     }
+}
 
+impl Unsynced for MemoryFile {
     fn sync(&mut self) -> io::Result<()> {
         let file = self.file;
         self.disk.call(format!("sync file in {}", self.folder), |state| {
