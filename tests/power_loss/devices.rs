@@ -45,7 +45,8 @@ impl Kind {
         }
     }
 
-    fn make(self, device: &str) -> Result<()> {
+    /// Makes it on a device.
+    pub(crate) fn make(self, device: &str) -> Result<()> {
         match self {
             Self::Ext4 => run("mkfs.ext4", &["-q", "-F", "-E", "nodiscard", device]),
             Self::Xfs => run("mkfs.xfs", &["-q", "-f", "-K", device]),
@@ -142,11 +143,6 @@ impl Mounted {
             }
         }
     }
-}
-
-/// Makes a file system on a device.
-pub(crate) fn make(kind: Kind, device: &Device) -> Result<()> {
-    kind.make(&device.path)
 }
 
 fn run(program: &str, words: &[&str]) -> Result<()> {

@@ -68,6 +68,13 @@ pub(crate) struct Seen {
 pub(crate) struct Ledger(BTreeMap<u32, Mark>);
 
 impl Ledger {
+    /// What was promised by marks, one a line.
+    pub(crate) fn read(text: &str) -> Result<Self> {
+        let mut ledger = Self::default();
+        text.lines().try_for_each(|line| line.parse().map(|mark| ledger.note(mark)))?;
+        Ok(ledger)
+    }
+
     /// Takes note of a mark: the last one of a message counts.
     pub(crate) fn note(&mut self, mark: Mark) {
         self.0.insert(mark.parts().1, mark);
@@ -106,6 +113,14 @@ mod tests {
             assert_eq!(mark.to_string().parse::<Mark>().unwrap(), mark);
         }
         assert!("dm-log-writes-end".parse::<Mark>().is_err());
+    }
+
+    #[test]
+    fn the_last_mark_of_a_message_counts() {
+        let ledger = Ledger::read("taken.1\ntaken.2\nremoving.1\ndeferred.2\n").unwrap();
+        assert_eq!(ledger.promised(), 1);
+        assert_eq!(ledger.broken(&Seen::default()), ["deferred.2, and it is not there"]);
+        assert!(Ledger::read("taken.1\ntak").is_err());
     }
 
     #[test]

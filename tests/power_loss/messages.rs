@@ -27,7 +27,7 @@ const TOGETHER: u64 = 2000;
 /// Messages of a round that come at the same time and may share a file.
 const SMALL: u32 = 6;
 /// All messages of a round: those, one that is too large to stand in one file, one of the dequeuer's own, one that is kept.
-const MESSAGES: u32 = SMALL + 3;
+pub(crate) const MESSAGES: u32 = SMALL + 3;
 const LARGE: u32 = SMALL;
 const OWN: u32 = SMALL + 1;
 const KEPT: u32 = SMALL + 2;
@@ -101,8 +101,8 @@ impl<'w> Worker<'w> {
 
     /// Takes nine messages in, seven of them at the same time. Of the small ones of these one is deferred, one finished
     /// after what became of it was written down, and the others stay. Removes what is left of an earlier round, so that
-    /// what there is to read does not grow without end. Gives how many shared a file.
-    pub(crate) async fn round(&self, number: u32) -> Result<usize> {
+    /// what there is to read does not grow without end; `first` is the first one of these. Gives how many shared a file.
+    pub(crate) async fn round(&self, first: u32, number: u32) -> Result<usize> {
         let nth = |n| number * MESSAGES + n;
         // The large one first: while it is synced, the others come together.
         let begun: Vec<_> =
@@ -114,7 +114,7 @@ impl<'w> Worker<'w> {
         self.finish(nth(1)).await?;
         self.take(nth(KEPT), Place::Quarantine).await?;
         self.remove(nth(LARGE)).await?;
-        if let Some(earlier) = number.checked_sub(KEPT_ROUNDS) {
+        if let Some(earlier) = number.checked_sub(KEPT_ROUNDS).filter(|earlier| *earlier >= first) {
             let left = (0..MESSAGES).filter(|n| ![1, LARGE].contains(n));
             try_join_all(left.map(|n| self.remove(earlier * MESSAGES + n))).await?;
         }
@@ -174,7 +174,8 @@ impl<'w> Worker<'w> {
         (self.mark)(Mark::Removed(number))
     }
 
-    async fn remove(&self, number: u32) -> Result<()> {
+    /// Removes a message from wherever it is.
+    pub(crate) async fn remove(&self, number: u32) -> Result<()> {
         (self.mark)(Mark::Removing(number))?;
         self.spool.remove(id(number)).await?;
         (self.mark)(Mark::Removed(number))
@@ -232,7 +233,7 @@ mod tests {
         let worker = Worker::new(folder.path(), &mark).unwrap();
         let mut shared = Vec::new();
         for number in 0..5 {
-            shared.push(worker.round(number).await.unwrap());
+            shared.push(worker.round(0, number).await.unwrap());
         }
         drop(worker);
         let seen = look(folder.path());

@@ -17,6 +17,15 @@ pub(crate) enum Omit {
 }
 
 impl Omit {
+    /// What is left out, for people.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::FileSyncs => " without syncs of files (the negative control)",
+            Self::FolderSyncs => " without syncs of folders (the negative control)",
+        }
+    }
+
     const fn calls(self) -> &'static [i64] {
         match self {
             Self::Nothing => &[],

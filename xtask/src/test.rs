@@ -26,7 +26,8 @@ pub(crate) struct Arguments {
     /// Only the tests on other kernels, under emulation.
     #[arg(long, conflicts_with = "what")]
     kernels: bool,
-    /// Only the long tests of what faults do: a loss of power at more than a thousand points, on ext4 and XFS.
+    /// Only the long tests of what faults do: a loss of power at more than a thousand points and by a hundred resets, on
+    /// ext4 and XFS.
     #[arg(long, conflicts_with_all = ["what", "kernels"])]
     faults: bool,
     /// Passed on to the test runner, for example a test's name.

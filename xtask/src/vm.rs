@@ -9,6 +9,7 @@ mod kernel;
 mod machine;
 pub(crate) mod packet_path;
 pub(crate) mod power_loss;
+mod resets;
 
 /// How it went.
 pub(crate) enum Outcome {

@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {
         modules: MODULES,
         script: &script(),
     };
-    let machine = Machine { name: "packet-path", mebibytes: 1024, longest: LONGEST };
+    let machine = Machine { name: "packet-path".to_owned(), mebibytes: 1024, longest: LONGEST };
     machine.boot(&folder, &kernel, &build(&kernel, &contents)?)
 }
 

@@ -7,7 +7,7 @@ finish() { say "$1"; reboot -f; }
 
 @MODULES@
 try() {
-    postern-power-loss --file-system @KIND@ "$@" || { echo "--- $*"; dmesg | tail -n 10; finish FAIL; }
+    postern-power-loss replay --file-system @KIND@ "$@" || { echo "--- $*"; dmesg | tail -n 10; finish FAIL; }
 }
 @TRIES@
 finish PASS
