@@ -17,6 +17,7 @@ mod ends_of_data;
 mod engine_down;
 mod engines_fail_under_load;
 mod exim;
+mod full_disk;
 mod header_rules;
 mod late_verdicts;
 mod malformed_input;

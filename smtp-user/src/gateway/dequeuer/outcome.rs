@@ -67,13 +67,23 @@ pub(super) async fn apply(
             }
         }
         let to = if message.pending().next().is_some() { Place::Deferred } else { Place::Active };
-        // A next hop that took it has it: as long as that is not written down, nothing else may be done about it.
-        if let Err(error) = shared.spool.update(&mut message, to).await {
-            wait(id, &error).await;
-            continue;
+        let updated = shared.spool.update(&mut message, to).await;
+        // Nobody has it and nobody refused it for good: it is tried again as if that had been written down. A disk that is
+        // full of mail gets room by what goes out.
+        let may_go_on = updated.is_ok() || is_all_to_come(&message, &outcomes);
+        if let Err(error) = &updated {
+            if !may_go_on {
+                // A next hop that took it has it: as long as that is not written down, nothing else may be done about it.
+                wait(id, error).await;
+                continue;
+            }
+            error!(message = %id, %error, "a failed attempt cannot be written down");
         }
         if !is_recorded {
             record(shared, &message, said);
+        }
+        if updated.is_err() {
+            return Some((to, message));
         }
         if tell(shared, &mut message, to).await {
             if let Err(error) = shared.spool.remove(id).await {
@@ -101,6 +111,11 @@ pub(super) async fn close(shared: &Shared, id: MessageId) -> Option<(Place, Queu
 pub(super) async fn wait(id: MessageId, error: &SpoolError) {
     error!(message = %id, %error, "what became of a message cannot be written down; trying again");
     tokio::time::sleep(AGAIN).await;
+}
+
+/// Whether every recipient of an attempt is to be tried again.
+fn is_all_to_come(message: &QueuedMessage, outcomes: &[(usize, Outcome)]) -> bool {
+    outcomes.iter().all(|(index, _)| message.recipients.get(*index).is_none_or(|to| to.state.is_pending()))
 }
 
 type Said = (&'static str, Vec<String>, String);
