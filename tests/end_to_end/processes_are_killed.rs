@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use harness::chance::Chance;
 use harness::deadline::{SOON, wait_until};
+use harness::depth::depth;
 use harness::gateway::Gateway;
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
@@ -20,8 +22,11 @@ use crate::spool_is_killed::{arrived, left, send};
 
 /// Sessions at a time.
 const WORKERS: u32 = 4;
-/// How often the dequeuer is killed.
-const KILLS: u32 = 3;
+/// How often the dequeuer is killed, by chance after it has delivered so many messages at most.
+const KILLS: u32 = 10;
+const DELIVERED: usize = 40;
+/// What chance is made from.
+const SEED: u64 = 0x5eed_0006;
 /// Within which it has to deliver again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Messages in flight at a kill: connections to one next hop, each with one on its way and four being written down.
@@ -40,6 +45,13 @@ fn alone(config: &MailConfig, test: impl FnOnce(&Topology, &mut Gateway<'_>, Soc
 #[test]
 fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
     requires_root!();
+    for round in 0..depth(1, 50) {
+        kill_dequeuers(Chance::new(SEED + u64::from(round)));
+    }
+}
+
+/// Kills dequeuers while mail comes, and counts what has arrived then.
+fn kill_dequeuers(mut chance: Chance) {
     play(&MailConfig::spooling(""), Script::plain(), |scene| {
         let (number, done) = (AtomicU32::new(0), AtomicBool::new(false));
         let (number, done) = (&number, &done);
@@ -58,11 +70,11 @@ fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
             };
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
             for _ in 0..KILLS {
-                let before = next_hop.deliveries().len();
-                wait_until("some mail is delivered", PATIENCE, || next_hop.deliveries().len() > before + 20);
+                let some = next_hop.count() + chance.up_to(DELIVERED);
+                wait_until("some mail is delivered", PATIENCE, || next_hop.count() >= some);
                 gateway.kill9_dequeuer();
-                let (killed, before) = (Instant::now(), arrived(next_hop).len());
-                wait_until("mail is delivered again", PATIENCE, || arrived(next_hop).len() > before + 5);
+                let (killed, before) = (Instant::now(), next_hop.count());
+                wait_until("mail is delivered again", PATIENCE, || next_hop.count() > before + 5);
                 assert!(killed.elapsed() < AGAIN, "it took {:?}", killed.elapsed());
                 println!("delivered again after {:?}", killed.elapsed());
                 assert_eq!(gateway.dequeuers().len(), 1);
@@ -70,13 +82,11 @@ fn mail_is_taken_while_the_dequeuer_is_killed_and_delivered_when_it_is_back() {
             done.store(true, Ordering::Relaxed);
             workers.into_iter().flat_map(|worker| worker.join().expect("every message is taken")).collect()
         });
-        wait_until("everything that was accepted arrives", PATIENCE, || {
-            let arrived = arrived(next_hop);
-            accepted.iter().all(|subject| arrived.contains_key(subject))
-        });
         let spool = scene.config.folder().join("spool");
         wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
         let arrived: BTreeMap<String, u32> = arrived(next_hop);
+        let lost: Vec<_> = accepted.iter().filter(|subject| !arrived.contains_key(*subject)).collect();
+        assert_eq!(lost, Vec::<&String>::new(), "accepted, and lost");
         let copies: u32 = arrived.values().map(|count| count - 1).sum();
         println!("{} accepted, {} arrived, {copies} copies, {KILLS} kills", accepted.len(), arrived.len());
         assert!(copies <= KILLS * IN_FLIGHT, "{copies} copies");

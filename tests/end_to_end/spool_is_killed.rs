@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use harness::chance::Chance;
 use harness::deadline::wait_until;
+use harness::depth::depth;
 use harness::mail;
 use harness::mail_scene::{MailConfig, play};
 use harness::next_hop::{NextHop, Script};
@@ -20,10 +22,11 @@ use smtp_user::spool::recovery::{read_bundled, read_octets};
 
 /// Sessions at a time.
 const WORKERS: u32 = 8;
-/// How often the daemon is killed.
-const KILLS: u32 = 4;
-/// How long it works in between.
+/// How often the daemon is killed, by chance after at most so long.
+const KILLS: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(900);
+/// What chance is made from.
+const SEED: u64 = 0x5eed_0005;
 /// How long the rest of the queue may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -92,6 +95,13 @@ fn subject(octets: &[u8]) -> String {
 #[test]
 fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
     requires_root!();
+    for round in 0..depth(1, 40) {
+        kill_again_and_again(Chance::new(SEED + u64::from(round)));
+    }
+}
+
+/// Kills a daemon while mail comes and goes, and counts what has arrived then.
+fn kill_again_and_again(mut chance: Chance) {
     play(&MailConfig::spooling(""), Script::plain(), |scene| {
         let (number, done) = (AtomicU32::new(0), AtomicBool::new(false));
         let (number, done) = (&number, &done);
@@ -114,7 +124,7 @@ fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
             };
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
             for _ in 0..KILLS {
-                let until = Instant::now() + BETWEEN;
+                let until = Instant::now() + chance.below(BETWEEN);
                 wait_until("some mail is sent", PATIENCE, || Instant::now() >= until);
                 gateway.kill9();
                 let waiting = waiting(&spool);
@@ -129,11 +139,10 @@ fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
             done.store(true, Ordering::Relaxed);
             workers.into_iter().flat_map(|worker| worker.join().expect("no session fails the test")).collect()
         });
-        wait_until("everything that was accepted arrives", PATIENCE, || {
-            let arrived = arrived(&scene.next_hop);
-            accepted.iter().all(|subject| arrived.contains_key(subject))
-        });
+        wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
         let arrived = arrived(&scene.next_hop);
+        let lost: Vec<_> = accepted.iter().filter(|subject| !arrived.contains_key(*subject)).collect();
+        assert_eq!(lost, Vec::<&String>::new(), "accepted, and lost");
         let copies: u32 = arrived.values().map(|count| count - 1).sum();
         let allowed: u32 = in_flight.values().sum();
         println!(
@@ -147,6 +156,5 @@ fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
             let most = 1 + in_flight.get(subject).copied().unwrap_or_default();
             assert!(*count <= most, "{count} copies of {subject}, and {most} at most were allowed");
         }
-        wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
     });
 }

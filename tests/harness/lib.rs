@@ -6,6 +6,7 @@
 mod accepting;
 pub mod capture;
 pub mod certificate;
+pub mod chance;
 pub mod channel;
 pub mod command;
 pub mod crowd;

@@ -153,6 +153,11 @@ impl NextHop {
         self.shared.state().deliveries.clone()
     }
 
+    /// How many messages there are so far.
+    pub fn count(&self) -> usize {
+        self.shared.state().deliveries.len()
+    }
+
     /// The connections so far.
     pub fn connections(&self) -> Vec<Heard> {
         self.shared.state().connections.clone()
