@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::root::Root;
 use crate::tally::Tally;
+use crate::vm::power_loss::Depth;
 use crate::workspace::{Workspace, find_program, search_path};
 
 /// With whose rights the test programs run; they are always built as the caller.
@@ -34,6 +35,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     packages: &[&str],
     rights: &Rights,
+    depth: Depth,
     rest: &[String],
 ) -> Result<Tally> {
     let nextest = find_program("cargo-nextest").is_some();
@@ -48,6 +50,9 @@ pub(crate) fn run(
         command.args(["--package", package]);
     }
     command.current_dir(&workspace.root).env("PATH", search_path());
+    if depth == Depth::Full {
+        command.env("POSTERN_FAULTS", "full");
+    }
     if let Rights::Root { root, skip_log } = rights {
         command.env("POSTERN_SKIP_LOG", skip_log);
         if *root == Root::Sudo {
