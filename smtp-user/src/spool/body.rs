@@ -20,12 +20,7 @@ pub(crate) fn open_in(
     place: Place,
     message: &QueuedMessage,
 ) -> Result<Box<dyn MessageOctets>> {
-    compare(
-        file_system,
-        places,
-        message,
-        recovery::find(file_system, places, place, message.id, Wanted::All)?,
-    )
+    compare(file_system, places, message, recovery::find(file_system, places, place, message.id)?)
 }
 
 /// The same of a message of which it is known where it stands.

@@ -41,10 +41,10 @@ impl Incoming {
         places: &Places,
         side: Side,
         together: u64,
-        slot: Reservation,
+        reservation: Reservation,
     ) -> Self {
         let (file_system, places) = (Arc::clone(file_system), places.clone());
-        let held = Some((Octets::Together(Vec::new()), slot));
+        let held = Some((Octets::Together(Vec::new()), reservation));
         Self { id, file_system, places, side, together, is_new: false, held, octets: 0 }
     }
 

@@ -76,19 +76,19 @@ impl Intake {
 
     /// Begins to take a message in whose name nobody can have: it was made a moment ago, and is of no other time.
     pub fn begin_new(&self, id: MessageId) -> Result<Incoming> {
-        let slot = self.shared.room.reserve(id)?;
-        self.shared.begin(id, slot).map(Incoming::made_new)
+        let reservation = self.shared.room.reserve(id)?;
+        self.shared.begin(id, reservation).map(Incoming::made_new)
     }
 
     /// Begins to take a message in that may have been here before. Blocks on the disk.
     pub fn begin(&self, id: MessageId) -> Result<Incoming> {
         let Shared { room, file_system, places, .. } = &*self.shared;
-        let slot = room.reserve(id)?;
+        let reservation = room.reserve(id)?;
         // Names are not given twice; but what is released from quarantine has one already.
         if Place::ALL.iter().any(|place| file_system.look(&places.control(*place, id)).is_ok()) {
             return Err(SpoolError::Exists { id });
         }
-        self.shared.begin(id, slot)
+        self.shared.begin(id, reservation)
     }
 
     /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.

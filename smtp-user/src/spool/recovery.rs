@@ -72,7 +72,7 @@ pub fn read_octets(
     place: Place,
     id: MessageId,
 ) -> Result<Box<dyn MessageOctets>> {
-    let stored = find(file_system, places, place, id, Wanted::All)?;
+    let stored = find(file_system, places, place, id)?;
     if stored.is_together {
         return Ok(Box::new(stored.octets));
     }

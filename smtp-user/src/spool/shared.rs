@@ -69,11 +69,11 @@ impl Shared {
     }
 
     /// Begins to take a message in that there is a place for.
-    pub(super) fn begin(&self, id: MessageId, slot: Reservation) -> Result<Incoming> {
+    pub(super) fn begin(&self, id: MessageId, reservation: Reservation) -> Result<Incoming> {
         if self.room.is_read_only() {
             return Err(SpoolError::ReadOnly);
         }
-        Ok(Incoming::begin(id, &self.file_system, &self.places, self.side, self.together, slot))
+        Ok(Incoming::begin(id, &self.file_system, &self.places, self.side, self.together, reservation))
     }
 
     /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.
@@ -88,7 +88,7 @@ impl Shared {
             return Err(SpoolError::Damaged { id, why: "its control data is of other octets".to_owned() });
         }
         let may_share = self.side == Side::Receiver && to == Place::Active && incoming.may_share();
-        let Some((octets, place)) = incoming.take() else { return Err(SpoolError::Closed) };
+        let Some((octets, reservation)) = incoming.take() else { return Err(SpoolError::Closed) };
         let version = message.version;
         let content = match octets {
             Octets::Together(octets) => Content::Together(Arc::new(
@@ -106,7 +106,7 @@ impl Shared {
         };
         let is_together = matches!(content, Content::Together(_));
         let slot = self.done(Task::Commit { content, message: Box::new(message), to, may_share }).await?;
-        place.keep(id, Entry { place: to, version, is_together, slot });
+        reservation.keep(id, Entry { place: to, version, is_together, slot });
         self.recent.keep(kept, None);
         self.changed.notify_one();
         self.news.tell(TakenIn { id, file, slot });

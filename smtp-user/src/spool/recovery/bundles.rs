@@ -14,23 +14,22 @@ use crate::spool::place::{Place, Places, Side, id_of, id_of_new_bundle};
 use crate::spool::room::FoundBundle;
 use crate::spool::stored::{self, Stored, Wanted};
 
-/// Reads a message whether it has a file of its own or shares one.
+/// Reads all of a message whether it has a file of its own or shares one.
 pub(crate) fn find(
     file_system: &dyn FileSystem,
     places: &Places,
     place: Place,
     id: MessageId,
-    wanted: Wanted,
 ) -> Result<Stored> {
     let slots = if place == Place::Active { bundled(file_system, places)? } else { Vec::new() };
     if let Some((_, slot)) = slots.into_iter().find(|(found, _)| *found == id) {
-        match stored::read_slot(file_system, places, id, slot, wanted) {
+        match stored::read_slot(file_system, places, id, slot, Wanted::All) {
             // It has got a file of its own meanwhile.
             Err(SpoolError::NotFound { .. }) => {}
             stored => return stored,
         }
     }
-    stored::read(file_system, places, place, id, wanted)
+    stored::read(file_system, places, place, id, Wanted::All)
 }
 
 /// Messages that share a file with others, and where. What cannot be read tells nothing here.
