@@ -2,6 +2,7 @@
 
 mod bad_folders;
 mod bundles;
+pub(crate) mod chance;
 mod damage;
 mod faults;
 mod limits;

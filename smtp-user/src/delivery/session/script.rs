@@ -52,14 +52,19 @@ pub(crate) struct Script {
     pub(crate) turns: Vec<(At, Turn)>,
 }
 
+/// What is done somewhere, by what the command there says: that of RCPT, otherwise that of the last MAIL; nothing was said
+/// before. `None` is what the turns say, or a healthy server.
+type Rule = dyn Fn(At, &str) -> Option<Turn> + Send + Sync;
+
 const NO_SENDER: &str = "503 5.5.1 MAIL first";
 const NO_RECIPIENT: &str = "503 5.5.1 RCPT first";
 
 /// A server that goes by a script.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Scripted {
     pub(crate) address: SocketAddr,
     turns: Arc<Mutex<VecDeque<(At, Turn)>>>,
+    rule: Option<Arc<Rule>>,
     mail: Arc<Mutex<Vec<Mail>>>,
     commands: Arc<Mutex<Vec<String>>>,
     connections: Arc<Mutex<usize>>,
@@ -88,10 +93,23 @@ impl Drop for Counted {
 
 impl Scripted {
     pub(crate) async fn start(script: Script) -> Self {
+        Self::listen(script, None).await
+    }
+
+    /// One that asks everywhere what to do there.
+    pub(crate) async fn by_rule(
+        keywords: Vec<String>,
+        rule: impl Fn(At, &str) -> Option<Turn> + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Script { keywords, turns: vec![] }, Some(Arc::new(rule))).await
+    }
+
+    async fn listen(script: Script, rule: Option<Arc<Rule>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
             turns: Arc::new(Mutex::new(script.turns.into())),
+            rule,
             mail: Arc::default(),
             commands: Arc::default(),
             connections: Arc::default(),
@@ -127,7 +145,10 @@ impl Scripted {
         self.open.lock().unwrap().1
     }
 
-    fn turn(&self, at: At) -> Option<Turn> {
+    fn turn(&self, at: At, said: &str) -> Option<Turn> {
+        if let Some(turn) = self.rule.as_ref().and_then(|rule| rule(at, said)) {
+            return Some(turn);
+        }
         let mut turns = self.turns.lock().unwrap();
         let position = turns.iter().position(|(here, _)| *here == at)?;
         turns.remove(position).map(|(_, turn)| turn)
@@ -135,8 +156,18 @@ impl Scripted {
 
     /// Does what the script says here, or says what a healthy server says. Gives whether that was positive; nothing is
     /// the end of the connection.
-    async fn say(&self, stream: &mut BufStream<TcpStream>, at: At, healthy: &str) -> Option<bool> {
-        let reply = match self.turn(at) {
+    async fn say(
+        &self,
+        stream: &mut BufStream<TcpStream>,
+        at: At,
+        said: &str,
+        healthy: &str,
+    ) -> Option<bool> {
+        Self::do_turn(stream, self.turn(at, said), healthy).await
+    }
+
+    async fn do_turn(stream: &mut BufStream<TcpStream>, turn: Option<Turn>, healthy: &str) -> Option<bool> {
+        let reply = match turn {
             None => healthy.to_owned(),
             Some(Turn::Say(reply)) => reply,
             Some(Turn::HangUp) => return None,
@@ -156,7 +187,7 @@ impl Scripted {
         keywords: &[String],
         counted: Counted,
     ) -> Option<()> {
-        self.say(&mut stream, At::Greeting, "220 hop.example").await?;
+        self.say(&mut stream, At::Greeting, "", "220 hop.example").await?;
         let mut mail = Mail { from: String::new(), to: Vec::new(), octets: Vec::new() };
         let mut asked = 0;
         let mut has_sender = false;
@@ -176,25 +207,25 @@ impl Scripted {
                     let mut lines: Vec<String> = first.iter().map(|line| format!("250-{line}")).collect();
                     lines.push(format!("250 {last}"));
                     let reply = lines.join("\r\n");
-                    self.say(&mut stream, At::Ehlo, &reply).await?;
+                    self.say(&mut stream, At::Ehlo, "", &reply).await?;
                 }
-                "HELO" => _ = self.say(&mut stream, At::Helo, "250 hop.example").await?,
+                "HELO" => _ = self.say(&mut stream, At::Helo, "", "250 hop.example").await?,
                 "MAIL" => {
                     mail = Mail { from: rest.to_owned(), to: Vec::new(), octets: Vec::new() };
                     asked = 0;
-                    has_sender = self.say(&mut stream, At::Mail, "250 2.1.0 ok").await?;
+                    has_sender = self.say(&mut stream, At::Mail, rest, "250 2.1.0 ok").await?;
                 }
                 "RCPT" => {
                     let at = At::Rcpt(asked);
                     asked += 1;
                     let healthy = if has_sender { "250 2.1.5 ok" } else { NO_SENDER };
-                    if self.say(&mut stream, at, healthy).await? {
+                    if self.say(&mut stream, at, rest, healthy).await? {
                         mail.to.push(rest.to_owned());
                     }
                 }
                 "DATA" => {
                     let healthy = if mail.to.is_empty() { NO_RECIPIENT } else { "354 go on" };
-                    if self.say(&mut stream, At::Data, healthy).await? {
+                    if self.say(&mut stream, At::Data, &mail.from, healthy).await? {
                         loop {
                             let mut line = Vec::new();
                             if stream.read_until(b'\n', &mut line).await.ok()? == 0 {
@@ -204,7 +235,7 @@ impl Scripted {
                                 break;
                             }
                             mail.octets.extend(line.strip_prefix(b".").unwrap_or(&line));
-                            if let Some(Turn::HangUp) = self.turn(At::Middle) {
+                            if let Some(Turn::HangUp) = self.turn(At::Middle, &mail.from) {
                                 return None;
                             }
                         }
@@ -217,12 +248,12 @@ impl Scripted {
                     stream.read_exact(&mut chunk).await.ok()?;
                     mail.octets.extend(chunk);
                     if mail.to.is_empty() {
-                        self.say(&mut stream, At::Data, NO_RECIPIENT).await?;
+                        self.say(&mut stream, At::Data, &mail.from, NO_RECIPIENT).await?;
                     } else {
                         self.finish(&mut stream, &mail).await?;
                     }
                 }
-                "RSET" => _ = self.say(&mut stream, At::Rset, "250 ok").await?,
+                "RSET" => _ = self.say(&mut stream, At::Rset, &mail.from, "250 ok").await?,
                 "QUIT" => {
                     drop(counted);
                     stream.write_all(b"221 bye\r\n").await.ok()?;
@@ -239,13 +270,13 @@ impl Scripted {
 
     /// A server that hangs up here has taken the message all the same: that is the worst case.
     async fn finish(&self, stream: &mut BufStream<TcpStream>, mail: &Mail) -> Option<()> {
-        let hangs_up = self.turns.lock().unwrap().iter().any(|turn| *turn == (At::Final, Turn::HangUp));
-        if hangs_up {
+        let turn = self.turn(At::Final, &mail.from);
+        if turn == Some(Turn::HangUp) {
             self.mail.lock().unwrap().push(mail.clone());
         }
-        if self.say(stream, At::Final, "250 2.0.0 queued").await? {
+        if Self::do_turn(stream, turn, "250 2.0.0 queued").await? {
             self.mail.lock().unwrap().push(mail.clone());
         }
-        (self.turn(At::Next) != Some(Turn::HangUp)).then_some(())
+        (self.turn(At::Next, &mail.from) != Some(Turn::HangUp)).then_some(())
     }
 }

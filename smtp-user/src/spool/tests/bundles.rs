@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chance::Chance;
 use super::memory_disk::{Fault, MemoryDisk, Omitted};
-use super::rig::{Chance, ROOT, config_with, disk, finish, id, message, octets, open_with, whole};
+use super::rig::{ROOT, config_with, disk, finish, id, message, octets, open_with, whole};
 use crate::spool::batch::{self, Content, Task};
 use crate::spool::bundle;
 use crate::spool::control;

@@ -1,7 +1,8 @@
 //! What happened to files at rest: the damaged message is set aside, and its neighbours do not notice.
 
+use super::chance::Chance;
 use super::memory_disk::MemoryDisk;
-use super::rig::{Chance, ROOT, commit, disk, id, message, octets, open_with, whole};
+use super::rig::{ROOT, commit, disk, id, message, octets, open_with, whole};
 use crate::spool::error::Result;
 use crate::spool::error::SpoolError;
 use crate::spool::file_system::FileSystem as _;

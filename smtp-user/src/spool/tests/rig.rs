@@ -126,19 +126,3 @@ pub(super) fn whole(spool: &Spool, recovered: &Recovered) -> Vec<u32> {
         })
         .collect()
 }
-
-/// A stream of numbers that looks like chance (xorshift64).
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-}
