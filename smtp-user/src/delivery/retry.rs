@@ -1,8 +1,8 @@
 //! When a recipient is tried again, and when no more.
 //!
 //! A clock that is set must neither return mail too early nor hold it up. So the time of day, which the queue is written
-//! down in, is believed only within bounds: a wait read from a file is never longer than the longest back-off, and a
-//! message is never taken for older than its attempts can have taken.
+//! down in, is believed only within bounds: a wait read from a file is never longer than the longest back-off, and
+//! nothing is taken for older than the waits between its attempts were long.
 
 use std::time::Duration;
 
@@ -48,10 +48,22 @@ impl Retry {
         Duration::from_micros(next_attempt.saturating_sub(now)).min(longest)
     }
 
-    /// How long delivery of a message has been tried, by a clock that may have been set meanwhile.
-    pub fn age(&self, received: u64, attempts: u32, now: u64) -> Duration {
-        let by_clock = Duration::from_micros(now.saturating_sub(received));
-        by_clock.min(self.longest().mul_f64(1.1) * attempts.saturating_add(1))
+    /// How long was waited between so many attempts, as far as that matters: up to the time at which it is over. `chance`
+    /// is that of each wait.
+    pub fn waited(&self, attempts: u32, chance: impl Fn(u32) -> u32) -> Duration {
+        let mut waited = Duration::ZERO;
+        for attempt in 1..attempts {
+            if self.is_over(waited) {
+                break;
+            }
+            waited += self.wait(attempt, chance(attempt));
+        }
+        waited
+    }
+
+    /// How long delivery has been tried that [waited](Self::waited) so long, by a clock that may have been set meanwhile.
+    pub fn age(received: u64, waited: Duration, now: u64) -> Duration {
+        Duration::from_micros(now.saturating_sub(received)).min(waited)
     }
 
     /// Whether a message of this age is given up.
@@ -87,20 +99,35 @@ mod tests {
     fn a_clock_set_ten_years_ahead_returns_nothing_and_holds_up_nothing() {
         let received = 20_000 * DAY;
         let later = received + 3650 * DAY;
-        assert!(!RETRY.is_over(RETRY.age(received, 3, later)));
+        assert!(!RETRY.is_over(Retry::age(received, RETRY.waited(3, |_| u32::MAX), later)));
         // Written by the clock that was ahead, read by one that was set right.
         assert!(RETRY.remaining(later, received) <= RETRY.longest().mul_f64(1.1));
-        assert_eq!(RETRY.age(later, 3, received), Duration::ZERO);
+        assert_eq!(Retry::age(later, RETRY.waited(3, |_| 0), received), Duration::ZERO);
     }
 
     #[test]
     fn a_message_is_given_up_when_its_time_is_over() {
         let received = 20_000 * DAY;
-        assert!(!RETRY.is_over(RETRY.age(received, 100, received + 4 * DAY)));
-        assert!(RETRY.is_over(RETRY.age(received, 100, received + 5 * DAY)));
+        let waited = RETRY.waited(110, |_| 0);
+        assert!(!RETRY.is_over(Retry::age(received, waited, received + 4 * DAY)));
+        assert!(RETRY.is_over(Retry::age(received, waited, received + 5 * DAY)));
     }
 
     proptest! {
+        /// Whoever gives up after an hour is no exception.
+        #[test]
+        fn a_clock_set_ten_years_ahead_makes_nothing_older_than_it_is(
+            minutes in 20_u64..20_000, attempts in 1_u32..1000, seed: u32,
+        ) {
+            let retry = Retry { abandon_time: Duration::from_mins(minutes), ..RETRY };
+            let chance = |attempt: u32| seed.wrapping_mul(attempt.wrapping_mul(0x9e37_79b9) | 1);
+            let tried_for: Duration =
+                (1..attempts).map(|attempt| retry.wait(attempt, chance(attempt))).sum();
+            let age = Retry::age(0, retry.waited(attempts, chance), 3650 * DAY);
+            prop_assert!(age <= tried_for);
+            prop_assert_eq!(retry.is_over(age), tried_for >= retry.abandon_time);
+        }
+
         #[test]
         fn waits_are_within_a_tenth_of_what_is_configured(attempts in 1_u32..1000, chance: u32) {
             let wait = RETRY.wait(attempts, chance);

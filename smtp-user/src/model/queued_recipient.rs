@@ -160,6 +160,14 @@ impl RecipientState {
         }
     }
 
+    /// How often it was tried in vain, if it is still to be tried.
+    pub const fn attempts(&self) -> u32 {
+        match self {
+            Self::Pending { attempts, .. } => *attempts,
+            _ => 0,
+        }
+    }
+
     /// The word used in records and output.
     pub const fn name(&self) -> &'static str {
         match self {

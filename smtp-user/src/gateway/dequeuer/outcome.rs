@@ -8,6 +8,7 @@ use super::Shared;
 use super::report::{is_finished, tell};
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::Outcome;
+use crate::delivery::retry::Retry;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
 use crate::model::queued_recipient::{RecipientState, RemoteReply};
 use crate::model::session_id::MessageId;
@@ -138,7 +139,7 @@ fn change(
     let retry = setup.retry();
     let now = shared.clock.unix_micros();
     message.attempts += 1;
-    let age = retry.age(message.received, message.attempts, now);
+    let (id, received) = (message.id, message.received);
     let mut said: Vec<Said> = Vec::new();
     for (index, outcome) in outcomes {
         let Some(recipient) = message.recipients.get_mut(*index) else { continue };
@@ -155,10 +156,10 @@ fn change(
             }
             Outcome::NotDelivered(failure) | Outcome::TooMany(failure) => {
                 let last = Some(failure.reply.clone());
-                let state = if retry.is_over(age) {
+                let state = if retry.is_over(age(retry, id, received, attempts, now)) {
                     RecipientState::Expired { at: now, last }
                 } else {
-                    let wait = retry.wait(attempts, chance(message.id, attempts));
+                    let wait = retry.wait(attempts, chance(id, attempts));
                     let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
                     RecipientState::Pending { attempts, last, next_attempt: now.saturating_add(micros) }
                 };
@@ -185,6 +186,11 @@ fn described(reply: &RemoteReply) -> String {
     let code = if reply.code == 0 { String::new() } else { format!("{} ", reply.code) };
     let place = crate::delivery::failure::place(reply.stage);
     format!("{by}{code}{} {} ({place})", reply.status, reply.text)
+}
+
+/// How long delivery has been tried that failed so often. Other recipients' attempts make it no longer.
+pub(super) fn age(retry: Retry, id: MessageId, received: u64, attempts: u32, now: u64) -> Duration {
+    Retry::age(received, retry.waited(attempts, |attempt| chance(id, attempt)), now)
 }
 
 /// Something that differs from message to message and attempt to attempt.

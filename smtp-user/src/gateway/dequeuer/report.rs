@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Shared;
-use super::outcome::wait as wait_for_disk;
+use super::outcome::{age, wait as wait_for_disk};
 use super::setup::DequeuerSetup;
 use crate::delivery::dsn::{Due, Reporter, due, report, returned_octets};
 use crate::model::message_octets::MessageOctets;
@@ -37,7 +37,8 @@ pub(super) async fn tell(shared: &Shared, message: &mut QueuedMessage, place: Pl
     let setup = shared.setup();
     let now = shared.clock.unix_micros();
     let retry = setup.retry();
-    let age = retry.age(message.received, message.attempts, now);
+    let attempts = message.pending().map(|recipient| recipient.state.attempts()).max().unwrap_or(0);
+    let age = age(retry, message.id, message.received, attempts, now);
     let due = due(message, age, &setup.settings, notify_sender(&setup, message));
     if due.is_empty() {
         return message.is_finished();
