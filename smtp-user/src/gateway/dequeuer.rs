@@ -173,17 +173,26 @@ impl Shared {
 
     /// Puts a message where it waits for what is to be done about it next.
     pub(crate) fn plan(&self, place: Place, message: &QueuedMessage) {
+        self.plan_after(place, message, |_| ());
+    }
+
+    /// The same after a job of it, whose end the schedule hears of at that moment: of a message with several destinations
+    /// somebody else may plan what he knew of it before that job.
+    fn plan_after(&self, place: Place, message: &QueuedMessage, end: impl FnOnce(&mut Schedule)) {
         let is_resting = place == Place::Quarantine || message.hold.is_some();
         {
             let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
             if is_resting {
                 resting.insert(message.id);
+                drop(resting);
+                end(&mut self.schedule());
                 return;
             }
             resting.remove(&message.id);
         }
         let now = self.now();
         if message.judgement.is_none() {
+            end(&mut self.schedule());
             self.to_judge().insert((now, message.id));
             self.wake.notify_one();
             return;
@@ -191,10 +200,15 @@ impl Shared {
         let setup = self.setup();
         let unix_micros = self.clock.unix_micros();
         let mut schedule = self.schedule();
+        end(&mut schedule);
         for recipient in message.pending() {
             let remaining = setup.retry().remaining(recipient.state.next_attempt().unwrap_or(0), unix_micros);
             let destination = setup.destination(message, &recipient.path);
-            schedule.add(Job { message: message.id, destination }, now + millis(remaining));
+            let job = Job { message: message.id, destination };
+            // What waits already does so by a clock that nobody sets.
+            if !schedule.knows(&job) {
+                schedule.add(job, now + millis(remaining));
+            }
         }
         if message.pending().next().is_none() {
             // Nobody is to be called any more; somebody may still be to be told.

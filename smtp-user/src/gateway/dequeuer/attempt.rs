@@ -16,7 +16,7 @@ use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::{Letter, Outcome};
 use crate::delivery::route::Care;
-use crate::delivery::schedule::{Health, Job};
+use crate::delivery::schedule::{Health, Job, Schedule};
 use crate::delivery::session::Connection;
 use crate::model::message_octets::MessageOctets;
 use crate::model::queued_message::{DeliveryAttempt, QueuedMessage};
@@ -62,14 +62,14 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
         };
         let (left, ()) = tokio::join!(finish(&shared, job.message, end), hang_up);
         guard.release();
-        {
-            let mut schedule = shared.schedule();
+        let end = |schedule: &mut Schedule| {
             schedule.done(&job, health, at);
             // There was to be a next one, and then there was no room for it.
             schedule.recorded(&job);
-        }
-        if let Some((place, message)) = &left {
-            shared.plan(*place, message);
+        };
+        match &left {
+            Some((place, message)) => shared.plan_after(*place, message, end),
+            None => end(&mut shared.schedule()),
         }
     }
     behind.wait(0).await;
@@ -126,9 +126,11 @@ impl Behind {
             let guard = Guard::new(&shared, &job);
             let left = finish(&shared, job.message, end).await;
             guard.release();
-            shared.schedule().recorded(&job);
-            if let Some((place, message)) = &left {
-                shared.plan(*place, message);
+            match &left {
+                Some((place, message)) => {
+                    shared.plan_after(*place, message, |schedule| schedule.recorded(&job));
+                }
+                None => shared.schedule().recorded(&job),
             }
         }));
     }
