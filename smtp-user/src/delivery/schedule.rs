@@ -394,4 +394,6 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod seen;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! From the spool to next hops and back: what is delivered, tried again, returned and removed.
 
+mod clock_steps;
 mod connections;
+mod crowd;
 mod parameters;
 mod verdicts;
 
@@ -158,12 +160,16 @@ fn dequeued(rig: &Rig) -> Vec<(String, String, Tracking)> {
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
+    until_within(Duration::from_secs(20), what, holds).await;
+}
+
+async fn until_within(patience: Duration, what: &str, holds: impl Fn() -> bool) {
     let wait = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok(), "never: {what}");
+    assert!(tokio::time::timeout(patience, wait).await.is_ok(), "never: {what}");
 }
 
 impl Rig {
