@@ -3,6 +3,7 @@
 mod clock_steps;
 mod connections;
 mod crowd;
+mod downstream_faults;
 mod parameters;
 mod verdicts;
 
