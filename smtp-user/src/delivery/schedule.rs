@@ -2,10 +2,12 @@
 //!
 //! One queue per destination, each with its own limit and its own back-off. A destination that does not answer is called
 //! by one attempt at a time, however much waits for it, and all such destinations together have at most half of the
-//! connections: what one of them does costs the others nothing. Among those with something to do the one that was
+//! connections: what one of them does costs the others nothing. Messages to it that are due meanwhile are put off without
+//! a call ([`put_off`]), so that each grows as old as it is; when it answers, they go at once. Among those with something to do the one that was
 //! served longest ago is next. A connection that nothing waits for may be kept a while ([`idle`]); it counts like one in use.
 
 pub mod idle;
+pub mod put_off;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub struct Schedule {
     waiting: BTreeSet<(u64, Destination)>,
     /// Destinations that have something to do now and room for it, by when they were served.
     ready: BTreeSet<(u64, Destination)>,
+    /// Destinations that are left alone, by when one more of their messages is due.
+    put_off: BTreeSet<(u64, Destination)>,
     turns: u64,
     in_work: u32,
     /// Of them, for destinations that did not answer last time.
@@ -90,6 +94,10 @@ struct Site {
     served: u64,
     /// Where it stands in `waiting` or `ready`.
     place: Option<Place>,
+    /// Where it stands in `put_off`.
+    next_put_off: Option<u64>,
+    /// Messages that were put off without a call since it did not answer.
+    uncalled: BTreeSet<MessageId>,
     /// Jobs in work that were counted as those of a silent destination.
     counted_silent: BTreeSet<MessageId>,
     /// Connections to it that are kept.
@@ -112,6 +120,7 @@ impl Schedule {
             sites: HashMap::new(),
             waiting: BTreeSet::new(),
             ready: BTreeSet::new(),
+            put_off: BTreeSet::new(),
             turns: 0,
             in_work: 0,
             in_work_silent: 0,
@@ -263,6 +272,7 @@ impl Schedule {
             Health::Answers => {
                 site.silent = 0;
                 site.quiet_until = 0;
+                site.call_put_off(now);
             }
             // Several attempts that ran at the same time have seen the same silence.
             Health::Silent if site.quiet_until > now => {}
@@ -285,7 +295,7 @@ impl Schedule {
         if !self.ready.is_empty() && !self.is_full() {
             return Some(0);
         }
-        self.waiting.first().map(|(due, _)| *due)
+        [&self.waiting, &self.put_off].into_iter().filter_map(BTreeSet::first).map(|(due, _)| *due).min()
     }
 
     /// Jobs in work.
@@ -349,6 +359,7 @@ impl Schedule {
     /// Puts a destination where it belongs now.
     fn place(&mut self, destination: &Destination) {
         self.take_off(destination);
+        self.place_put_off(destination);
         let per_site = self.bounds.per_site;
         let Some(site) = self.sites.get_mut(destination) else { return };
         let allowed = if site.silent > 0 { 1 } else { per_site };

@@ -8,6 +8,7 @@ mod judge;
 mod kept;
 pub mod orders;
 mod outcome;
+mod put_off;
 mod report;
 pub mod running;
 pub mod setup;
@@ -275,7 +276,7 @@ impl Shared {
 }
 
 async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut uncalled) = (JoinSet::new(), JoinSet::new());
     let mut judging: HashMap<task::Id, MessageId> = HashMap::new();
     let mut suspects = HashSet::new();
     let mut next_scan = Instant::now();
@@ -283,6 +284,11 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
         shared.came_round.store(shared.now(), Ordering::Release);
         while let Some(job) = next_job(&shared) {
             tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
+        }
+        while uncalled.len() < put_off::AT_A_TIME
+            && let Some(job) = shared.schedule().next_put_off(shared.now())
+        {
+            uncalled.spawn(put_off::put_off(Arc::clone(&shared), job));
         }
         while judging.len() < JUDGED_AT_A_TIME
             && let Some(id) = next_to_judge(&shared)
@@ -308,6 +314,11 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
                     }
                 }
             }
+            Some(ended) = uncalled.join_next() => {
+                if let Err(error) = ended {
+                    error!(%error, "a message was not put off, by a fault of this program");
+                }
+            }
             () = sleep_until(next_scan) => {
                 let forgotten = shared.forgotten(&judging);
                 // What is on its way from one hand to the other is in no hand for a moment.
@@ -326,9 +337,9 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
         }
     }
     shared.close_kept(true);
-    let all = async { while tasks.join_next().await.is_some() {} };
+    let all = async { while tasks.join_next().await.is_some() || uncalled.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, all).await.is_err() {
-        tasks.shutdown().await;
+        tokio::join!(tasks.shutdown(), uncalled.shutdown());
     }
 }
 

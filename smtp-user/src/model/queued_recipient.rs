@@ -118,6 +118,13 @@ pub enum RemoteStage {
     Final,
 }
 
+impl RemoteStage {
+    /// Whether nothing was said of a message by then: what went wrong is the host's, or the way to it.
+    pub const fn is_about_host(self) -> bool {
+        matches!(self, Self::Dns | Self::Connect | Self::Greeting | Self::Hello | Self::Tls)
+    }
+}
+
 /// What a sender was told of a recipient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportState {

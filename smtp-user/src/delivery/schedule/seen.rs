@@ -8,7 +8,7 @@ impl Schedule {
     /// Whether nothing is in work or being written down, and nothing is due.
     pub(crate) fn is_at_rest(&self, now: u64) -> bool {
         self.sites.values().all(|site| {
-            let due = site.jobs.first().map(|(due, _)| (*due).max(site.quiet_until));
+            let due = site.jobs.first().map(|(due, _)| *due);
             site.in_work.is_empty() && site.unrecorded.is_empty() && due.is_none_or(|due| due > now)
         })
     }
@@ -17,7 +17,7 @@ impl Schedule {
     pub(crate) fn dues(&self) -> HashMap<Job, u64> {
         let of_site = |(destination, site): (&_, &super::Site)| {
             let job = |message: &_| Job { message: *message, destination: Clone::clone(destination) };
-            site.due.iter().map(|(id, due)| (job(id), (*due).max(site.quiet_until))).collect::<Vec<_>>()
+            site.due.iter().map(|(id, due)| (job(id), *due)).collect::<Vec<_>>()
         };
         self.sites.iter().flat_map(of_site).collect()
     }

@@ -92,7 +92,7 @@ fn a_silent_destination_is_called_once_at_a_time_and_later_each_time() {
     let mut now = 30_000;
     let mut waits = Vec::new();
     for _ in 0..5 {
-        let due = schedule.next_due().unwrap();
+        let due = schedule.quiet_until(&domain("hole.example")).unwrap();
         assert!(schedule.next(due - 1).is_none());
         let probe = schedule.next(due).unwrap();
         assert!(schedule.next(due).is_none(), "one call at a time");
@@ -102,10 +102,77 @@ fn a_silent_destination_is_called_once_at_a_time_and_later_each_time() {
     }
     assert_eq!(waits, [300, 600, 1200, 2400, 2400]);
     // Once it answers, everything goes at once.
-    now = schedule.next_due().unwrap();
+    now = schedule.quiet_until(&domain("hole.example")).unwrap();
     let probe = schedule.next(now).unwrap();
     schedule.done(&probe, Health::Answers, now);
     assert_eq!(std::iter::from_fn(|| schedule.next(now)).count(), 5);
+}
+
+#[test]
+fn what_is_due_while_its_destination_is_left_alone_is_put_off_without_a_call() {
+    let (mut schedule, hole) = (Schedule::new(bounds(10, 1)), domain("hole.example"));
+    for number in 0..4 {
+        schedule.add(job(number, "hole.example"), 0);
+    }
+    let first = schedule.next(0).unwrap();
+    assert_eq!(schedule.next_put_off(0), None, "it may answer");
+    schedule.done(&first, Health::Silent, 1000);
+    schedule.recorded(&first);
+    schedule.add(first, 700_000);
+    assert!(schedule.next_due().is_some_and(|due| due <= 1000));
+    let put_off: Vec<Job> = std::iter::from_fn(|| schedule.next_put_off(1000)).collect();
+    assert_eq!(put_off, [1, 2, 3].map(|number| job(number, "hole.example")));
+    for job in put_off {
+        schedule.add(job.clone(), 1);
+        assert!(!schedule.knows(&job), "nothing else is done about it until that is written down");
+        schedule.recorded(&job);
+        schedule.add(job, 800_000);
+    }
+    assert!(schedule.quiet_until(&hole).is_some_and(|quiet| quiet < 700_000));
+    assert_eq!((schedule.next_put_off(699_999), schedule.next_due()), (None, Some(700_000)));
+    let again = schedule.next(700_000).unwrap();
+    assert_eq!((&again, schedule.next_put_off(700_000)), (&job(0, "hole.example"), None));
+    schedule.add(job(4, "hole.example"), 900_000);
+    schedule.done(&again, Health::Answers, 700_001);
+    // It answers: what was put off goes at once.
+    let mut dues: Vec<(u64, u32)> =
+        schedule.dues().into_iter().map(|(job, due)| (due, job.message.number)).collect();
+    dues.sort_unstable();
+    assert_eq!(dues, [(700_001, 1), (700_001, 2), (700_001, 3), (900_000, 4)]);
+}
+
+#[test]
+fn a_message_to_a_host_that_is_gone_is_tried_or_put_off_at_its_own_time_however_many_there_are() {
+    const MINUTE: u64 = 60_000;
+    let mut schedule = Schedule::new(bounds(10, 10));
+    let retry = bounds(10, 10).retry;
+    let mut attempts = std::collections::HashMap::new();
+    for number in 0..500 {
+        schedule.add(job(number, "hole.example"), u64::from(number));
+    }
+    let (mut now, mut calls) = (0, 0);
+    while now < 5 * 24 * 60 * MINUTE {
+        let ended: Vec<Job> = std::iter::from_fn(|| {
+            let next = schedule.next(now).inspect(|job| {
+                calls += 1;
+                schedule.done(job, Health::Silent, now);
+            });
+            next.or_else(|| schedule.next_put_off(now))
+        })
+        .collect();
+        for job in ended {
+            let count: &mut u32 = attempts.entry(job.message).or_default();
+            *count += 1;
+            let wait = super::millis(retry.wait(*count, u32::MAX / 2));
+            schedule.recorded(&job);
+            schedule.add(job, now + wait);
+        }
+        now = schedule.next_due().unwrap().max(now + 1);
+    }
+    let least = attempts.values().min().unwrap();
+    // As one alone is tried.
+    assert!(attempts.len() == 500 && *least >= 92, "{} messages, {least}", attempts.len());
+    assert!(calls < 250, "{calls} calls");
 }
 
 #[test]
@@ -189,7 +256,7 @@ proptest! {
     /// Bounds hold after every event, nothing is lost, and nothing is in work twice.
     #[test]
     fn bounds_hold_and_nothing_is_lost(
-        events in proptest::collection::vec((0_u8..4, 0_u32..12, 0_u8..4, 0_u64..2000), 1..300),
+        events in proptest::collection::vec((0_u8..5, 0_u32..12, 0_u8..4, 0_u64..2000), 1..300),
     ) {
         let (in_all, per_site) = (4, 2);
         let mut schedule = Schedule::new(bounds(in_all, per_site));
@@ -212,10 +279,16 @@ proptest! {
                         running.push(job);
                     }
                 }
+                2 => {
+                    if let Some(job) = schedule.next_put_off(now) {
+                        prop_assert!(known.remove(&job), "{job:?} was not added or is in work");
+                        schedule.recorded(&job);
+                    }
+                }
                 _ => {
                     if !running.is_empty() {
                         let job = running.swap_remove(number as usize % running.len());
-                        schedule.done(&job, if what == 2 { Health::Answers } else { Health::Silent }, now);
+                        schedule.done(&job, if what == 3 { Health::Answers } else { Health::Silent }, now);
                     }
                 }
             }
@@ -240,6 +313,10 @@ proptest! {
             while let Some(job) = schedule.next(now) {
                 prop_assert!(known.remove(&job));
                 schedule.done(&job, Health::Answers, now);
+            }
+            while let Some(job) = schedule.next_put_off(now) {
+                prop_assert!(known.remove(&job));
+                schedule.recorded(&job);
             }
         }
     }

@@ -77,7 +77,7 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
 }
 
 /// Gives a job's place back if the attempt ends by a fault of this program, and has the message tried again later.
-struct Guard {
+pub(super) struct Guard {
     shared: Arc<Shared>,
     job: Option<Job>,
 }
@@ -86,12 +86,12 @@ struct Guard {
 const AFTER_A_FAULT: Duration = Duration::from_mins(5);
 
 impl Guard {
-    fn new(shared: &Arc<Shared>, job: &Job) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, job: &Job) -> Self {
         Self { shared: Arc::clone(shared), job: Some(job.clone()) }
     }
 
     /// All went well.
-    fn release(mut self) {
+    pub(super) fn release(mut self) {
         self.job = None;
     }
 }
@@ -148,7 +148,7 @@ impl Behind {
 }
 
 /// How an attempt ended.
-enum End {
+pub(super) enum End {
     /// There was nothing to be done.
     Nothing,
     /// Nobody is to be called any more.
@@ -160,7 +160,7 @@ enum End {
 }
 
 /// Writes down how an attempt ended. Gives what is left of the message.
-async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, QueuedMessage)> {
+pub(super) async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, QueuedMessage)> {
     match end {
         End::Nothing => None,
         End::Close => close(shared, id).await,
@@ -169,16 +169,15 @@ async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, Queu
     }
 }
 
-/// One attempt: one message to those of its recipients that are of one destination.
-async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connection>) -> (Health, End) {
-    let nothing = (Health::Unknown, End::Nothing);
+/// A message and those of its recipients that a job is about, if anything is to be done about them now.
+pub(super) async fn begin(shared: &Shared, job: &Job) -> Result<(QueuedMessage, Vec<usize>), End> {
     let id = job.message;
     let (place, message) = match shared.load(id).await {
         Ok(loaded) => loaded,
-        Err(SpoolError::NotFound { .. }) => return nothing,
+        Err(SpoolError::NotFound { .. }) => return Err(End::Nothing),
         Err(error) => {
             warn!(message = %id, %error, "a message cannot be read");
-            return nothing;
+            return Err(End::Nothing);
         }
     };
     let passes = message
@@ -186,7 +185,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         .as_ref()
         .is_some_and(|kept| kept.decision.action == crate::model::decision::MessageAction::Pass);
     if place == Place::Quarantine || message.hold.is_some() || !passes {
-        return nothing;
+        return Err(End::Nothing);
     }
     let setup = shared.setup();
     let indices: Vec<usize> = (0..message.recipients.len())
@@ -197,9 +196,17 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
             })
         })
         .collect();
-    if indices.is_empty() {
-        return (Health::Unknown, End::Close);
-    }
+    if indices.is_empty() { Err(End::Close) } else { Ok((message, indices)) }
+}
+
+/// One attempt: one message to those of its recipients that are of one destination.
+async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connection>) -> (Health, End) {
+    let nothing = (Health::Unknown, End::Nothing);
+    let (message, indices) = match begin(shared, job).await {
+        Ok(begun) => begun,
+        Err(end) => return (Health::Unknown, end),
+    };
+    let setup = shared.setup();
     if let Some(why) = outdated(shared, &setup, &message).await {
         return (Health::Unknown, End::JudgeAgain(why));
     }
@@ -255,7 +262,7 @@ async fn outdated(shared: &Shared, setup: &DequeuerSetup, message: &QueuedMessag
 /// How long a verdict is not asked about before the first attempt.
 const FRESH: Duration = Duration::from_mins(1);
 
-fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
+pub(super) fn attempt_of(shared: &Shared, destination: &Destination) -> DeliveryAttempt {
     DeliveryAttempt {
         at: shared.clock.unix_micros(),
         host: destination.to_string(),

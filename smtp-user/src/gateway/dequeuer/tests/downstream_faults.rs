@@ -96,7 +96,7 @@ fn agrees(recorded: &[&Told], said: &[Said]) -> bool {
 
 /// Nobody was spoken with about a message: it was called in vain, and that is never final.
 fn is_about_host(told: &Told) -> bool {
-    let places = ["(before its greeting)", "(after EHLO)"];
+    let places = ["(before its greeting)", "(after EHLO)", "(before it was called)"];
     let is = places.iter().any(|place| told.why.ends_with(place));
     assert!(!is || matches!(told.outcome.as_str(), "deferred" | "expired"), "{}", told.why);
     is
@@ -170,10 +170,10 @@ async fn is_tried_as_configured_and_told_of_once(routing: Routing, zone: Zone, s
     let settings = Settings { delivery_timeout: Duration::from_millis(500), ..patient() };
     let rig = rig(settings, routing, zone, Vec::new()).await;
     let messages = (1..=MESSAGES).map(|number| {
-        // Each has a destination of its own: the others do not speak for it.
-        let refuses = SocketAddr::from(([127, 0, 1, number as u8], 1));
+        // Ten have a destination in common: one at a time is called for, and the others are not forgotten.
+        let refuses = SocketAddr::from(([127, 0, 1, number as u8 / 10], 1));
         let address = if number == 1 { silent.address } else { refuses };
-        let mut message = to(address, number, &[&format!("0.{number}@d{number}.example")]);
+        let mut message = to(address, number, &[&format!("0.{number}@d{}.example", number / 10)]);
         message.sender.path = format!("m.{number}@b.example");
         message
     });
@@ -198,7 +198,7 @@ async fn a_next_hop_that_is_never_reached_is_tried_as_configured_and_told_of_onc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_domain_that_dns_fails_for_is_tried_as_configured_and_told_of_once() {
     let routing = Routing { use_mx: true, ..Routing::default() };
-    let zone = (1..=30).fold(Zone::default(), |zone, number| zone.failing(&format!("d{number}.example")));
+    let zone = (0..=3).fold(Zone::default(), |zone, number| zone.failing(&format!("d{number}.example")));
     let uncalled = healthy().await;
     is_tried_as_configured_and_told_of_once(routing, zone, &uncalled).await;
     assert_eq!(uncalled.connections(), 0);
