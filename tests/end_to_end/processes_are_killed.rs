@@ -18,7 +18,7 @@ use harness::requires_root;
 use harness::topology::{Family, Topology};
 use nix::sys::signal::{Signal, kill};
 
-use crate::spool_is_killed::{arrived, left, send};
+use crate::spool_is_killed::{AtTheEnd, arrived, left, send};
 
 /// Sessions at a time.
 const WORKERS: u32 = 4;
@@ -27,6 +27,8 @@ const KILLS: u32 = 10;
 const DELIVERED: usize = 40;
 /// What chance is made from.
 const SEED: u64 = 0x5eed_0006;
+/// Messages that may wait at a kill: the next one reads all of them before it delivers one.
+const BEHIND: usize = 1000;
 /// Within which it has to deliver again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Messages in flight at a kill: connections to one next hop, each with one on its way and four being written down.
@@ -69,7 +71,12 @@ fn kill_dequeuers(mut chance: Chance) {
                 accepted
             };
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            // Else a test that fails would wait for them.
+            let end = AtTheEnd(done);
             for _ in 0..KILLS {
+                wait_until("most of the mail is delivered", PATIENCE, || {
+                    next_hop.count() + BEHIND >= number.load(Ordering::Relaxed) as usize
+                });
                 let some = next_hop.count() + chance.up_to(DELIVERED);
                 wait_until("some mail is delivered", PATIENCE, || next_hop.count() >= some);
                 gateway.kill9_dequeuer();
@@ -79,7 +86,7 @@ fn kill_dequeuers(mut chance: Chance) {
                 println!("delivered again after {:?}", killed.elapsed());
                 assert_eq!(gateway.dequeuers().len(), 1);
             }
-            done.store(true, Ordering::Relaxed);
+            drop(end);
             workers.into_iter().flat_map(|worker| worker.join().expect("every message is taken")).collect()
         });
         let spool = scene.config.folder().join("spool");

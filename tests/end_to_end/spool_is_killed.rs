@@ -52,6 +52,15 @@ pub(crate) fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Op
     Some(true)
 }
 
+/// Says that it is over, also if a test has failed.
+pub(crate) struct AtTheEnd<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How often each message has arrived, by subject.
 pub(crate) fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::<String, u32>::new();
@@ -123,6 +132,8 @@ fn kill_again_and_again(mut chance: Chance) {
                 accepted
             };
             let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            // Else a test that fails would wait for them.
+            let end = AtTheEnd(done);
             for _ in 0..KILLS {
                 let until = Instant::now() + chance.below(BETWEEN);
                 wait_until("some mail is sent", PATIENCE, || Instant::now() >= until);
@@ -136,7 +147,7 @@ fn kill_again_and_again(mut chance: Chance) {
                 }
                 gateway.run();
             }
-            done.store(true, Ordering::Relaxed);
+            drop(end);
             workers.into_iter().flat_map(|worker| worker.join().expect("no session fails the test")).collect()
         });
         wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);

@@ -46,8 +46,8 @@ pub struct Launch {
 
 /// Before a dequeuer is started again that has ended; doubled each time that it does not last.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// And at most: a dequeuer is there again within five seconds.
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
+/// And at most: a dequeuer delivers again within five seconds, and reads the spool first.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// A dequeuer that was there for so long has lasted.
 const LASTING: Duration = Duration::from_secs(30);
 /// How often it is looked whether a new one answers: it reads the whole spool first.
