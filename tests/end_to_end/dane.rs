@@ -146,3 +146,48 @@ fn a_host_without_records_is_spoken_to_as_ever() {
     assert!(!deliveries[0].tls);
     assert_eq!(delivered(&config)["tls_by"], Value::Null);
 }
+
+/// Mail gets to a host that shows this certificate, and not to one that shows the other.
+fn is_for_one_of_them(records: &str, one: Certificate, other: Certificate) {
+    let config = config();
+    let topology = Topology::new(config.hook());
+    topology.fix_neighbours();
+    let _dns = Unbound::start(&topology.gateway, records, |signed| signed);
+    let next_hop = NextHop::with_certificate(&topology.server, server(), Script::ordinary(), one);
+    let gateway = Gateway::start_inspecting(&topology, &config);
+    send(&topology, "known");
+    assert!(next_hop.wait_for_deliveries(1)[0].tls);
+    assert_eq!(delivered(&config)["tls_by"], "dane");
+    drop(next_hop);
+    let next_hop = NextHop::with_certificate(&topology.server, server(), Script::ordinary(), other);
+    let id = send(&topology, "unknown");
+    let shown = put_off(&gateway, &config, &id);
+    assert!(shown.contains("no TLSA record matches"), "{shown}");
+    assert!(next_hop.deliveries().is_empty());
+}
+
+#[test]
+fn a_host_whose_record_names_an_authority_proves_its_name_by_a_certificate_of_that() {
+    requires_root!();
+    requires_programs!("unbound", "ldns-signzone", "ldns-keygen");
+    let certificate = Certificate::issued("mx.server.test");
+    let digest = certificate_facts(certificate.authority()).sha256;
+    let records = format!(
+        "server.test. 60 IN MX 10 mx.server.test.\nmx.server.test. 60 IN A 10.77.2.2\n\
+         _25._tcp.mx.server.test. 60 IN TLSA 2 0 1 {digest}\n"
+    );
+    is_for_one_of_them(&records, certificate, Certificate::issued("mx.server.test"));
+}
+
+#[test]
+fn an_alias_is_known_by_the_record_of_what_it_leads_to() {
+    requires_root!();
+    requires_programs!("unbound", "ldns-signzone", "ldns-keygen");
+    let certificate = Certificate::new("another.name.test");
+    let digest = certificate_facts(certificate.der()).sha256;
+    let records = format!(
+        "server.test. 60 IN MX 10 mx.server.test.\nmx.server.test. 60 IN CNAME real.server.test.\n\
+         real.server.test. 60 IN A 10.77.2.2\n_25._tcp.real.server.test. 60 IN TLSA 3 0 1 {digest}\n"
+    );
+    is_for_one_of_them(&records, certificate, Certificate::new("mx.server.test"));
+}

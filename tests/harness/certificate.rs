@@ -1,8 +1,8 @@
-//! Self-signed certificates for servers of the tests, and clients that look at any certificate.
+//! Certificates for servers of the tests, and clients that look at any certificate.
 
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
@@ -11,11 +11,11 @@ use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme}
 /// A certificate with its key.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// The certificate.
+    /// The certificate, and that of the authority if there is one.
     pub pem: String,
     /// Its private key.
     pub key_pem: String,
-    der: CertificateDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
     key: Vec<u8>,
 }
 
@@ -26,15 +26,31 @@ impl Certificate {
     ///
     /// When the name is no DNS name.
     pub fn new(host: &str) -> Self {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a DNS name");
-        params.distinguished_name.push(DnType::CommonName, host);
-        params.distinguished_name.push(DnType::OrganizationName, "Example Mail");
-        let key = KeyPair::generate().expect("a key can be made");
-        let certificate = params.self_signed(&key).expect("the key signs");
+        let key = new_key();
+        let certificate = params(host).self_signed(&key).expect("the key signs");
+        Self::of(&[certificate], &key)
+    }
+
+    /// The same, issued by an authority that nobody knows, whose certificate is shown with it.
+    ///
+    /// # Panics
+    ///
+    /// When the name is no DNS name.
+    pub fn issued(host: &str) -> Self {
+        let (authority_key, key) = (new_key(), new_key());
+        let mut authority = params("authority.test");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let shown = authority.self_signed(&authority_key).expect("the key signs");
+        let issuer = Issuer::new(authority, authority_key);
+        let certificate = params(host).signed_by(&key, &issuer).expect("the authority signs");
+        Self::of(&[certificate, shown], &key)
+    }
+
+    fn of(chain: &[rcgen::Certificate], key: &KeyPair) -> Self {
         Self {
-            pem: certificate.pem(),
+            pem: chain.iter().map(rcgen::Certificate::pem).collect(),
             key_pem: key.serialize_pem(),
-            der: certificate.der().clone(),
+            chain: chain.iter().map(|certificate| certificate.der().clone()).collect(),
             key: key.serialize_der(),
         }
     }
@@ -59,15 +75,39 @@ impl Certificate {
             .with_safe_default_protocol_versions()
             .expect("the provider has cipher suites")
             .with_no_client_auth()
-            .with_single_cert(vec![self.der.clone()], key)
+            .with_single_cert(self.chain.clone(), key)
             .expect("certificate and key fit");
         Arc::new(config)
     }
 
     /// The certificate as DER.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is one.
     pub fn der(&self) -> &[u8] {
-        &self.der
+        self.chain.first().expect("a certificate")
     }
+
+    /// That of the authority, or the certificate itself if it has none, as DER.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is one.
+    pub fn authority(&self) -> &[u8] {
+        self.chain.last().expect("a certificate")
+    }
+}
+
+fn new_key() -> KeyPair {
+    KeyPair::generate().expect("a key can be made")
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a DNS name");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::OrganizationName, "Example Mail");
+    params
 }
 
 /// A TLS client that takes any certificate; what it was shown is looked at afterwards.
