@@ -80,22 +80,44 @@ fn load_into(pins: &Pins, object: &[u8], sizes: Sizes, adopted: bool) -> Result<
         loader.map_pin_path(name, pins.map(name));
     }
     let mut ebpf = loader.load(object).map_err(|error| refused("object", error))?;
-    for name in [program::XDP_INGRESS, program::TC_INGRESS, program::WALK_V4, program::WALK_V6] {
-        let Some(program) = ebpf.program_mut(name) else {
-            return Err(refused(name, std::io::Error::from(std::io::ErrorKind::NotFound)));
-        };
-        let result = match program {
-            Program::Xdp(program) => program.load(),
-            Program::SchedClassifier(program) => program.load(),
-            _ => continue,
-        };
-        result.map_err(|error| refused(name, error))?;
-        pin(program, name, pins)?;
-    }
+    load_programs(&mut ebpf, pins)?;
     if !adopted {
         begin(pins, sizes)?;
     }
     Ok(Loaded { ebpf, maps: Maps::open(pins)?, adopted })
+}
+
+/// The programs, all at once: the kernel takes half a second to follow every way through a large one.
+fn load_programs(ebpf: &mut Ebpf, pins: &Pins) -> Result<()> {
+    let mut missing = vec![program::XDP_INGRESS, program::TC_INGRESS, program::WALK_V4, program::WALK_V6];
+    let loaded = std::thread::scope(|scope| {
+        let mut loading = Vec::new();
+        for (name, program) in ebpf.programs_mut() {
+            if let Some(at) = missing.iter().position(|wanted| *wanted == name) {
+                let name = missing.swap_remove(at);
+                loading.push(scope.spawn(move || load_one(program, name, pins)));
+            }
+        }
+        let wait = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        loading.into_iter().map(wait).collect::<Vec<_>>()
+    });
+    loaded.into_iter().collect::<Result<()>>()?;
+    match missing.first() {
+        Some(name) => Err(refused(name, std::io::Error::from(std::io::ErrorKind::NotFound))),
+        None => Ok(()),
+    }
+}
+
+fn load_one(program: &mut Program, name: &str, pins: &Pins) -> Result<()> {
+    let result = match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        _ => return Ok(()),
+    };
+    result.map_err(|error| refused(name, error))?;
+    pin(program, name, pins)
 }
 
 /// Pins a program in the place of an older one. The older one goes on where it is attached.
