@@ -42,6 +42,7 @@ use crate::spool::place::Place;
 use crate::spool::store::Spool;
 use crate::tls::config::{MinVersion, NextHopTls, OriginatorTls};
 use crate::tls::context::TlsContext;
+use crate::tls::test_certificates::OtherCa;
 
 /// A clock that is set.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ struct Plan {
     inspection: inspect::Config,
     scan_timeout: Duration,
     rules: PacketRules,
+    server_tls: ServerTls,
 }
 
 impl Default for Plan {
@@ -100,13 +102,15 @@ impl Default for Plan {
             inspection: inspect::Config::default(),
             scan_timeout: Duration::from_secs(5),
             rules: PacketRules::default(),
+            server_tls: ServerTls::Opportunistic,
         }
     }
 }
 
 impl Plan {
     async fn start(self) -> Rig {
-        let Self { disk, settings, routing, zone, messages, inspection, scan_timeout, rules } = self;
+        let Self { disk, settings, routing, zone, messages, inspection, scan_timeout, rules, server_tls } =
+            self;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
         std::fs::create_dir(&path).unwrap();
@@ -119,16 +123,21 @@ impl Plan {
         let clock = Arc::new(SetClock(AtomicU64::new(NOW)));
         let records = audit::config::Config::within(folder.path());
         let (recorder, writing) = Recorder::start(records, Arc::clone(&clock) as _).unwrap();
+        let next_hop = NextHopTls {
+            verify: server_tls == ServerTls::Verified,
+            trust: Some(OtherCa::new().trust()),
+            ..NextHopTls::default()
+        };
         let tls = crate::tls::config::Config {
             originator: OriginatorTls::Off,
-            next_hop: NextHopTls::default(),
+            next_hop,
             min_version: MinVersion::default(),
         };
         let manners = Manners {
             hostname: "gw.example".to_owned(),
             timeout: settings.delivery_timeout,
             final_timeout: settings.delivery_timeout,
-            server_tls: ServerTls::Opportunistic,
+            server_tls,
             tls: Arc::new(TlsContext::new(tls).unwrap()),
         };
         let inspector = Inspector::new(inspection).unwrap();

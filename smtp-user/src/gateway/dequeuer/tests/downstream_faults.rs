@@ -2,10 +2,12 @@
 //! said, and every sender is told once of each that failed.
 
 mod ledger;
+mod untrusted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::ledger::{Ledger, Said};
+use self::untrusted::Untrusted;
 use super::crowd::{Told, depth, put_all};
 use super::*;
 use crate::delivery::session::script::Mail;
@@ -28,13 +30,13 @@ fn patient() -> Settings {
     Settings { delivery_timeout, abandon_time: ABANDON_TIME, delay_warning: Duration::ZERO, ..settings() }
 }
 
-/// Tries everything again and again, each time when it would be due, until nothing is left. Gives how many waits were as
-/// they are configured.
-async fn tried_to_the_end(rig: &Rig) -> u32 {
+/// Tries everything again and again, each time when it would be due, until nothing is left but reports, or not even such.
+/// Gives how many waits were as they are configured.
+async fn tried_to_the_end(rig: &Rig, but_reports: bool) -> u32 {
     let mut waits = 0;
     for _ in 0..1000 {
         rig.at_rest().await;
-        if rig.is_empty() {
+        if rig.is_empty() || but_reports && left(rig).iter().all(|message| message.about.is_some()) {
             return waits;
         }
         waits += rig.check_waits();
@@ -42,6 +44,10 @@ async fn tried_to_the_end(rig: &Rig) -> u32 {
         rig.dequeuer.orders().flush_all();
     }
     panic!("{} messages are left", rig.spool.all().len());
+}
+
+fn left(rig: &Rig) -> Vec<QueuedMessage> {
+    rig.spool.all().into_iter().map(|(id, _)| rig.spool.load(id).unwrap().1).collect()
 }
 
 /// Recipients that senders were told of as failed: by number of the message, one set for each report.
@@ -131,7 +137,7 @@ async fn every_recipient_ends_as_its_next_hop_has_said() {
         message
     });
     put_all(&rig.spool, messages.collect()).await;
-    let waits = tried_to_the_end(&rig).await;
+    let waits = tried_to_the_end(&rig, false).await;
 
     let told = rig.told().await;
     let mut by_path: HashMap<&str, Vec<&Told>> = HashMap::new();
@@ -162,44 +168,91 @@ async fn every_recipient_ends_as_its_next_hop_has_said() {
     assert!(ends.len() == 3 && faults.len() >= 20 && waits > count / 4);
 }
 
-/// Waits until the last attempt, and one report, for whoever cannot be spoken with at all.
-async fn is_tried_as_configured_and_told_of_once(routing: Routing, zone: Zone, silent: &Scripted) {
-    const MESSAGES: u32 = 30;
+/// Messages to somebody who cannot be spoken with.
+const MESSAGES: u32 = 30;
+
+/// Waits until the last attempt, and one report, for whoever cannot be spoken with at all. Gives why the first attempts
+/// have failed.
+async fn is_tried_as_configured_and_told_of_once(plan: Plan, address: impl Fn(u32) -> SocketAddr) -> String {
     let errors = healthy().await;
-    let routing = Routing { error_servers: vec![errors.address.into()], ..routing };
-    let settings = Settings { delivery_timeout: Duration::from_millis(500), ..patient() };
-    let rig = rig(settings, routing, zone, Vec::new()).await;
+    let are_sent = plan.server_tls == ServerTls::Opportunistic;
+    let routing = Routing { error_servers: vec![errors.address.into()], ..plan.routing };
+    let rig = Plan { routing, ..plan }.start().await;
     let messages = (1..=MESSAGES).map(|number| {
-        // Ten have a destination in common: one at a time is called for, and the others are not forgotten.
-        let refuses = SocketAddr::from(([127, 0, 1, number as u8 / 10], 1));
-        let address = if number == 1 { silent.address } else { refuses };
-        let mut message = to(address, number, &[&format!("0.{number}@d{}.example", number / 10)]);
+        let path = format!("0.{number}@{}", in_common(number));
+        let mut message = to(address(number), number, &[&path]);
         message.sender.path = format!("m.{number}@b.example");
         message
     });
     put_all(&rig.spool, messages.collect()).await;
-    let waits = tried_to_the_end(&rig).await;
+    let waits = tried_to_the_end(&rig, !are_sent).await;
     // Of twelve hours three attempts are early ones, and all others eighty minutes from each other.
     assert!((MESSAGES * 9..=MESSAGES * 13).contains(&waits), "{waits}");
     let told = rig.told().await;
     assert!(told.iter().all(|told| matches!(told.outcome.as_str(), "deferred" | "expired" | "reported")));
-    let told = due_reports(&told);
-    assert_eq!((told.len() as u32, &told), (MESSAGES, &reports(&errors.mail())));
-    assert!(told.values().all(|reports| reports.len() == 1 && reports[0].len() == 1));
+    let due = due_reports(&told);
+    assert!(due.values().all(|reports| reports.len() == 1 && reports[0].len() == 1), "{due:?}");
+    assert_eq!(due.len() as u32, MESSAGES);
+    if are_sent {
+        assert_eq!(due, reports(&errors.mail()));
+    } else {
+        // The server for reports has no TLS either.
+        let to: BTreeSet<String> =
+            left(&rig).into_iter().map(|mut it| it.recipients.remove(0).path).collect();
+        assert_eq!(to, (1..=MESSAGES).map(|number| format!("m.{number}@b.example")).collect());
+        assert_eq!((left(&rig).len() as u32, errors.mail().len()), (MESSAGES, 0));
+    }
+    told[0].why.clone()
+}
+
+/// Ten have a destination in common: one at a time is called for, and the others are not forgotten.
+fn in_common(number: u32) -> String {
+    format!("d{}.example", number / 10)
+}
+
+fn hasty() -> Plan {
+    Plan {
+        settings: Settings { delivery_timeout: Duration::from_millis(500), ..patient() },
+        ..Plan::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_next_hop_that_is_never_reached_is_tried_as_configured_and_told_of_once() {
     let silent = Scripted::by_rule(vec![], |_, _| Some(Turn::Silence)).await;
-    is_tried_as_configured_and_told_of_once(Routing::default(), Zone::default(), &silent).await;
+    is_tried_as_configured_and_told_of_once(hasty(), |number| match number {
+        1 => silent.address,
+        _ => SocketAddr::from(([127, 0, 1, number as u8 / 10], 1)),
+    })
+    .await;
     assert!(silent.connections() >= 9, "{}", silent.connections());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_domain_that_dns_fails_for_is_tried_as_configured_and_told_of_once() {
     let routing = Routing { use_mx: true, ..Routing::default() };
-    let zone = (0..=3).fold(Zone::default(), |zone, number| zone.failing(&format!("d{number}.example")));
+    let zone = (0..=3).fold(Zone::default(), |zone, number| zone.failing(&in_common(number * 10)));
     let uncalled = healthy().await;
-    is_tried_as_configured_and_told_of_once(routing, zone, &uncalled).await;
+    is_tried_as_configured_and_told_of_once(Plan { routing, zone, ..hasty() }, |_| uncalled.address).await;
     assert_eq!(uncalled.connections(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_next_hop_whose_tls_fails_is_tried_as_configured_and_told_of_once() {
+    let no_tls = Untrusted::talking_nonsense().await;
+    let plan = Plan { server_tls: ServerTls::Required, ..hasty() };
+    let why = is_tried_as_configured_and_told_of_once(plan, |_| no_tls.address).await;
+    assert!(why.contains("is not TLS"), "{why}");
+    assert!(no_tls.upgrades() >= 9, "{}", no_tls.upgrades());
+    assert_eq!(no_tls.heard_more(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_next_hop_with_the_wrong_certificate_is_tried_as_configured_and_told_of_once() {
+    let stranger = Untrusted::with_a_strangers_certificate().await;
+    let plan = Plan { server_tls: ServerTls::Verified, ..hasty() };
+    let why = is_tried_as_configured_and_told_of_once(plan, |_| stranger.address).await;
+    assert!(why.contains("certificate"), "{why}");
+    assert!(stranger.upgrades() >= 9, "{}", stranger.upgrades());
+    assert_eq!(stranger.heard_more(), 0);
 }
