@@ -109,7 +109,10 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
         let shown = queue(gateway, &["show", &ids[0]]);
         assert!(shown.contains("held") && shown.contains("<b@server.test>"), "{shown}");
         queue(gateway, &["delete", &ids[2]]);
+        // Nobody named a message on standard input, so none is meant.
+        assert_eq!(queue(gateway, &["delete", "-"]), "removed: 0 messages.\n");
         gateway.kill9();
+        assert_eq!(queue(gateway, &["delete", "-"]), "removed: 0 messages.\n");
         assert_eq!(queue(gateway, &["list", "--json"]).lines().count(), 2);
         queue(gateway, &["release", &ids[1]]);
         // Who did it is in the records, although there was no daemon to write them.

@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::gateway::dequeuer::orders::{Answer, Order, Orders, Request, nothing_for};
+use crate::gateway::dequeuer::orders::{Answer, Orders, Request, nothing_for};
 use crate::model::session_id::MessageId;
 
 /// How long a request may take to come.
@@ -57,7 +57,7 @@ async fn serve(stream: UnixStream, orders: &Orders) -> io::Result<()> {
         let error = (orders.flush_to(name) == 0).then(|| nothing_for(name));
         return write.write_all(&answer(None, error)?).await;
     }
-    if request.ids.is_empty() && request.order == Order::Flush {
+    if request.is_about_all() {
         orders.flush_all();
         return write.write_all(&answer(None, None)?).await;
     }

@@ -125,7 +125,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 pub fn run(args: &QueueArgs) -> anyhow::Result<process::ExitCode> {
     let (places, config) = args.spool()?;
     let mut to = None;
-    let (order, ids) = match args.command.as_ref().unwrap_or(&QueueCommand::List) {
+    let (order, words) = match args.command.as_ref().unwrap_or(&QueueCommand::List) {
         QueueCommand::List => {
             list(&places, args.json)?;
             return Ok(ExitCode::Ok.into());
@@ -145,7 +145,11 @@ pub fn run(args: &QueueArgs) -> anyhow::Result<process::ExitCode> {
         QueueCommand::Bounce(which) => (Order::Bounce, which.ids.clone()),
         QueueCommand::Delete(which) => (Order::Delete, which.ids.clone()),
     };
-    let request = Request { order, ids: orders::ids(&ids)?, to, who: orders::who() };
+    let ids = orders::ids(&words)?;
+    if ids.is_empty() && !words.is_empty() {
+        return orders::none_named(order, args.json);
+    }
+    let request = Request { order, ids, to, who: orders::who() };
     let records = args.records_of(&places, config.as_ref());
     orders::give(&places, &request, config.as_ref(), records, args.json)
 }

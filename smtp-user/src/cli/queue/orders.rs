@@ -14,7 +14,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::{moment, output, quantity};
 use crate::delivery::destination::Destination;
 use crate::event::sentence::printable;
-use crate::gateway::dequeuer::orders::{Answer, Request, carry_out, event, nothing_for};
+use crate::gateway::dequeuer::orders::{Answer, Order, Request, carry_out, event, nothing_for};
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
@@ -42,7 +42,16 @@ pub(in crate::cli) fn ids(given: &[String]) -> anyhow::Result<Vec<MessageId>> {
 /// Octets of standard input at most.
 const MAX_INPUT: u64 = 8 << 20;
 
-/// Has an order carried out about messages; with none, about all of them, where that makes sense.
+/// Says that an order was about nothing, because standard input named no message.
+pub(super) fn none_named(order: Order, json: bool) -> anyhow::Result<process::ExitCode> {
+    output::notice("standard input names no message, so nothing was done");
+    if !json {
+        output::text(&format!("{}: {}.\n", order.outcome(), quantity::counted(0, "message")))?;
+    }
+    Ok(ExitCode::Ok.into())
+}
+
+/// Has an order carried out.
 pub(super) fn give(
     places: &Places,
     request: &Request,
@@ -118,7 +127,7 @@ fn here(
             let goes_there = |(_, message): &&(_, QueuedMessage)| goes_to(message, name, config);
             recovered.messages.iter().filter(goes_there).map(|(_, message)| message.id).collect()
         }
-        None if request.ids.is_empty() => spool.all().into_iter().map(|(id, _)| id).collect(),
+        None if request.is_about_all() => spool.all().into_iter().map(|(id, _)| id).collect(),
         None => request.ids.clone(),
     };
     if let Some(name) = request.to.as_ref().filter(|_| ids.is_empty()) {

@@ -55,6 +55,14 @@ pub struct Request {
     pub who: String,
 }
 
+impl Request {
+    /// Whether it is about all messages. Only a `flush` can be, and only one that names nothing: an order about ids is about
+    /// no message where there are none.
+    pub fn is_about_all(&self) -> bool {
+        self.order == Order::Flush && self.ids.is_empty() && self.to.is_none()
+    }
+}
+
 /// What became of it, for one message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {

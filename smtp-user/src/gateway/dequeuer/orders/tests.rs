@@ -58,3 +58,20 @@ fn orders_go_over_the_socket_and_back() {
         assert_eq!(serde_json::from_str::<Request>(&text).unwrap().order, order, "{text}");
     }
 }
+
+#[test]
+fn only_a_flush_that_names_nothing_is_about_all_messages() {
+    let request = |order, ids: &[MessageId], to: Option<&str>| Request {
+        order,
+        ids: ids.to_vec(),
+        to: to.map(str::to_owned),
+        who: "root".to_owned(),
+    };
+    assert!(request(Order::Flush, &[], None).is_about_all());
+    assert!(!request(Order::Flush, &[waiting().id], None).is_about_all());
+    assert!(!request(Order::Flush, &[], Some("y.example")).is_about_all());
+    let others = [Order::Hold, Order::Release, Order::Requeue, Order::Bounce, Order::Delete];
+    for order in others.into_iter().chain([Order::Reroute { to: None }]) {
+        assert!(!request(order, &[], None).is_about_all(), "{order:?}");
+    }
+}
