@@ -27,7 +27,7 @@ impl FileSystem for Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn MessageOctets>> {
-        let file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path)?;
+        let file = OpenOptions::new().read(true).custom_flags(no_follow() | no_wait()).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an ordinary file"));
@@ -36,7 +36,7 @@ impl FileSystem for Disk {
     }
 
     fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>> {
-        let file = OpenOptions::new().write(true).custom_flags(no_follow()).open(path)?;
+        let file = OpenOptions::new().write(true).custom_flags(no_follow() | no_wait()).open(path)?;
         for place in places {
             file.write_all_at(&[octet], *place)?;
         }
@@ -126,6 +126,12 @@ impl MessageOctets for DiskFile {
     fn as_file(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
+}
+
+/// A pipe in the place of a file is opened at once, and refused, whether somebody is at its other end or not. Ordinary
+/// files know nothing of it.
+const fn no_wait() -> i32 {
+    OFlags::NONBLOCK.bits().cast_signed()
 }
 
 const fn no_follow() -> i32 {

@@ -6,6 +6,9 @@ use std::path::Path;
 use super::rig::{commit, whole};
 use crate::spool::config::Config;
 use crate::spool::error::SpoolError;
+use crate::spool::file_system::disk::Disk;
+use crate::spool::place::Place;
+use crate::spool::recovery::{read_bundled, read_control};
 use crate::spool::store::Spool;
 
 fn open(folder: &Path) -> Result<(Spool, crate::spool::recovery::Recovered), SpoolError> {
@@ -95,4 +98,26 @@ async fn a_link_in_place_of_a_message_is_not_followed() {
     let (_, recovered) = open(folder.path()).unwrap();
     assert_eq!(recovered.damaged.len(), 1);
     assert!(elsewhere.exists());
+}
+
+#[tokio::test]
+async fn a_pipe_in_place_of_a_message_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let places = crate::spool::place::Places::new(folder.path());
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let pipes = [
+        places.control(Place::Active, super::rig::id(1)),
+        places.body(super::rig::id(2)),
+        places.bundles().join(super::rig::id(3).to_string()),
+    ];
+    for path in &pipes {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+    let read = read_control(&Disk, &places, Place::Active, super::rig::id(1));
+    assert!(matches!(read, Err(SpoolError::Io { .. })), "{read:?}");
+    let _ = read_bundled(&Disk, &places).unwrap();
+    let (_, recovered) = open(folder.path()).unwrap();
+    assert_eq!((recovered.foreign.len(), recovered.messages.len()), (3, 0), "{:?}", recovered.foreign);
+    assert!(pipes.iter().all(|path| path.exists()));
 }
