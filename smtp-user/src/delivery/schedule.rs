@@ -189,6 +189,14 @@ impl Schedule {
         self.sites.iter().filter(|(_, site)| !site.jobs.is_empty()).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Lets a destination be called at once, whatever it did, for what is due there: nothing else is tried before its time.
+    pub fn call(&mut self, destination: &Destination, now: u64) {
+        if let Some(site) = self.sites.get_mut(destination) {
+            site.quiet_until = site.quiet_until.min(now);
+        }
+        self.place(destination);
+    }
+
     /// Lets a destination be called at once, whatever it did; `None` means all of them. What waits for it is due.
     pub fn flush(&mut self, which: Option<&Destination>, now: u64) {
         let all: Vec<Destination> = match which {

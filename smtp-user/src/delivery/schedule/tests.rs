@@ -321,3 +321,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_message_for_a_silent_destination_is_tried_at_once_and_the_others_wait() {
+    let mut schedule = Schedule::new(bounds(10, 5));
+    schedule.add(job(1, "hole.example"), 0);
+    let first = schedule.next(0).unwrap();
+    schedule.done(&first, Health::Silent, 1000);
+    let due = 600_000;
+    for number in 1..=20 {
+        schedule.add(job(number, "hole.example"), due);
+    }
+    schedule.forget(message(7));
+    schedule.call(&domain("hole.example"), 2000);
+    schedule.add(job(7, "hole.example"), 2000);
+    assert!(schedule.next_put_off(2000).is_none());
+    assert_eq!(schedule.next(2000).unwrap(), job(7, "hole.example"));
+    assert!(schedule.next(2000).is_none());
+    schedule.done(&job(7, "hole.example"), Health::Answers, 2100);
+    assert!(schedule.next(due - 1).is_none());
+}

@@ -235,13 +235,20 @@ impl Orders {
         drop(changing);
         shared.schedule().forget(id);
         if let Some(place) = to {
-            shared.plan(place, &message);
-        }
-        if matches!(order, Order::Flush | Order::Requeue | Order::Reroute { .. }) {
+            // Nothing else that waits for the same destinations is meant.
             let setup = shared.setup();
-            for recipient in message.pending() {
-                shared.flush(Some(&setup.destination(&message, &recipient.path)));
-            }
+            let is_for_now = matches!(order, Order::Flush | Order::Requeue | Order::Reroute { .. });
+            let called: Vec<_> = message
+                .pending()
+                .filter(|_| is_for_now)
+                .map(|recipient| setup.destination(&message, &recipient.path))
+                .collect();
+            let now = shared.now();
+            shared.plan_after(place, &message, |schedule| {
+                for destination in &called {
+                    schedule.call(destination, now);
+                }
+            });
         }
         Ok(())
     }

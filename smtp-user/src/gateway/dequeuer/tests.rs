@@ -4,6 +4,7 @@ mod clock_steps;
 mod connections;
 mod crowd;
 mod downstream_faults;
+mod one_message;
 mod parameters;
 mod verdicts;
 
