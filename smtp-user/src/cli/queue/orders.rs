@@ -19,7 +19,7 @@ use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool;
-use crate::spool::place::Places;
+use crate::spool::place::{Place, Places};
 use crate::spool::store::Spool;
 
 /// The ids given, those on standard input in the place of `-`.
@@ -122,12 +122,13 @@ fn here(
             (None, None)
         }
     };
+    let meant = |is_meant: &dyn Fn(&QueuedMessage) -> bool| -> Vec<MessageId> {
+        let messages = recovered.messages.iter().filter(|(place, message)| can_go(*place, message));
+        messages.filter(|(_, message)| is_meant(message)).map(|(_, message)| message.id).collect()
+    };
     let ids = match &request.to {
-        Some(name) => {
-            let goes_there = |(_, message): &&(_, QueuedMessage)| goes_to(message, name, config);
-            recovered.messages.iter().filter(goes_there).map(|(_, message)| message.id).collect()
-        }
-        None if request.is_about_all() => spool.all().into_iter().map(|(id, _)| id).collect(),
+        Some(name) => meant(&|message| goes_to(message, name, config)),
+        None if request.is_about_all() => meant(&|_| true),
         None => request.ids.clone(),
     };
     if let Some(name) = request.to.as_ref().filter(|_| ids.is_empty()) {
@@ -145,6 +146,11 @@ fn here(
         }
         answers
     }))
+}
+
+/// Whether a message is tried at all: what rests is not meant by an order that does not name it.
+fn can_go(place: Place, message: &QueuedMessage) -> bool {
+    place != Place::Quarantine && message.hold.is_none()
 }
 
 /// Whether somebody whom a message is still to be sent to is behind a destination of this name.

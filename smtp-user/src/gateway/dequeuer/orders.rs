@@ -78,9 +78,12 @@ pub enum OrderError {
     /// The spool cannot do it.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// Its sender may be forged, and what was found in it is not to be returned to anybody.
+    /// Its sender may be forged, and what was found in it is neither to be returned to anybody nor to be overlooked unsaid.
     #[error("it is in quarantine: release or delete it")]
     InQuarantine,
+    /// It is not tried, whatever is said of when.
+    #[error("it is held: release it")]
+    Held,
 }
 
 impl Order {
@@ -117,6 +120,17 @@ pub fn change(
         }
     };
     let out_of = if place == Place::Quarantine { Place::Active } else { place };
+    if matches!(order, Order::Flush | Order::Requeue) {
+        let is_stopped =
+            message.judgement.as_ref().is_some_and(|kept| kept.decision.action != MessageAction::Pass);
+        // Whoever is told that it is done waits for a delivery that does not come.
+        if place == Place::Quarantine && (order == Order::Flush || is_stopped) {
+            return Err(OrderError::InQuarantine);
+        }
+        if message.hold.is_some() {
+            return Err(OrderError::Held);
+        }
+    }
     Ok(match order {
         Order::Flush => {
             at_once(message, false);
@@ -163,10 +177,7 @@ pub fn change(
             }
             at_once(message, true);
             message.attempts = 0;
-            // What was found in it is for `release` to overlook.
-            let passes =
-                message.judgement.as_ref().is_none_or(|kept| kept.decision.action == MessageAction::Pass);
-            Some(if passes { out_of } else { place })
+            Some(out_of)
         }
         Order::Delete => None,
     })

@@ -50,6 +50,17 @@ fn what_is_in_quarantine_is_returned_to_nobody() {
 }
 
 #[test]
+fn what_is_in_quarantine_is_only_released_or_deleted() {
+    for order in [Order::Flush, Order::Requeue] {
+        let mut message = waiting();
+        message.hold = None;
+        message.judgement.as_mut().unwrap().decision.action = MessageAction::Quarantine;
+        let refused = change(order, Place::Quarantine, &mut message, "root", NOW);
+        assert!(matches!(refused, Err(OrderError::InQuarantine)), "{order:?}: {refused:?}");
+    }
+}
+
+#[test]
 fn orders_go_over_the_socket_and_back() {
     let to = Some("192.0.2.99:2525".parse().unwrap());
     for order in [Order::Flush, Order::Reroute { to }, Order::Reroute { to: None }, Order::Bounce] {
