@@ -78,7 +78,9 @@ impl Letter {
             let text = "an address or the header is not ASCII, and the next hop takes nothing else";
             return Some(Failure::permanent(stage, "5.6.7", text));
         }
-        if self.sender.body == BodyKind::EightBitMime && !offer.has(Extension::EightBitMime) {
+        let is_eight_bit = self.sender.body == BodyKind::EightBitMime;
+        // Many senders say so of every message, whatever is in it (RFC 6152 §3 asks for octets of 8 bits only).
+        if is_eight_bit && !offer.has(Extension::EightBitMime) && !is_ascii(self.octets.as_ref()) {
             let text = "the message has octets of 8 bits, and the next hop takes only 7";
             return Some(Failure::permanent(stage, "5.6.3", text));
         }
@@ -100,7 +102,7 @@ impl Letter {
         if offer.has(Extension::Size) {
             let _ = write!(line, " SIZE={}", self.len());
         }
-        if self.sender.body == BodyKind::EightBitMime {
+        if self.sender.body == BodyKind::EightBitMime && offer.has(Extension::EightBitMime) {
             line.push_str(" BODY=8BITMIME");
         }
         if self.needs_utf8() {
@@ -165,6 +167,19 @@ pub fn notify_words(notify: Notify) -> String {
             .filter_map(|(is_set, word)| is_set.then_some(word))
             .collect();
     if words.is_empty() { "NEVER".to_owned() } else { words.join(",") }
+}
+
+/// Whether every octet is ASCII. What cannot be read may not be.
+fn is_ascii(octets: &dyn MessageOctets) -> bool {
+    let mut room = [0; 16 << 10];
+    let mut at = 0;
+    loop {
+        match octets.read_at(at, &mut room) {
+            Ok(0) => return true,
+            Ok(count) if room.get(..count).unwrap_or_default().is_ascii() => at += count as u64,
+            Ok(_) | Err(_) => return false,
+        }
+    }
 }
 
 /// Octets of a header that are looked at.

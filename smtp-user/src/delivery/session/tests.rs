@@ -252,7 +252,10 @@ type Change<'a> = &'a dyn Fn(&mut Letter);
 
 #[tokio::test]
 async fn what_a_next_hop_cannot_take_is_not_sent() {
-    let eight_bit = |letter: &mut Letter| letter.sender.body = BodyKind::EightBitMime;
+    let eight_bit = |letter: &mut Letter| {
+        letter.sender.body = BodyKind::EightBitMime;
+        letter.octets = Arc::new("Subject: hi\r\n\r\njörg\r\n".as_bytes().to_vec());
+    };
     let utf8_path = |letter: &mut Letter| {
         letter.sender.smtputf8 = true;
         letter.recipients[0].path = "jörg@y.example".to_owned();
@@ -277,6 +280,16 @@ async fn what_a_next_hop_cannot_take_is_not_sent() {
         // The next message finds the connection as it was.
         assert_eq!(word(&connection.send(&letter(&["x@y.example"])).await[0]).0, "delivered");
     }
+}
+
+#[tokio::test]
+async fn a_message_of_ascii_goes_to_a_next_hop_of_seven_bits_whatever_its_sender_called_it() {
+    let server = Scripted::start(turns(&[], &NO_KEYWORD)).await;
+    let mut connection = open(&server, &manners()).await.unwrap();
+    let mut letter = letter(&["x@y.example"]);
+    letter.sender.body = BodyKind::EightBitMime;
+    assert_eq!(word(&connection.send(&letter).await[0]).0, "delivered");
+    assert!(server.commands().contains(&"MAIL FROM:<a@b.example>".to_owned()), "{:?}", server.commands());
 }
 
 #[tokio::test]
