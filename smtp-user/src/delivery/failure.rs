@@ -59,17 +59,17 @@ impl Failure {
 
     /// The next hop ended the connection.
     pub fn closed(stage: RemoteStage) -> Self {
-        Self::transient(stage, "4.4.2", format!("the connection was lost {}", place(stage)))
+        Self::transient(stage, "4.4.2", format!("the connection was lost {}", lost_at(stage)))
     }
 
     /// The next hop took too long.
     pub fn timed_out(stage: RemoteStage) -> Self {
-        Self::transient(stage, "4.4.2", format!("the next hop took too long {}", place(stage)))
+        Self::transient(stage, "4.4.2", format!("the next hop took too long {}", lost_at(stage)))
     }
 
     /// What the next hop said is no reply.
     pub fn garbled(stage: RemoteStage, error: ReplyError) -> Self {
-        Self::transient(stage, "4.5.0", format!("{error} {}", place(stage)))
+        Self::transient(stage, "4.5.0", format!("{error} {}", lost_at(stage)))
     }
 
     /// The same, as something that may pass: another host may do better.
@@ -91,16 +91,26 @@ pub fn is_forbidden(reply: &RemoteReply) -> bool {
 /// Not allowed by policy (RFC 3463 §3.8).
 const FORBIDDEN: &str = "5.7.1";
 
-/// A next hop's reply as it is kept.
+/// A next hop's reply as it is kept: all of its lines in one, the status that each of them repeats only once.
 pub fn remote_reply(stage: RemoteStage, reply: &Reply) -> RemoteReply {
-    let text = reply.first_line();
     let class = reply.code().number() / 100;
+    let status = enhanced_status(reply.first_line(), class);
+    let mut lines = reply.lines().map(str::trim_end);
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        let again = status.and_then(|status| line.strip_prefix(status));
+        let line = again.filter(|rest| rest.is_empty() || rest.starts_with(' ')).unwrap_or(line).trim_start();
+        if !line.is_empty() {
+            text.push(' ');
+            text.push_str(line);
+        }
+    }
     RemoteReply {
         by: String::new(),
         stage,
         code: reply.code().number(),
-        status: enhanced_status(text, class).map_or_else(|| format!("{class}.0.0"), str::to_owned),
-        text: one_line(text),
+        status: status.map_or_else(|| format!("{class}.0.0"), str::to_owned),
+        text: one_line(&text),
     }
 }
 
@@ -129,8 +139,14 @@ pub const fn place(stage: RemoteStage) -> &'static str {
         RemoteStage::Mail => "after MAIL",
         RemoteStage::Rcpt => "after RCPT",
         RemoteStage::Data => "while the message was sent",
-        RemoteStage::Final => "after the message was sent; it may have been delivered",
+        RemoteStage::Final => "after the message was sent",
     }
+}
+
+/// The same where the connection came to its end, and what follows from that.
+fn lost_at(stage: RemoteStage) -> String {
+    let follows = if stage == RemoteStage::Final { "; it may have been delivered" } else { "" };
+    format!("{}{follows}", place(stage))
 }
 
 /// Bounded, and without anything that could begin another line.
@@ -157,6 +173,22 @@ mod tests {
             ("", 4, None),
         ] {
             assert_eq!(enhanced_status(text, class), status, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reply_of_several_lines_is_kept_whole() {
+        for (text, kept) in [
+            (
+                "5.1.1 The account\n5.1.1 does not exist. \n5.1.1\n5.1.1 See here",
+                "5.1.1 The account does not exist. See here",
+            ),
+            ("5.1.1 The account\n5.1.10 is another status\n", "5.1.1 The account 5.1.10 is another status"),
+            ("No such user\n  Goodbye", "No such user Goodbye"),
+            ("", ""),
+        ] {
+            let reply = Reply::new(ReplyCode::new(550).unwrap(), text);
+            assert_eq!(remote_reply(RemoteStage::Rcpt, &reply).text, kept);
         }
     }
 

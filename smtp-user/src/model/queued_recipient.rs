@@ -87,8 +87,21 @@ pub struct RemoteReply {
     pub code: u16,
     /// Enhanced status code (RFC 3463), the next hop's or our own, as in `4.4.1`.
     pub status: String,
-    /// First line of the reply's text, or in our own words what happened, as in `connection refused`.
+    /// The reply's text in one line, or in our own words what happened, as in `connection refused`.
     pub text: String,
+}
+
+impl RemoteReply {
+    /// Code, status and text, as in `550 5.1.1 no such user`: the status once, whether the text begins with it or not.
+    pub fn said(&self) -> String {
+        let code = if self.code == 0 { String::new() } else { format!("{} ", self.code) };
+        let rest = self.text.strip_prefix(self.status.as_str());
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
+            format!("{code}{}", self.text)
+        } else {
+            format!("{code}{} {}", self.status, self.text)
+        }
+    }
 }
 
 /// How far a delivery got.
@@ -190,5 +203,24 @@ impl RecipientState {
 impl Default for RecipientState {
     fn default() -> Self {
         Self::Pending { attempts: 0, last: None, next_attempt: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_said_once() {
+        for (code, status, text, said) in [
+            (550, "5.1.1", "5.1.1 no such user", "550 5.1.1 no such user"),
+            (550, "5.0.0", "no such user", "550 5.0.0 no such user"),
+            (421, "4.3.2", "4.3.2", "421 4.3.2"),
+            (421, "4.3.2", "4.3.20 x", "421 4.3.2 4.3.20 x"),
+            (0, "4.4.1", "connection refused", "4.4.1 connection refused"),
+        ] {
+            let (status, text) = (status.to_owned(), text.to_owned());
+            assert_eq!(RemoteReply { code, status, text, ..RemoteReply::default() }.said(), said);
+        }
     }
 }

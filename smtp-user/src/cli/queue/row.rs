@@ -122,7 +122,10 @@ pub(super) fn block(place: Place, message: &QueuedMessage) -> String {
 }
 
 fn fate(state: &RecipientState) -> String {
-    let said = |reply: &RemoteReply| format!("{} {} {} {}", reply.by, reply.code, reply.status, reply.text);
+    let said = |reply: &RemoteReply| match reply.by.as_str() {
+        "" => reply.said(),
+        by => format!("{by}: {}", reply.said()),
+    };
     match state {
         RecipientState::Pending { attempts: 0, .. } => "not tried yet".to_owned(),
         RecipientState::Pending { attempts, last, next_attempt } => {

@@ -183,9 +183,9 @@ fn change(
 /// Who said what, and how far it had got.
 fn described(reply: &RemoteReply) -> String {
     let by = if reply.by.is_empty() { String::new() } else { format!("{}: ", reply.by) };
-    let code = if reply.code == 0 { String::new() } else { format!("{} ", reply.code) };
-    let place = crate::delivery::failure::place(reply.stage);
-    format!("{by}{code}{} {} ({place})", reply.status, reply.text)
+    let (said, place) = (reply.said(), crate::delivery::failure::place(reply.stage));
+    // What happened to a connection says itself where.
+    if said.contains(place) { format!("{by}{said}") } else { format!("{by}{said} ({place})") }
 }
 
 /// How long delivery has been tried that failed so often. Other recipients' attempts make it no longer.

@@ -176,14 +176,9 @@ impl Row {
 
     /// `text` is a reply, or a part of what is recorded.
     fn keep(&mut self, about: &[usize], outcome: &'static str, text: &str, may_be_repeated: bool) {
-        // The code stands apart from what follows it, which begins with the status.
-        let text = text.split_once(' ').filter(|(code, _)| code.parse::<u16>().is_ok()).map_or_else(
-            || text.to_owned(),
-            |(code, rest)| format!("{code} {} {rest}", rest.split(' ').next().unwrap_or_default()),
-        );
         for index in about {
             let recipient = &mut self.recipients[*index];
-            recipient.said.push(Said { outcome, text: text.clone(), may_be_repeated });
+            recipient.said.push(Said { outcome, text: text.to_owned(), may_be_repeated });
             recipient.is_open &= outcome == "deferred";
         }
     }
