@@ -3,6 +3,7 @@
 //! One report tells of all recipients of a message there is something to tell of. Nobody is told of a message without a
 //! sender, and nothing is ever told of a report.
 
+mod fold;
 mod render;
 
 use std::time::Duration;

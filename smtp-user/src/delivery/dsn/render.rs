@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::delivery::dsn::fold::folded;
 use crate::delivery::dsn::{Due, Reporter, Told};
 use crate::delivery::failure::is_forbidden;
 use crate::model::decision::{MessageAction, MessageVerdict};
@@ -116,7 +117,8 @@ fn people(
         for recipient in of_it {
             let _ = write!(text, "  <{}>\r\n", line(&recipient.path, true));
             if let Some(reason) = reason(message, recipient, reporter) {
-                let _ = write!(text, "    {}\r\n", line(&reason, true));
+                let said = format!("    {}", line(&reason, true));
+                let _ = write!(text, "{}\r\n", folded(&said, "    "));
             }
         }
     }
@@ -156,7 +158,8 @@ fn programs(
                 let _ = write!(text, "Remote-MTA: dns; {}\r\n", line(host, false));
             }
             if reply.code != 0 {
-                let _ = write!(text, "Diagnostic-Code: smtp; {} {}\r\n", reply.code, line(&reply.text, utf8));
+                let said = format!("Diagnostic-Code: smtp; {} {}", reply.code, line(&reply.text, utf8));
+                let _ = write!(text, "{}\r\n", folded(&said, " "));
             }
         }
         if *what == Told::Delayed {

@@ -113,6 +113,18 @@ fn one_report_tells_of_all_recipients() {
 }
 
 #[test]
+fn a_long_reply_is_broken_into_lines_that_servers_take() {
+    let mut message = message(1, &["x@y.example"]);
+    for text in ["word ".repeat(80), "€".repeat(400), "x".repeat(400)] {
+        message.recipients[0].state = RecipientState::Failed { at: NOW, reply: reply(550, &text) };
+        let report = self::text(&message, ALL);
+        let longest = report.split("\r\n").map(str::len).max().unwrap();
+        assert!(longest <= 900, "a line of {longest} octets in\n{report}");
+        assert!(report.contains("Diagnostic-Code: smtp; 550"), "{report}");
+    }
+}
+
+#[test]
 fn without_detail_nothing_is_said_of_others() {
     let mut message = message(1, &["x@y.example"]);
     message.recipients[0].state = failed();
