@@ -133,6 +133,26 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
 }
 
 #[test]
+fn a_damaged_message_that_a_command_comes_across_is_named() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let mut originator = Originator::greeted(&topology.client, server);
+        let ids = originator.mail_numbers(0..2);
+        let spool = config.folder().join("spool");
+        let file = spool.join("deferred").join(&ids[0]);
+        wait_until("an attempt has failed", SOON, || file.exists());
+        gateway.kill9();
+        let octets = std::fs::read(&file).expect("the message can be read");
+        std::fs::write(&file, &octets[..octets.len() - 10]).expect("the message can be cut");
+        let spool = spool.display().to_string();
+        let list = gateway.said_on_files(&["queue", "--spool", &spool, "hold", &ids[1]]);
+        assert!(list.contains(&format!("the damaged message {} was put into `corrupt`", ids[0])), "{list}");
+        gateway.run();
+    });
+}
+
+#[test]
 fn messages_are_sent_elsewhere_flushed_by_destination_and_returned() {
     requires_root!();
     let config = MailConfig::spooling("detailed_smtp_err_mail = true");

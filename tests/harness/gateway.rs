@@ -144,6 +144,20 @@ impl<'a> Gateway<'a> {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// What a `postern` command that reads files and nothing else says on standard error.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    #[track_caller]
+    pub fn said_on_files(&self, arguments: &[&str]) -> String {
+        let output = Command::new(binary()).args(arguments).stdin(Stdio::null()).output();
+        let output = output.expect("postern can be started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "postern {} failed: {said}", arguments.join(" "));
+        said
+    }
+
     /// Runs a `postern` command with `--json` and returns what it printed.
     ///
     /// # Panics

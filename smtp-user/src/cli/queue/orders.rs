@@ -114,6 +114,10 @@ fn here(
 ) -> anyhow::Result<Vec<Answer>> {
     let (spool, recovered) = Spool::open(&spool::config::Config::within(places.root()))?;
     output::notice("the daemon is not running; the spool was changed by this command");
+    // Nobody else will come across them again.
+    for (id, why) in &recovered.damaged {
+        output::notice(&format!("the damaged message {id} was put into `corrupt`: {why}"));
+    }
     let recorder = records.map(|config| Recorder::start(config.of_dequeuer(), Arc::new(Now))).transpose();
     let (recorder, _writing) = match recorder {
         Ok(started) => started.unzip(),
