@@ -69,7 +69,7 @@ impl FromStr for SessionId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = || InvalidId { text: text.chars().take(64).collect() };
+        let invalid = || InvalidId::Neither { text: text.chars().take(64).collect() };
         let digits: Vec<u8> = text.bytes().filter(|&octet| octet != b'-').collect();
         let mut octets = [0; 16];
         if digits.len() != 32 || text.len() != LENGTH {
@@ -117,9 +117,13 @@ impl FromStr for MessageId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = || InvalidId { text: text.chars().take(64).collect() };
-        let (session, number) = text.rsplit_once('.').ok_or_else(invalid)?;
-        Ok(Self { session: session.parse()?, number: number.parse().map_err(|_| invalid())? })
+        let invalid = || InvalidId::Neither { text: text.chars().take(64).collect() };
+        let Some((session, number)) = text.rsplit_once('.') else {
+            let is_session = text.parse::<SessionId>().is_ok();
+            return Err(if is_session { InvalidId::NoNumber { text: text.to_owned() } } else { invalid() });
+        };
+        let session = session.parse().map_err(|_| invalid())?;
+        Ok(Self { session, number: number.parse().map_err(|_| invalid())? })
     }
 }
 
@@ -133,11 +137,21 @@ impl TryFrom<String> for MessageId {
 
 /// Mistyped, or cut while copying.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is no session id (like 0193a5e8-7c1d-7b3a-9f42-3d5c0e6b8a17) and no message id (that, `.` and a number)"
-)]
-pub struct InvalidId {
-    text: String,
+pub enum InvalidId {
+    /// Something else.
+    #[error(
+        "`{text}` is no session id (like 0193a5e8-7c1d-7b3a-9f42-3d5c0e6b8a17) and no message id (that, `.` and a number)"
+    )]
+    Neither {
+        /// What was given, or its beginning.
+        text: String,
+    },
+    /// A session has any number of messages.
+    #[error("`{text}` is a session, and one of its messages is meant: `{text}.1` is the first")]
+    NoNumber {
+        /// The session.
+        text: String,
+    },
 }
 
 #[cfg(test)]

@@ -24,3 +24,11 @@ fn other_text_is_no_id() {
         assert!(text.parse::<MessageId>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_session_in_place_of_a_message_is_told_how_to_go_on() {
+    let session = "0193a5e8-7c1d-7fff-bfff-ffffffffffff";
+    let error = session.parse::<MessageId>().unwrap_err();
+    assert_eq!(error, InvalidId::NoNumber { text: session.to_owned() });
+    assert!(error.to_string().ends_with(&format!("`{session}.1` is the first")), "{error}");
+}
