@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,11 +79,11 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Intake>> {
 
 /// The default folder is made; one that was named may be of a file system that is not mounted yet.
 fn make(folder: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("making the folder {}", folder.display()))
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        // What stands there instead is told by whoever opens it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.with_context(|| format!("making the folder {}", folder.display())),
+    }
 }
 
 impl StoreAndForward {

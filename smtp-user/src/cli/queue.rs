@@ -4,10 +4,12 @@ mod header;
 pub(super) mod orders;
 mod row;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::app::config::gateway::DEFAULT_DATA_DIR;
@@ -21,8 +23,10 @@ use crate::delivery::settings::{HostName, NextHopName, NotAHost};
 use crate::gateway::dequeuer::orders::{Order, Request};
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::spool::error::SpoolError;
 use crate::spool::file_system::FileSystem as _;
 use crate::spool::file_system::disk::Disk;
+use crate::spool::folder;
 use crate::spool::place::{Place, Places, id_of};
 use crate::spool::recovery::{read_bundled, read_control};
 
@@ -124,6 +128,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// Runs the command.
 pub fn run(args: &QueueArgs) -> anyhow::Result<process::ExitCode> {
     let (places, config) = args.spool()?;
+    folder::check(places.root())
+        .context("no queue can be read; name its folder with --spool, or the configuration with --config")?;
     let mut to = None;
     let (order, words) = match args.command.as_ref().unwrap_or(&QueueCommand::List) {
         QueueCommand::List => {
@@ -190,25 +196,28 @@ impl QueueArgs {
 
 /// Every message there is, oldest first; what cannot be read is told, and does not keep the others from being shown.
 pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>> {
-    use anyhow::Context as _;
     let mut messages: Vec<(Place, QueuedMessage)> = Vec::new();
     // In the order in which a message moves on: what is not here any more is there.
     for (_, read) in read_bundled(&Disk, places)? {
         match read {
             Ok(message) => messages.push((Place::Active, message)),
-            Err(crate::spool::error::SpoolError::NotFound { .. }) => {}
-            Err(error) => output::notice(&error.to_string()),
+            Err(SpoolError::NotFound { .. }) => {}
+            Err(error) => output::notice(&sentence(error)),
         }
     }
     for place in Place::ALL {
         let folder = places.folder(place);
-        let names = Disk.list(&folder).with_context(|| format!("reading the spool {}", folder.display()))?;
+        let names = match Disk.list(&folder) {
+            // Nothing was ever taken in.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            names => names.with_context(|| format!("reading the spool {}", folder.display()))?,
+        };
         for id in names.iter().filter_map(|name| id_of(name)) {
             match read_control(&Disk, places, place, id) {
                 Ok(message) => messages.push((place, message)),
                 // It moved on while the folder was read.
-                Err(crate::spool::error::SpoolError::NotFound { .. }) => {}
-                Err(error) => output::notice(&error.to_string()),
+                Err(SpoolError::NotFound { .. }) => {}
+                Err(error) => output::notice(&sentence(error)),
             }
         }
     }
@@ -220,11 +229,16 @@ pub(super) fn all(places: &Places) -> anyhow::Result<Vec<(Place, QueuedMessage)>
     Ok(messages)
 }
 
+/// What is wrong, and what the system says of it.
+fn sentence(error: SpoolError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
 /// A message that shares a file with others.
 fn bundled(places: &Places, id: MessageId) -> anyhow::Result<Option<QueuedMessage>> {
     let mut all = read_bundled(&Disk, places)?.into_iter();
     match all.find(|(found, _)| *found == id).map(|(_, read)| read) {
-        None | Some(Err(crate::spool::error::SpoolError::NotFound { .. })) => Ok(None),
+        None | Some(Err(SpoolError::NotFound { .. })) => Ok(None),
         Some(read) => Ok(Some(read?)),
     }
 }
@@ -247,14 +261,19 @@ fn list(places: &Places, json: bool) -> anyhow::Result<()> {
 fn show(places: &Places, ids: &[MessageId], diff: bool, json: bool) -> anyhow::Result<()> {
     for id in ids {
         let together = bundled(places, *id)?.map(|message| (Place::Active, message));
-        let alone = |place| read_control(&Disk, places, place, *id).ok().map(|message| (place, message));
-        let found = together
-            .into_iter()
-            .chain(Place::ALL.into_iter().filter_map(alone))
-            .max_by_key(|(place, message)| (message.version, *place));
-        let Some((place, message)) = found else {
-            return Err(crate::spool::error::SpoolError::NotFound { id: *id }.into());
+        let mut missing = SpoolError::NotFound { id: *id };
+        let mut alone = |place| match read_control(&Disk, places, place, *id) {
+            Ok(message) => Some((place, message)),
+            Err(SpoolError::NotFound { .. }) => None,
+            Err(error) => {
+                missing = error;
+                None
+            }
         };
+        let apart: Vec<_> = Place::ALL.into_iter().filter_map(&mut alone).collect();
+        let found =
+            together.into_iter().chain(apart).max_by_key(|(place, message)| (message.version, *place));
+        let Some((place, message)) = found else { return Err(missing.into()) };
         if diff {
             let header = header::read(places, place, &message)?;
             if json { output::json_lines([header])? } else { output::text(&header.text())? }

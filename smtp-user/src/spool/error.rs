@@ -9,19 +9,25 @@ use crate::model::session_id::MessageId;
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// Not made yet, or its file system is not mounted.
-    #[error("there is no spool folder {}", path.display())]
+    #[error("there is no spool folder {}: make it, or mount what it is on", path.display())]
     NoFolder {
         /// The path.
         path: PathBuf,
     },
     /// A file, a symbolic link or something else stands where a folder is expected.
-    #[error("{} is no folder (a symbolic link is none either)", path.display())]
+    #[error(
+        "{} is no folder (a symbolic link is none either): name the folder itself as `rundir`, or move this away",
+        path.display()
+    )]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// Made by another user than the daemon runs as.
-    #[error("{} belongs to user {owner}, and the daemon runs as user {user}", path.display())]
+    #[error(
+        "{} belongs to user {owner}, and the daemon runs as user {user}: `chown` it, or name another folder as `rundir`",
+        path.display()
+    )]
     WrongOwner {
         /// The path.
         path: PathBuf,
@@ -31,7 +37,10 @@ pub enum SpoolError {
         user: u32,
     },
     /// Another folder was meant.
-    #[error("{} is no spool: it has `{found}` in it, and no file `format`", path.display())]
+    #[error(
+        "{} is no spool: it has `{found}` in it, and no file `format`; name another folder as `rundir`",
+        path.display()
+    )]
     NotASpool {
         /// The path.
         path: PathBuf,
@@ -39,7 +48,11 @@ pub enum SpoolError {
         found: String,
     },
     /// Written by another version of this program.
-    #[error("the spool {} is of format `{found}`; this program knows `{known}` only", path.display())]
+    #[error(
+        "the spool {} is of format `{found}`, and this program knows `{known}` only: let the one that wrote it deliver what \
+         is there, or name another folder as `rundir`",
+        path.display()
+    )]
     OtherVersion {
         /// The path.
         path: PathBuf,
@@ -49,7 +62,7 @@ pub enum SpoolError {
         known: &'static str,
     },
     /// A daemon works on it, or `postern queue` does.
-    #[error("another process works on the spool {}", path.display())]
+    #[error("another process works on the spool {}: two gateways need two folders (`rundir`)", path.display())]
     InUse {
         /// The path.
         path: PathBuf,

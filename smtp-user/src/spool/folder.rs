@@ -5,17 +5,22 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use crate::spool::error::{Result, SpoolError};
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::{KNOWN, Places, Side};
 
+/// Whether a folder can be read as a spool, for whoever only wants to look at it; an empty one is a spool not begun yet.
+pub fn check(root: &Path) -> Result<()> {
+    folder(root)?;
+    refuse_foreign(root, &Places::new(root))
+}
+
 /// Keeps other processes of its side out for as long as the returned file is open.
 pub fn claim(root: &Path, side: Side) -> Result<File> {
     let user = rustix::process::geteuid().as_raw();
-    let metadata = fs::symlink_metadata(root).map_err(|error| no_folder(root, error))?;
-    if !metadata.is_dir() {
-        return Err(SpoolError::NotAFolder { path: root.to_owned() });
-    }
+    let metadata = folder(root)?;
     if metadata.uid() != user {
         return Err(SpoolError::WrongOwner { path: root.to_owned(), owner: metadata.uid(), user });
     }
@@ -25,13 +30,24 @@ pub fn claim(root: &Path, side: Side) -> Result<File> {
         Side::Receiver => places.receiver_lock(),
         Side::Dequeuer => places.lock(),
     };
-    let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let open = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&path);
     let file = open.map_err(|error| SpoolError::of(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { path: root.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(SpoolError::of(&path, error)),
     }
+}
+
+fn folder(root: &Path) -> Result<fs::Metadata> {
+    let metadata = fs::symlink_metadata(root).map_err(|error| no_folder(root, error))?;
+    if metadata.is_dir() { Ok(metadata) } else { Err(SpoolError::NotAFolder { path: root.to_owned() }) }
 }
 
 /// A folder that has other things in it was not meant.

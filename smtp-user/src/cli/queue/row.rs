@@ -85,6 +85,9 @@ pub(super) fn block(place: Place, message: &QueuedMessage) -> String {
     line("state", state(place, message));
     line("received", &format!("{} from {}", time(message.received), message.originator));
     line("destination", &message.destination.to_string());
+    if let Some(to) = message.reroute {
+        line("rerouted to", &to.to_string());
+    }
     let rule = format!("\"{}\" ({}), policy {}", message.rule_name, message.rule, message.policy);
     line("rule", &rule);
     line("resource", &message.resource);

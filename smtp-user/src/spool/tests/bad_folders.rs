@@ -7,6 +7,7 @@ use super::rig::{commit, whole};
 use crate::spool::config::Config;
 use crate::spool::error::SpoolError;
 use crate::spool::file_system::disk::Disk;
+use crate::spool::folder::check;
 use crate::spool::place::Place;
 use crate::spool::recovery::{read_bundled, read_control};
 use crate::spool::store::Spool;
@@ -54,12 +55,39 @@ fn a_symbolic_link_is_no_folder() {
 }
 
 #[test]
+fn whoever_only_looks_is_told_in_one_sentence_what_is_no_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |path: &Path| check(path).unwrap_err().to_string();
+    check(folder.path()).unwrap();
+    drop(open(folder.path()).unwrap());
+    check(folder.path()).unwrap();
+    assert!(said(&folder.path().join("none")).starts_with("there is no spool folder "));
+    assert!(said(&folder.path().join("format")).contains(" is no folder "));
+    fs::remove_file(folder.path().join("format")).unwrap();
+    fs::write(folder.path().join("mailbox"), "mine").unwrap();
+    assert!(said(folder.path()).contains(" is no spool: it has `mailbox` in it"));
+}
+
+#[test]
+fn a_link_in_place_of_the_lock_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let elsewhere = target.path().join("elsewhere");
+    drop(open(folder.path()).unwrap());
+    let lock = folder.path().join("lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+    assert!(matches!(open(folder.path()), Err(SpoolError::Io { .. })));
+    assert!(!elsewhere.exists());
+}
+
+#[test]
 fn a_folder_with_other_things_in_it_is_no_spool() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mailbox"), "mine").unwrap();
     let error = open(folder.path()).unwrap_err();
     assert!(
-        error.to_string().ends_with("is no spool: it has `mailbox` in it, and no file `format`"),
+        error.to_string().contains("is no spool: it has `mailbox` in it, and no file `format`"),
         "{error}"
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
