@@ -97,7 +97,8 @@ fn a_service_that_has_no_verdict_yet_is_asked_again() {
         icap.be(Mood::After(Duration::from_millis(100)));
         let spool = scene.config.folder().join("spool").display().to_string();
         wait_until("its verdict is there", SOON, || {
-            scene.gateway.command_on_files(&["queue", "flush", "--spool", &spool, id]);
+            // Refused once it is in quarantine.
+            scene.gateway.said_on_files(&["queue", "flush", "--spool", &spool, id]);
             std::thread::park_timeout(Duration::from_millis(200));
             is_judged()
         });

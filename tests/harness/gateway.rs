@@ -144,18 +144,16 @@ impl<'a> Gateway<'a> {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// What a `postern` command that reads files and nothing else says on standard error.
+    /// What a `postern` command that looks at no pins says on standard error, whatever becomes of it.
     ///
     /// # Panics
     ///
-    /// When it fails.
+    /// When it cannot be started.
     #[track_caller]
     pub fn said_on_files(&self, arguments: &[&str]) -> String {
         let output = Command::new(binary()).args(arguments).stdin(Stdio::null()).output();
         let output = output.expect("postern can be started");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "postern {} failed: {said}", arguments.join(" "));
-        said
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Runs a `postern` command with `--json` and returns what it printed.
