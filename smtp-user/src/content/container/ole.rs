@@ -74,11 +74,13 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &
 
 /// Tells of a stream, or of the file that is packed into it.
 fn stream_of(walk: &mut Walk<'_>, level: &mut Level, path: &Path, names: &[String], unpacked: &Unpacked) {
-    let is_package = path.file_name().is_some_and(|name| name == "\u{1}Ole10Native");
-    if is_package && let Some((name, content)) = unpacked.octets.get(4..).and_then(package) {
+    // Names of streams have no capitals, MS-CFB 2.6.4.
+    let is_package = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("\u{1}Ole10Native"));
+    if is_package && let Some(package) = unpacked.octets.get(4..).and_then(package) {
         // The stream is the file and its names, and nothing else.
         walk.has(Trait::EmbeddedObject, &level.part);
-        walk.member_of_octets(level, &[name], "ole", content, unpacked.cut);
+        let cut = unpacked.cut.or(package.cut);
+        walk.member_of_octets(level, &package.names, "ole", package.content, cut);
         return;
     }
     walk.member(level, names, "ole", unpacked);
@@ -87,23 +89,51 @@ fn stream_of(walk: &mut Walk<'_>, level: &mut Level, path: &Path, names: &[Strin
     }
 }
 
+/// A file in a package.
+pub(super) struct Package<'o> {
+    /// What it is called, and the places that it came from: whoever opens it goes by the end of any.
+    pub(super) names: Vec<String>,
+    pub(super) content: &'o [u8],
+    /// Why that is not all.
+    pub(super) cut: Option<Finding>,
+}
+
+/// Octets of a name in a package; a place is no longer for any reader.
+const MAX_NAME: usize = 32 << 10;
+
 /// A file in a package: names and places before it, its length, its octets.
-pub(super) fn package(octets: &[u8]) -> Option<(String, &[u8])> {
+pub(super) fn package(octets: &[u8]) -> Option<Package<'_>> {
     let text = |octets: &'_ [u8]| -> Option<(String, usize)> {
-        let end = memchr::memchr(0, octets.get(..octets.len().min(1024))?)?;
+        let end = memchr::memchr(0, octets.get(..octets.len().min(MAX_NAME))?)?;
         Some((String::from_utf8_lossy(octets.get(..end)?).into_owned(), end + 1))
+    };
+    let number = |at: usize| -> Option<usize> {
+        Some(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
     };
     let mut at = 2;
     let (label, length) = text(octets.get(at..)?)?;
     at += length;
-    let (_, length) = text(octets.get(at..)?)?;
+    let (source, length) = text(octets.get(at..)?)?;
     at += length + 4;
-    let number = |at: usize| -> Option<usize> {
-        Some(u32::from_le_bytes(octets.get(at..at + 4)?.try_into().ok()?) as usize)
-    };
-    at += 4 + number(at)?;
     let length = number(at)?;
-    Some((label, octets.get(at + 4..)?.get(..length)?))
+    at += 4;
+    let (place, _) = text(octets.get(at..)?).unwrap_or_default();
+    at = at.checked_add(length)?;
+    let length = number(at)?;
+    let rest = octets.get(at + 4..)?;
+    let whole = rest.get(..length);
+    // Other objects have a stream of this name, too, and begin otherwise.
+    if whole.is_none() && !octets.starts_with(&[2, 0]) {
+        return None;
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in [label, source, place] {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let cut = whole.is_none().then_some(Finding::Unsupported(Unsupported::Damaged));
+    Some(Package { names, content: whole.unwrap_or(rest), cut })
 }
 
 fn shown(path: &Path) -> String {
@@ -159,19 +189,26 @@ fn attachment_names(file: &mut CompoundFile<Cursor<&[u8]>>, path: &Path) -> Vec<
     let is_content = path.file_name().is_some_and(|name| name == "__substg1.0_37010102");
     let Some(folder) = path.parent().filter(|_| is_content) else { return Vec::new() };
     let mut names = Vec::new();
-    for property in ["__substg1.0_3707001F", "__substg1.0_3704001F", "__substg1.0_3001001F"] {
+    for property in ["3707001F", "3704001F", "3001001F", "3707001E", "3704001E", "3001001E"] {
         let mut octets = Vec::new();
-        let stream = file.open_stream(folder.join(property));
+        let stream = file.open_stream(folder.join(format!("__substg1.0_{property}")));
         let read = stream.and_then(|stream| {
             std::io::Read::read_to_end(&mut std::io::Read::take(stream, 2048), &mut octets)
         });
-        if read.is_ok() {
+        if read.is_err() {
+            continue;
+        }
+        // The end of the number is the type: of two octets a character, or of one, as before Outlook 2003.
+        let name: String = if property.ends_with('F') {
             let units: Vec<u16> =
                 octets.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
-            let name = String::from_utf16_lossy(&units).trim_end_matches('\0').to_owned();
-            if !name.is_empty() && !names.contains(&name) {
-                names.push(name);
-            }
+            String::from_utf16_lossy(&units)
+        } else {
+            octets.iter().map(|octet| char::from(*octet)).collect()
+        };
+        let name = name.trim_end_matches('\0').to_owned();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
         }
     }
     names

@@ -1,6 +1,6 @@
 //! Portable Document Format: embedded files are taken out, scripts and actions are told.
 
-use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId};
+use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, Stream};
 
 use crate::content::container::place::Level;
 use crate::content::container::{Unpacked, Walk};
@@ -33,7 +33,7 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             return;
         }
         traits(walk, &part, &document, object, 0);
-        files(object, 0, &mut embedded);
+        files(&document, object, 0, &mut embedded);
     }
     for (id, object) in &document.objects {
         let is_file = object.as_stream().is_ok_and(|stream| stream.dict.has_type(b"EmbeddedFile"));
@@ -44,6 +44,7 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
     for (id, names) in embedded {
         let Ok(stream) = document.get_object(id).and_then(Object::as_stream) else { continue };
         walk.has(Trait::EmbeddedFile, &part);
+        let stream = &with_own_filters(&document, stream);
         let unpacked = match stream.decompressed_content_with_limit(max) {
             Ok(content) => walk.unpack(&mut content.as_slice(), stream.content.len() as u64, &part),
             Err(lopdf::Error::Decompress(_)) => {
@@ -106,24 +107,25 @@ pub(crate) fn is_view(document: &Document, opens: &Object) -> bool {
 }
 
 /// Finds the files that a document names.
-fn files(object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>) {
+fn files(document: &Document, object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>) {
     if depth == MAX_DEPTH {
         return;
     }
     if let Object::Array(items) = object {
         for item in items {
-            files(item, depth + 1, found);
+            files(document, item, depth + 1, found);
         }
     }
     let Some(dictionary) = dictionary(object) else { return };
-    if let Ok(Object::Dictionary(contents)) = dictionary.get(b"EF") {
-        let names: Vec<String> = [b"UF".as_slice(), b"F"]
+    if let Ok(Object::Dictionary(contents)) = dictionary.get_deref(b"EF", document) {
+        let names: Vec<String> = [b"UF".as_slice(), b"F", b"DOS", b"Mac", b"Unix"]
             .into_iter()
-            .filter_map(|key| dictionary.get(key).and_then(Object::as_str).ok())
+            .filter_map(|key| dictionary.get_deref(key, document).and_then(Object::as_str).ok())
             .map(text)
             .collect();
         for (_, target) in contents {
-            if let Ok(id) = target.as_reference()
+            // A reference may lead to another one.
+            if let Ok((Some(id), _)) = document.dereference(target)
                 && !found.iter().any(|(known, _)| *known == id)
             {
                 found.push((id, names.clone()));
@@ -131,9 +133,43 @@ fn files(object: &Object, depth: usize, found: &mut Vec<(ObjectId, Vec<String>)>
         }
     }
     for (_, value) in dictionary {
-        files(value, depth + 1, found);
+        files(document, value, depth + 1, found);
     }
 }
+
+/// A stream that says itself how it is packed. Readers follow references there, and the decoder does not.
+fn with_own_filters(document: &Document, stream: &Stream) -> Stream {
+    let mut stream = stream.clone();
+    for key in [b"Filter".as_slice(), b"DecodeParms"] {
+        if let Ok(value) = stream.dict.get(key) {
+            let value = resolved(document, value, 0);
+            stream.dict.set(key, value);
+        }
+    }
+    stream
+}
+
+/// A value with what its references lead to in their places.
+fn resolved(document: &Document, value: &Object, depth: usize) -> Object {
+    let value = document.dereference(value).map_or(value, |(_, value)| value);
+    match value {
+        _ if depth == MAX_FILTER_DEPTH => value.clone(),
+        Object::Array(items) => {
+            Object::Array(items.iter().map(|item| resolved(document, item, depth + 1)).collect())
+        }
+        Object::Dictionary(entries) => {
+            let mut resolved_entries = Dictionary::new();
+            for (key, entry) in entries {
+                resolved_entries.set(key.clone(), resolved(document, entry, depth + 1));
+            }
+            Object::Dictionary(resolved_entries)
+        }
+        _ => value.clone(),
+    }
+}
+
+/// Filters stand in an array, and what they are given in dictionaries in another one.
+const MAX_FILTER_DEPTH: usize = 3;
 
 fn dictionary(object: &Object) -> Option<&Dictionary> {
     match object {

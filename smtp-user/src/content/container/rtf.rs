@@ -15,22 +15,39 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         if !walk.may_go_on(&level.part) {
             return;
         }
-        let data = digits(octets.get(at + OBJECT.len()..).unwrap_or_default());
         walk.has(Trait::EmbeddedObject, &level.part);
-        let unpacked = walk.unpack(&mut data.as_slice(), data.len() as u64, &level.part);
-        if is_equation(&unpacked.octets) {
-            walk.has(Trait::EquationEditor, &level.part);
-        }
-        // A header of OLE 1 stands before what a reader opens.
-        if let Some(inner) = memchr::memmem::find(&unpacked.octets, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-            let inner = unpacked.octets.get(inner..).unwrap_or_default();
-            walk.member_of_octets(level, &[], "hexadecimal", inner, unpacked.cut);
-        } else if let Some((name, content)) = package(&unpacked.octets) {
-            walk.member_of_octets(level, &[name], "hexadecimal", content, unpacked.cut);
-        } else {
-            walk.member(level, &[], "hexadecimal", &unpacked);
+        let rest = octets.get(at + OBJECT.len()..).unwrap_or_default();
+        object(walk, level, &digits(rest));
+        // Digits right behind a control word are its number, and whoever knows that reads on behind them.
+        if let Some(rest) = behind_number(rest) {
+            object(walk, level, &digits(rest));
         }
     }
+}
+
+/// Tells of an object, or of what a reader opens in it.
+fn object(walk: &mut Walk<'_>, level: &mut Level, data: &[u8]) {
+    let unpacked = walk.unpack(&mut &*data, data.len() as u64, &level.part);
+    if is_equation(&unpacked.octets) {
+        walk.has(Trait::EquationEditor, &level.part);
+    }
+    // A header of OLE 1 stands before what a reader opens.
+    if let Some(inner) = memchr::memmem::find(&unpacked.octets, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        let inner = unpacked.octets.get(inner..).unwrap_or_default();
+        walk.member_of_octets(level, &[], "hexadecimal", inner, unpacked.cut);
+    } else if let Some(package) = package(&unpacked.octets) {
+        let cut = unpacked.cut.or(package.cut);
+        walk.member_of_octets(level, &package.names, "hexadecimal", package.content, cut);
+    } else {
+        walk.member(level, &[], "hexadecimal", &unpacked);
+    }
+}
+
+/// What stands behind the number of a control word; `None` without a number.
+fn behind_number(octets: &[u8]) -> Option<&[u8]> {
+    let digits = octets.strip_prefix(b"-").unwrap_or(octets);
+    let count = digits.iter().take_while(|octet| octet.is_ascii_digit()).count();
+    digits.get(count..).filter(|_| count > 0)
 }
 
 /// Whether an object is for the equation editor, by its class in a header of OLE 1.
@@ -39,9 +56,10 @@ fn is_equation(octets: &[u8]) -> bool {
     memchr::memmem::find(&head, b"equation.").is_some()
 }
 
-/// A file in a package of OLE 1.
-fn package(octets: &[u8]) -> Option<(String, &[u8])> {
-    let at = memchr::memmem::find(octets.get(..64.min(octets.len()))?, b"Package\0")?;
+/// A file in a package of OLE 1. Classes have no capitals.
+fn package(octets: &[u8]) -> Option<ole::Package<'_>> {
+    let head = octets.get(..64.min(octets.len()))?.to_ascii_lowercase();
+    let at = memchr::memmem::find(&head, b"package\0")?;
     // Two empty names and a length stand before the package itself.
     ole::package(octets.get(at + 8 + 8 + 4..)?)
 }

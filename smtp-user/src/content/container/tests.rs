@@ -3,6 +3,7 @@
 mod bombs;
 mod heuristics;
 mod hostile;
+mod objects;
 mod seeds;
 mod sound;
 mod zips;

@@ -71,16 +71,17 @@ fn text(data: &[u8]) -> String {
 /// Names and content among the properties of an attachment. They are looked for and not parsed: content is
 /// told by how it begins, and a name by the number of its property.
 fn properties<'o>(data: &'o [u8], open: &mut Attachment<'o>) {
-    // The long name, in Unicode: type 0x1f, property 0x3707, one value, its length, its octets.
-    if let Some(at) = memchr::memmem::find(data, b"\x1f\x00\x07\x37\x01\x00\x00\x00")
-        && let Some(length) = data.get(at + 8..at + 12).and_then(|length| length.try_into().ok())
-        && let Some(name) =
-            data.get(at + 12..).and_then(|rest| rest.get(..u32::from_le_bytes(length) as usize))
-    {
+    // The long name, in Unicode or not: type 0x1f or 0x1e, property 0x3707, one value, its length, its octets.
+    if let Some(name) = value(data, *b"\x1f\x00\x07\x37") {
         let units: Vec<u16> = name.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
         let name = String::from_utf16_lossy(&units);
         open.names.insert(0, name.trim_end_matches('\0').to_owned());
     }
+    if let Some(name) = value(data, *b"\x1e\x00\x07\x37") {
+        open.names.insert(0, text(name));
+    }
+    // The octets of the file: some readers take these, and not the attribute.
+    open.data.extend(value(data, *b"\x02\x01\x01\x37"));
     // An embedded message, or an object.
     for magic in [b"\x78\x9f\x3e\x22".as_slice(), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"] {
         if let Some(inner) = memchr::memmem::find(data, magic).and_then(|at| data.get(at..)) {
@@ -88,4 +89,12 @@ fn properties<'o>(data: &'o [u8], open: &mut Attachment<'o>) {
         }
     }
     open.data.push(data);
+}
+
+/// The first value of a property that begins with these octets, where it has just one.
+fn value(data: &[u8], property: [u8; 4]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(data, &property)?;
+    let (count, rest) = data.get(at + property.len()..)?.split_first_chunk::<4>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    (*count == [1, 0, 0, 0]).then_some(rest)?.get(..u32::from_le_bytes(*length) as usize)
 }
