@@ -15,7 +15,7 @@ mod one_note;
 mod ooxml;
 pub(crate) mod pdf;
 pub(super) mod pgp;
-mod pkcs7;
+pub(super) mod pkcs7;
 pub(crate) mod place;
 mod rar;
 mod rtf;
@@ -121,9 +121,25 @@ pub fn walk(subject: Subject<'_>, terms: Terms<'_>, visit: &mut dyn FnMut(Member
 fn kinds_of(octets: &[u8], declared: Option<&str>, names: &[String]) -> Vec<Kind> {
     let mut kinds = detect(octets);
     let is_message = declared.is_some_and(is_message_type) || names.iter().any(|name| is_message_name(name));
-    if is_message && matches!(kinds.first(), Some(Kind::Text | Kind::Html)) {
+    let is_page =
+        declared.is_some_and(|declared| declared == PAGE) || names.iter().any(|name| is_page_name(name));
+    if is_page && kinds.first() == Some(&Kind::Text) {
+        // Browsers go by the name, wherever the first tag stands.
+        kinds.insert(0, Kind::Html);
+    }
+    let is_document = declared.is_some_and(is_word_type) || names.iter().any(|name| is_word_name(name));
+    let may_hide_message = match kinds.first() {
+        Some(Kind::Pdf) => true,
+        Some(Kind::Text) => is_document,
+        _ => false,
+    };
+    if is_message && !kinds.first().is_some_and(|first| first.is_container())
+        || may_hide_message && message::starts_within(octets)
+    {
         kinds.extend((!kinds.contains(&Kind::Message)).then_some(Kind::Message));
-    } else if declared.is_some_and(|declared| declared.starts_with("text/")) && !is_message {
+    } else if declared.is_some_and(|declared| declared.starts_with("text/") && declared != PAGE)
+        && !is_message
+    {
         // A text that quotes a message shows it as it is.
         kinds.retain(|kind| *kind != Kind::Message);
         kinds.extend(kinds.is_empty().then_some(Kind::Text));
@@ -144,20 +160,45 @@ pub fn is_message_type(media_type: &str) -> bool {
         "sipfrag",
         "imdn+xml",
     ];
-    media_type.strip_prefix("message/").is_some_and(|subtype| !REPORTS.contains(&subtype))
+    media_type == "application/mbox"
+        || media_type.strip_prefix("message/").is_some_and(|subtype| !REPORTS.contains(&subtype))
 }
 
-/// What a part is read as: a name makes systems open a file as a message whatever it is declared to be.
+/// What a part is read as: a name makes systems open a file as a message, a page or a document whatever it is declared to be.
 pub fn effective_type<'t>(media_type: &'t str, names: &[String]) -> &'t str {
-    if names.iter().any(|name| is_message_name(name)) { "message/rfc822" } else { media_type }
+    match () {
+        () if names.iter().any(|name| is_message_name(name)) => "message/rfc822",
+        () if names.iter().any(|name| is_page_name(name)) => PAGE,
+        () if names.iter().any(|name| is_word_name(name)) => WORD,
+        () => media_type,
+    }
 }
+
+const PAGE: &str = "text/html";
+const WORD: &str = "application/msword";
 
 /// Whether a name makes systems open a file as a message.
 pub fn is_message_name(name: &str) -> bool {
+    has_extension(name, &["eml", "mht", "mhtml", "nws", "emlx", "mbox", "mbx"])
+}
+
+fn is_page_name(name: &str) -> bool {
+    has_extension(name, &["htm", "html", "xhtml", "xht", "shtml"])
+}
+
+/// Names that Word opens. It takes a page in several parts (MHTML) for a document, whatever stands before it.
+fn is_word_name(name: &str) -> bool {
+    has_extension(name, &["doc", "dot", "docx", "docm", "rtf", "wbk"])
+}
+
+fn is_word_type(media_type: &str) -> bool {
+    media_type == WORD || media_type.starts_with("application/vnd.ms-word")
+}
+
+fn has_extension(name: &str, extensions: &[&str]) -> bool {
     let name = name.trim_end_matches(['.', ' ']);
-    name.rsplit_once('.').is_some_and(|(_, extension)| {
-        ["eml", "mht", "mhtml", "nws"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
+    name.rsplit_once('.')
+        .is_some_and(|(_, extension)| extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// Findings that are remembered.

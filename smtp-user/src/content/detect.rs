@@ -106,7 +106,8 @@ const CONTAINER_EXTENSIONS: &[&str] = &[
     "docx", "docm", "xlsx", "xlsm", "xlsb", "pptx", "pptm", "one", "odt", "ods", "odp", "pdf", "rtf", "msg",
     "msi", "eml", "mht", "mhtml", "nws", "p7m", "gpg", "pgp", "asc", "ics", "ifb", "vcf", "svg", "xxe",
     "yenc", "ntx", "uu", "uue", "dat", "dmg", "chm", "one", "wim", "rpm", "deb", "cpio", "apk", "xpi",
-    "epub",
+    "epub", "htm", "html", "xhtml", "xht", "shtml", "xml", "fodt", "fods", "fodp", "emlx", "mbox", "mbx",
+    "dot", "wbk",
 ];
 
 /// Octets that begin a kind, and where.
@@ -202,16 +203,19 @@ fn by_structure(octets: &[u8]) -> Option<Kind> {
     if crate::content::container::pgp::begins_message(octets) {
         return Some(Kind::Pgp);
     }
-    // A sequence with an object identifier of PKCS #7 at its start.
+    begins_cms(octets).then_some(Kind::Pkcs7)
+}
+
+/// A sequence with an object identifier of PKCS #7 at its start.
+pub(super) fn begins_cms(octets: &[u8]) -> bool {
     let head = octets.get(..octets.len().min(32)).unwrap_or_default();
-    let is_cms = head.first() == Some(&0x30)
+    head.first() == Some(&0x30)
         && [
             b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07".as_slice(),
             b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01",
         ]
         .iter()
-        .any(|object| memchr::memmem::find(head, object).is_some());
-    is_cms.then_some(Kind::Pkcs7)
+        .any(|object| memchr::memmem::find(head, object).is_some())
 }
 
 /// The main header of ARJ: two octets are too little to tell, its sizes have to fit, as they have to for every reader.

@@ -8,11 +8,16 @@ use crate::wire::mime::base64::Base64Decoder;
 /// Reads it.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
     let decoded;
-    let octets = if octets.trim_ascii_start().starts_with(b"-----") {
-        decoded = from_text(octets);
-        &decoded
-    } else {
-        octets
+    let octets = match octets.trim_ascii_start() {
+        text if text.starts_with(b"-----") => {
+            decoded = from_text(octets);
+            &decoded
+        }
+        text if text.starts_with(b"M") => {
+            decoded = from_base64(text);
+            &decoded
+        }
+        _ => octets,
     };
     let part = level.part.clone();
     let Some((SEQUENCE, content, _)) = element(octets, 0) else { return walk.damaged(level) };
@@ -27,6 +32,9 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             Some(Inner::Here(content)) => {
                 walk.has(Trait::Signed, &part);
                 let unpacked = walk.unpack(&mut content.as_slice(), octets.len() as u64, &part);
+                if begins_entity(&unpacked.octets) {
+                    level.media_type = Some("message/rfc822".to_owned());
+                }
                 walk.member(level, &[], "signed", &unpacked);
             }
             Some(Inner::Elsewhere) => walk.has(Trait::Signed, &part),
@@ -41,6 +49,9 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             Some(content) => {
                 let mut decoder = flate2::bufread::ZlibDecoder::new(content.as_slice());
                 let unpacked = walk.unpack(&mut decoder, content.len() as u64, &part);
+                if begins_entity(&unpacked.octets) {
+                    level.media_type = Some("message/rfc822".to_owned());
+                }
                 walk.member(level, &[], "zlib", &unpacked);
             }
             None => walk.damaged(level),
@@ -153,6 +164,44 @@ fn encapsulated(data: &[u8]) -> Option<Inner> {
         return Some(Inner::Elsewhere);
     }
     octet_string(explicit(info)?, 0).map(Inner::Here)
+}
+
+/// Octets of a header section that are looked at.
+const MAX_HEADER: usize = 64 << 10;
+
+/// Whether content is an entity (RFC 8551 §3.1): whatever fields it begins with, one of them is of MIME.
+fn begins_entity(octets: &[u8]) -> bool {
+    let head = octets.get(..octets.len().min(MAX_HEADER)).unwrap_or_default();
+    let mut lines = head.split(|octet| *octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let is_name = |line: &[u8]| {
+        let colon = memchr::memchr(b':', line).filter(|colon| *colon > 0);
+        let name = colon.and_then(|colon| line.get(..colon));
+        name.is_some_and(|name| name.iter().all(u8::is_ascii_graphic))
+    };
+    let is_mime = |line: &[u8]| {
+        line.get(..MIME_FIELD.len()).is_some_and(|start| start.eq_ignore_ascii_case(MIME_FIELD))
+    };
+    let Some(first) = lines.next().filter(|line| is_name(line)) else { return false };
+    is_mime(first) || lines.take_while(|line| !line.is_empty()).any(is_mime)
+}
+
+const MIME_FIELD: &[u8] = b"content-";
+
+/// Whether a text is it in base64, without lines that say so, as signing programs write files.
+pub(crate) fn is_base64(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    text.starts_with(b"M")
+        && text.get(..TELLING).is_some_and(|start| crate::content::detect::begins_cms(&from_base64(start)))
+}
+
+/// Digits of base64 that are enough to tell.
+const TELLING: usize = 44;
+
+fn from_base64(text: &[u8]) -> Vec<u8> {
+    let (mut decoder, mut out) = (Base64Decoder::default(), Vec::new());
+    decoder.decode(text, &mut out);
+    decoder.finish(&mut out);
+    out
 }
 
 /// The octets between the lines that begin and end them.

@@ -3,6 +3,7 @@
 mod bombs;
 mod heuristics;
 mod hostile;
+mod messages;
 mod objects;
 mod seeds;
 mod sound;

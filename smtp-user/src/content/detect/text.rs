@@ -38,7 +38,12 @@ pub(super) fn kinds(head: &[u8]) -> impl Iterator<Item = Kind> {
         (starts(b"web\r\n1\r\n") || starts(b"web\n1\n"), Kind::Iqy),
         (starts(b"id;p"), Kind::Slk),
         (is_message(lower), Kind::Message),
-        (starts(b"-----begin pkcs7-----") || starts(b"-----begin cms-----"), Kind::Pkcs7),
+        (
+            starts(b"-----begin pkcs7-----")
+                || starts(b"-----begin cms-----")
+                || crate::content::container::pkcs7::is_base64(head),
+            Kind::Pkcs7,
+        ),
     ]
     .into_iter()
     .filter_map(|(is, kind)| is.then_some(kind))
