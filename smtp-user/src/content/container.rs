@@ -4,7 +4,9 @@
 //! back as [`Contents`]. Every bound of [`ContentLimits`] that is met is a finding with its name, and so is
 //! whatever cannot be read or can be read in two ways.
 
+mod active_mime;
 mod cab;
+mod character_references;
 mod compressed;
 mod html;
 mod iso;
@@ -272,6 +274,7 @@ impl Walk<'_> {
 
     fn open_own(&mut self, level: &mut Level, kind: Kind, octets: &[u8]) {
         match kind {
+            Kind::ActiveMime => active_mime::read(self, level, octets),
             Kind::Tar => tar::read(self, level, octets),
             Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Lzip | Kind::Zstd => {
                 compressed::read(self, level, kind, octets);

@@ -142,6 +142,7 @@ const TABLE: &[(usize, &[u8], Kind)] = &[
     (0, b"{\\rt", Kind::Rtf),
     (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", Kind::OneNote),
     (0, b"ITSF", Kind::Chm),
+    (0, b"ActiveMime\0", Kind::ActiveMime),
     (0, b"%!PS", Kind::PostScript),
     (0, b"\x4c\0\0\0\x01\x14\x02\0", Kind::Lnk),
     (0, b"\x78\x9f\x3e\x22", Kind::Tnef),

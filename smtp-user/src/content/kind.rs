@@ -137,6 +137,8 @@ pub enum Kind {
     Rtf,
     /// `OneNote`.
     OneNote,
+    /// An object of Office, compressed.
+    ActiveMime,
     /// Compiled HTML help.
     Chm,
     /// `PostScript`.
@@ -241,6 +243,7 @@ impl Kind {
             Self::Pdf => "pdf",
             Self::Rtf => "rtf",
             Self::OneNote => "one_note",
+            Self::ActiveMime => "active_mime",
             Self::Chm => "chm",
             Self::PostScript => "post_script",
             Self::Html => "html",
@@ -351,6 +354,7 @@ impl Kind {
             | Self::Yenc
             | Self::Pkcs7
             | Self::OneNote
+            | Self::ActiveMime
             | Self::Pgp => Reader::Own,
             _ => Reader::None,
         }

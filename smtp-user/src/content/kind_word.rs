@@ -4,7 +4,7 @@ use crate::content::kind::Kind;
 
 impl Kind {
     /// All of them, in that order.
-    pub const ALL: [Self; 79] = [
+    pub const ALL: [Self; 80] = [
         Self::Empty,
         Self::Text,
         Self::Data,
@@ -68,6 +68,7 @@ impl Kind {
         Self::Pdf,
         Self::Rtf,
         Self::OneNote,
+        Self::ActiveMime,
         Self::Chm,
         Self::PostScript,
         Self::Html,

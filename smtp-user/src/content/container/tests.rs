@@ -7,6 +7,7 @@ mod messages;
 mod objects;
 mod seeds;
 mod sound;
+mod texts;
 mod zips;
 
 use std::cell::RefCell;

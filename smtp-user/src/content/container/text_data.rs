@@ -2,7 +2,7 @@
 //! cards (RFC 5545, RFC 2426), and strings of a script that are base64.
 
 use crate::content::container::place::Level;
-use crate::content::container::{Unpacked, Walk};
+use crate::content::container::{Unpacked, Walk, character_references};
 use crate::content::detect::detect;
 use crate::content::kind::Kind;
 use crate::wire::hex_escape;
@@ -26,58 +26,85 @@ pub(super) const fn is_read_in(kind: Kind) -> bool {
 
 /// Whether there may be anything.
 pub(super) fn may_be_in(octets: &[u8]) -> bool {
-    begins_calendar(octets)
-        || [b"data:".as_slice(), b"atob(", b"<script", b"<SCRIPT", b"<Script"]
-            .iter()
-            .any(|mark| memchr::memmem::find(octets, mark).is_some())
-        || memchr::memmem::find(octets, b";base64,").is_some()
+    let lower = octets.to_ascii_lowercase();
+    let is_wide = octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff");
+    is_wide || has_calendar(octets) || MARKS.iter().any(|mark| memchr::memmem::find(&lower, mark).is_some())
 }
+
+/// Words without which nothing is in a text, in lower case.
+const MARKS: [&[u8]; 9] = [
+    b"data:",
+    b"atob(",
+    b"<script",
+    b";base64,",
+    b"&colon;",
+    b"&#",
+    b"binarydata",
+    b"bindata",
+    b"binary-data",
+];
 
 /// Octets of a string of a script that may be a file.
 const MIN_STRING: usize = 40;
 
 /// Reads all of them.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
-    if begins_calendar(octets) {
-        return calendar(walk, level, octets);
+    if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {
+        let narrow: Vec<u8> = octets.iter().copied().skip(2).filter(|octet| *octet != 0).collect();
+        return read(walk, level, &narrow);
+    }
+    if has_calendar(octets) {
+        calendar(walk, level, octets);
     }
     addresses(walk, level, octets);
+    if let Some(shown) = character_references::shown(octets) {
+        addresses(walk, level, &shown);
+    }
     strings(walk, level, octets);
+    elements(walk, level, octets);
 }
 
-fn begins_calendar(octets: &[u8]) -> bool {
-    let text = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets).trim_ascii_start();
-    let starts = |name: &[u8]| text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    starts(b"BEGIN:VC")
+/// Octets in which a calendar or a card begins at the latest.
+const MAX_LEAD: usize = 2048;
+
+/// Whether a calendar or a card begins in it.
+fn has_calendar(octets: &[u8]) -> bool {
+    let text = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+    let lines = unfolded(text.get(..text.len().min(MAX_LEAD)).unwrap_or_default());
+    lines.iter().any(|line| line.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"BEGIN:VC")))
+}
+
+/// Lines, whatever they end in. One that begins with a blank goes on with the one before.
+fn unfolded(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in octets.split(|octet| matches!(octet, b'\r' | b'\n')).filter(|line| !line.is_empty()) {
+        match (line, lines.last_mut()) {
+            ([b' ' | b'\t', rest @ ..], Some(last)) => last.extend_from_slice(rest),
+            _ => lines.push(line.trim_ascii_start().to_vec()),
+        }
+    }
+    lines
 }
 
 /// Properties whose value is base64.
 fn calendar(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
-    // A line that begins with a blank goes on with the one before.
-    let mut text = Vec::with_capacity(octets.len());
-    for line in octets.split(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let [b' ' | b'\t', rest @ ..] = line {
-            text.extend_from_slice(rest);
-        } else {
-            text.push(b'\n');
-            text.extend_from_slice(line);
-        }
-    }
-    for line in text.split(|octet| *octet == b'\n') {
-        let Some(colon) = value_at(line) else { continue };
+    for line in unfolded(octets) {
+        let Some(colon) = value_at(&line) else { continue };
         let (head, value) = line.split_at_checked(colon).unwrap_or_default();
-        let parameters = head.to_ascii_lowercase();
-        if ![b"encoding=b".as_slice(), b";base64"]
+        let mut parameters = head.to_ascii_lowercase();
+        parameters.retain(|octet| *octet != b'"');
+        let is_base64 = [b"encoding=b".as_slice(), b";base64", b"value=binary"]
             .iter()
-            .any(|mark| memchr::memmem::find(&parameters, mark).is_some())
-        {
-            continue;
-        }
+            .any(|mark| memchr::memmem::find(&parameters, mark).is_some());
         if !walk.may_go_on(&level.part) {
             return;
         }
-        tell(walk, level, &named(head), "base64", &decoded(value));
+        if is_base64 {
+            tell(walk, level, &named(head), "base64", &decoded(value));
+        } else if line.len() > MIN_STRING {
+            // A value that goes on in the next line is no address to whoever does not know that.
+            addresses(walk, level, &line);
+        }
     }
 }
 
@@ -132,7 +159,7 @@ fn addresses(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
 }
 
 /// Octets of type and parameters of an address at most.
-const MAX_TYPE: usize = 256;
+const MAX_TYPE: usize = 4096;
 
 /// Strings in quotes that are nothing but base64.
 fn strings(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
@@ -150,6 +177,35 @@ fn strings(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
             return;
         }
         let content = decoded(behind.get(..length).unwrap_or_default());
+        if is_telling(&content) {
+            tell(walk, level, &[], "base64", &content);
+        }
+    }
+}
+
+/// What is in the names of such elements: `pkg:binaryData`, `w:binData`, `office:binary-data`.
+const HOLDERS: [&[u8]; 3] = [b"binarydata", b"bindata", b"binary-data"];
+
+/// Elements that hold nothing but base64, as documents have them that are one text: Word, Excel and `OpenDocument`.
+fn elements(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
+    let lower = octets.to_ascii_lowercase();
+    if !HOLDERS.iter().any(|name| memchr::memmem::find(&lower, name).is_some()) {
+        return;
+    }
+    let mut rest = octets;
+    while let Some(at) = memchr::memchr(b'>', rest) {
+        let behind = rest.get(at + 1..).unwrap_or_default();
+        let is_digit = |octet: &&u8| is_base64(**octet) || matches!(octet, b' ' | b'\t');
+        let length = behind.iter().take_while(is_digit).count();
+        rest = behind.get(length..).unwrap_or_default();
+        let text = behind.get(..length).unwrap_or_default();
+        if rest.first() != Some(&b'<') || text.trim_ascii().len() < MIN_STRING {
+            continue;
+        }
+        if !walk.may_go_on(&level.part) {
+            return;
+        }
+        let content = decoded(text);
         if is_telling(&content) {
             tell(walk, level, &[], "base64", &content);
         }
