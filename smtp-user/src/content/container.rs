@@ -7,7 +7,7 @@
 mod active_mime;
 mod cab;
 mod character_references;
-mod compressed;
+pub(super) mod compressed;
 mod html;
 mod iso;
 mod lha;
@@ -276,7 +276,7 @@ impl Walk<'_> {
         match kind {
             Kind::ActiveMime => active_mime::read(self, level, octets),
             Kind::Tar => tar::read(self, level, octets),
-            Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Lzip | Kind::Zstd => {
+            Kind::Gzip | Kind::Bzip2 | Kind::Xz | Kind::Lzip | Kind::Lzma | Kind::Zstd => {
                 compressed::read(self, level, kind, octets);
             }
             Kind::SevenZip => seven_zip::read(self, level, octets),

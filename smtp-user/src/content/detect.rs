@@ -46,6 +46,7 @@ pub fn detect(octets: &[u8]) -> Vec<Kind> {
             }
         }
     }
+    kinds.extend((kinds.is_empty() && is_lzma(octets)).then_some(Kind::Lzma));
     kinds.extend(kinds.is_empty().then_some(Kind::Data));
     refine(&mut kinds, octets);
     kinds
@@ -122,6 +123,7 @@ const TABLE: &[(usize, &[u8], Kind)] = &[
     (0, b"\x28\xb5\x2f\xfd", Kind::Zstd),
     (0, b"\x1f\xa0", Kind::Compress),
     (0, b"\x04\x22\x4d\x18", Kind::Lz4),
+    (0, b"\x02\x21\x4c\x18", Kind::Lz4),
     (0, b"7z\xbc\xaf\x27\x1c", Kind::SevenZip),
     (0, b"Rar!\x1a\x07", Kind::Rar),
     (0, b"RE\x7e\x5e", Kind::Rar),
@@ -133,6 +135,18 @@ const TABLE: &[(usize, &[u8], Kind)] = &[
     (0, b"070707", Kind::Cpio),
     (0, b"\xed\xab\xee\xdb", Kind::Rpm),
     (0, b"xar!", Kind::Xar),
+    (0, b"ALZ\x01", Kind::OtherArchive),
+    (0, b"EGGA\0\x01", Kind::OtherArchive),
+    (0, b"StuffIt (c)", Kind::OtherArchive),
+    (10, b"rLau", Kind::OtherArchive),
+    (20, b"\xdc\xa7\xc4\xfd", Kind::OtherArchive),
+    (0, b"\x89LZO\0\r\n\x1a\n", Kind::OtherArchive),
+    (0, b"LRZI\0", Kind::OtherArchive),
+    (0, b"\0\x05\x16\0\0", Kind::OtherArchive),
+    (0, b"hsqs", Kind::OtherImage),
+    (64, b"\x7f\x10\xda\xbe", Kind::OtherImage),
+    (0, b"encrcdsa", Kind::Dmg),
+    (0, b"sprs\0", Kind::Dmg),
     (0, b"vhdxfile", Kind::Vhdx),
     (0, b"conectix", Kind::Vhd),
     (0, b"KDMV", Kind::Vmdk),
@@ -201,6 +215,19 @@ fn by_structure(octets: &[u8]) -> Option<Kind> {
     if is_old_tar(octets) {
         return Some(Kind::Tar);
     }
+    if is_old_cpio(octets) {
+        return Some(Kind::Cpio);
+    }
+    if is_mac_binary(octets) {
+        return Some(Kind::OtherArchive);
+    }
+    if is_boot_sector(octets) {
+        return Some(Kind::OtherImage);
+    }
+    // Frames to be passed over may stand before those that hold something (RFC 8878 §3.1.2), and some writers begin so.
+    if crate::content::container::compressed::is_skippable(octets) {
+        return Some(Kind::Zstd);
+    }
     if crate::content::container::pgp::begins_message(octets) {
         return Some(Kind::Pgp);
     }
@@ -224,6 +251,52 @@ fn is_arj(octets: &[u8]) -> bool {
     let Some([0x60, 0xea, low, high, first]) = octets.get(..5) else { return false };
     let size = u16::from_le_bytes([*low, *high]);
     (30..=2600).contains(&size) && (30..=size).contains(&u16::from(*first))
+}
+
+/// A header of `cpio` in numbers of two octets, in either order: the name has the length that it says.
+fn is_old_cpio(octets: &[u8]) -> bool {
+    let number: fn([u8; 2]) -> u16 = match octets {
+        [0xc7, 0x71, ..] => u16::from_le_bytes,
+        [0x71, 0xc7, ..] => u16::from_be_bytes,
+        _ => return false,
+    };
+    let length = octets.get(20..22).and_then(|length| length.try_into().ok()).map(number).unwrap_or_default();
+    let name = octets.get(26..26 + usize::from(length)).unwrap_or_default();
+    matches!(name, [name @ .., 0] if !name.is_empty() && !name.contains(&0))
+}
+
+/// A file of the classic Mac OS with its name, both forks behind each other: zeros where they must be, a name, versions.
+fn is_mac_binary(octets: &[u8]) -> bool {
+    let Some(header) = octets.first_chunk::<128>() else { return false };
+    let octet = |at: usize| header.get(at).copied().unwrap_or_default();
+    let name = header.get(2..2 + usize::from(octet(1))).unwrap_or_default();
+    [0, 74, 82].iter().all(|at| octet(*at) == 0)
+        && (1..=63).contains(&octet(1))
+        && name.iter().all(|octet| !octet.is_ascii_control())
+        && matches!(octet(122), 129 | 130)
+        && octet(123) == 129
+}
+
+/// The first sector of a file system of Windows, by its name there.
+fn is_boot_sector(octets: &[u8]) -> bool {
+    let names = [(3, b"NTFS    ".as_slice()), (3, b"EXFAT   "), (54, b"FAT1"), (82, b"FAT32")];
+    has_at(octets, 510, b"\x55\xaa") && names.iter().any(|(at, name)| has_at(octets, *at, name))
+}
+
+/// A header of LZMA: properties, a size of its window as writers choose it, a length or none, and the zero with which
+/// what is compressed begins.
+fn is_lzma(octets: &[u8]) -> bool {
+    let Some(header) = octets.first_chunk::<14>() else { return false };
+    let [properties, a, b, c, d, length @ .., zero] = header;
+    let window = u32::from_le_bytes([*a, *b, *c, *d]);
+    let length = u64::from_le_bytes(*length);
+    // A power of two, or one and a half of one.
+    let is_chosen = window.is_power_of_two() || window % 3 == 0 && (window / 3).is_power_of_two();
+    (1..225).contains(properties)
+        && (1 << 12..=1 << 30).contains(&window)
+        && is_chosen
+        && (length == u64::MAX || (1..1 << 38).contains(&length))
+        && *zero == 0
 }
 
 /// A tar header of before POSIX: it has no magic, but a checksum.

@@ -65,6 +65,8 @@ pub enum Kind {
     Xz,
     /// Compressed by lzip.
     Lzip,
+    /// Compressed by LZMA as before xz.
+    Lzma,
     /// RFC 8878.
     Zstd,
     /// Compressed by `compress`.
@@ -91,6 +93,8 @@ pub enum Kind {
     Rpm,
     /// Apple's `xar`.
     Xar,
+    /// An archive of another program, or what Apple wraps around a file.
+    OtherArchive,
     // --- images of media ---
     /// ISO 9660.
     Iso,
@@ -108,6 +112,8 @@ pub enum Kind {
     Dmg,
     /// An image of a file system within Windows, WIM.
     Wim,
+    /// Another image: of a medium that begins with a file system of Windows, or of another emulator.
+    OtherImage,
     // --- documents ---
     /// Microsoft's compound file that is nothing of the following.
     Ole,
@@ -208,6 +214,7 @@ impl Kind {
             Self::Bzip2 => "bzip2",
             Self::Xz => "xz",
             Self::Lzip => "lzip",
+            Self::Lzma => "lzma",
             Self::Zstd => "zstd",
             Self::Compress => "compress",
             Self::Lz4 => "lz4",
@@ -221,6 +228,7 @@ impl Kind {
             Self::Cpio => "cpio",
             Self::Rpm => "rpm",
             Self::Xar => "xar",
+            Self::OtherArchive => "other_archive",
             Self::Iso => "iso",
             Self::Udf => "udf",
             Self::Vhd => "vhd",
@@ -229,6 +237,7 @@ impl Kind {
             Self::Qcow => "qcow",
             Self::Dmg => "dmg",
             Self::Wim => "wim",
+            Self::OtherImage => "other_image",
             Self::Ole => "ole",
             Self::Doc => "doc",
             Self::Xls => "xls",
@@ -326,12 +335,14 @@ impl Kind {
             | Self::Cpio
             | Self::Rpm
             | Self::Xar
+            | Self::OtherArchive
             | Self::Vhd
             | Self::Vhdx
             | Self::Vmdk
             | Self::Qcow
             | Self::Dmg
             | Self::Wim
+            | Self::OtherImage
             | Self::Chm
             | Self::BinHex => Reader::Unsupported,
             Self::Tar
@@ -339,6 +350,7 @@ impl Kind {
             | Self::Bzip2
             | Self::Xz
             | Self::Lzip
+            | Self::Lzma
             | Self::Zstd
             | Self::SevenZip
             | Self::Rar

@@ -4,7 +4,7 @@ use crate::content::kind::Kind;
 
 impl Kind {
     /// All of them, in that order.
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 83] = [
         Self::Empty,
         Self::Text,
         Self::Data,
@@ -33,6 +33,7 @@ impl Kind {
         Self::Bzip2,
         Self::Xz,
         Self::Lzip,
+        Self::Lzma,
         Self::Zstd,
         Self::Compress,
         Self::Lz4,
@@ -46,6 +47,7 @@ impl Kind {
         Self::Cpio,
         Self::Rpm,
         Self::Xar,
+        Self::OtherArchive,
         Self::Iso,
         Self::Udf,
         Self::Vhd,
@@ -54,6 +56,7 @@ impl Kind {
         Self::Qcow,
         Self::Dmg,
         Self::Wim,
+        Self::OtherImage,
         Self::Ole,
         Self::Doc,
         Self::Xls,

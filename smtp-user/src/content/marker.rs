@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::packed::Searcher;
 
 /// Marks. None is shorter than four octets, so that chance seldom makes one.
-const MARKS: [&[u8]; 22] = [
+const MARKS: [&[u8]; 23] = [
     // The end of a zip's directory.
     b"PK\x05\x06",
     b"Rar!\x1a\x07",
@@ -21,6 +21,7 @@ const MARKS: [&[u8]; 22] = [
     b"\x01CD001\x01",
     b"\0BEA01\x01",
     b"-----BEGIN PGP MESSAGE",
+    b"-----BEGIN PGP ARMORED",
     b"(This file must be converted with BinHex",
     // Scripts that make files, and files in addresses.
     b"createObjectURL",

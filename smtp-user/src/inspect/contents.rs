@@ -284,13 +284,18 @@ pub(super) fn enter(
     all
 }
 
-/// What is compressed as a whole, and has no name of its own, gets that of the part, less its end.
+/// What is compressed as a whole gets the name of the part, less its end: some readers write it under that name, whatever
+/// it is called within. So do those of signed files.
 fn name_the_only_member(part: &PartRecord, records: &mut [PartRecord]) {
-    let Some(first) = records.first_mut().filter(|first| first.names.is_empty()) else { return };
-    if ["bzip2", "xz", "lzip", "zstd", "gzip"].contains(&first.encoding.as_str()) {
+    let Some(first) = records.first_mut() else { return };
+    if ["bzip2", "xz", "lzip", "lzma", "zstd", "gzip", "signed"].contains(&first.encoding.as_str()) {
         let without_end =
             |name: &String| Some(name.trim_end_matches(['.', ' ']).rsplit_once('.')?.0.to_owned());
-        first.names = part.names.iter().filter_map(without_end).collect();
+        for name in part.names.iter().filter_map(without_end) {
+            if !first.names.contains(&name) {
+                first.names.push(name);
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One file, compressed: gzip (RFC 1952), bzip2, xz, lzip, zstd (RFC 8878). Each may be several streams in a row.
+//! One file, compressed: gzip (RFC 1952), bzip2, xz, lzip, LZMA, zstd (RFC 8878). Each may be several streams in a row.
 
 use std::io::Read;
 
@@ -14,9 +14,11 @@ use crate::content::limits::MAX_WINDOW;
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, kind: Kind, octets: &[u8]) {
     let part = level.part.clone();
     let mut names = if kind == Kind::Gzip { gzip_names(octets) } else { Vec::new() };
-    if names.is_empty() {
-        // Without a name of its own it gets that of the container, less its end.
-        names.extend(level.names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())));
+    // Some readers give it the name of the container, less its end, whatever it is called within.
+    for name in level.names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     let mut all = Unpacked { octets: Vec::new(), cut: None };
     let mut rest = octets;
@@ -82,13 +84,21 @@ fn stream<'o>(
             drop(decoder);
             (unpacked, rest)
         }
+        Kind::Lzma => {
+            let limit = (MAX_WINDOW >> 10) as u32;
+            let Ok(mut decoder) = lzma_rust2::LzmaReader::new_mem_limit(octets, limit, None) else {
+                let cut = Some(Finding::Unsupported(Unsupported::Damaged));
+                return (Unpacked { octets: Vec::new(), cut }, &[]);
+            };
+            (walk.unpack(&mut decoder, packed, part), &[])
+        }
         Kind::Lzip => (walk.unpack(&mut lzma_rust2::LzipReader::new(octets), packed, part), &[]),
         _ => (walk.unpack(&mut xz_reader(octets), packed, part), &[]),
     }
 }
 
 /// Frames of zstd that hold nothing to decode.
-fn is_skippable(octets: &[u8]) -> bool {
+pub(in crate::content) fn is_skippable(octets: &[u8]) -> bool {
     matches!(octets, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 

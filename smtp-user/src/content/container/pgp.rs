@@ -7,7 +7,8 @@ use crate::content::container::{Unpacked, Walk};
 use crate::content::finding::{Finding, Limit, Unsupported};
 use crate::wire::mime::base64::Base64Decoder;
 
-const BEGIN: &[u8] = b"-----BEGIN PGP MESSAGE-----";
+/// Begin an armor that may hold a message: `GnuPG` knows the second as well, and the first may say which piece it is.
+pub(in crate::content) const BEGINS: [&[u8]; 2] = [b"-----BEGIN PGP MESSAGE", b"-----BEGIN PGP ARMORED FILE"];
 
 /// Reads every message of a text, or the one that the octets are.
 pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
@@ -15,8 +16,8 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         packets(walk, level, octets, 0);
         return;
     }
-    for at in memchr::memmem::find_iter(octets, BEGIN) {
-        let armored = from_armor(octets.get(at + BEGIN.len()..).unwrap_or_default());
+    for at in BEGINS.iter().flat_map(|begin| memchr::memmem::find_iter(octets, begin)) {
+        let armored = from_armor(octets.get(at..).unwrap_or_default());
         // Words about such a message have none.
         if armored.first().is_some_and(|first| first & 0x80 != 0) {
             packets(walk, level, &armored, 0);
@@ -114,7 +115,7 @@ fn packet(octets: &[u8]) -> Option<(u8, Vec<u8>, &[u8])> {
             let (piece, behind) = behind.split_at_checked(length.min(behind.len()))?;
             body.extend_from_slice(piece);
             rest = behind;
-            if !is_partial {
+            if !is_partial || rest.is_empty() {
                 return Some((first & 0x3f, body, rest));
             }
         }
@@ -162,6 +163,8 @@ fn begins(octets: &[u8], depth: usize) -> bool {
     let encrypted =
         [PUBLIC_KEY_SESSION, SYMMETRIC_KEY_SESSION, ENCRYPTED, ENCRYPTED_WITH_INTEGRITY, AEAD_ENCRYPTED];
     match (tag, body.as_slice()) {
+        // Everybody passes over it, RFC 9580 §5.8.
+        (MARKER, b"PGP") => depth < MAX_DEPTH && begins(behind, depth + 1),
         (COMPRESSED, [method @ 1..=3, content @ ..]) => begins_compressed(*method, content, depth),
         (LITERAL, [b'b' | b't' | b'u', ..]) => {
             let named = body.get(2..2 + usize::from(body.get(1).copied().unwrap_or(u8::MAX)));

@@ -12,9 +12,20 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
     // Names that an entry gives to the one behind it.
     let mut given: Vec<String> = Vec::new();
     let mut given_size = None;
+    // Names that are given to all.
+    let mut global: Vec<String> = Vec::new();
     let mut seen = false;
     while let Some(header) = octets.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         if header.iter().all(|octet| *octet == 0) {
+            // Whoever is told to reads on behind the end.
+            let rest = octets.get(at..).unwrap_or_default();
+            let zeros = rest.iter().take_while(|octet| **octet == 0).count();
+            if let Some(rest) =
+                rest.get(zeros / BLOCK * BLOCK..).filter(|rest| rest.iter().any(|octet| *octet != 0))
+            {
+                walk.note(Finding::Ambiguous(Technique::DataAfter), &level.part);
+                walk.member_of_octets(level, &[], "stored", rest, None);
+            }
             break;
         }
         if !walk.may_go_on(&level.part) {
@@ -44,13 +55,28 @@ pub(super) fn read(walk: &mut Walk<'_>, level: &mut Level, octets: &[u8]) {
         at = start + content.len().next_multiple_of(BLOCK);
         let mut names = std::mem::take(&mut given);
         match header.get(156).copied().unwrap_or_default() {
-            b'L' => given.push(text(content)),
-            b'x' => {
-                (given, given_size) = pax(content);
+            b'L' => {
+                given = names;
+                given.push(text(content));
             }
-            b'g' | b'K' => {}
+            b'x' | b'X' => {
+                let (own, size) = pax(content);
+                // What was given before this one is given still.
+                given = [names, own].concat();
+                given_size = size;
+                if memchr::memmem::find(content, b" GNU.sparse.").is_some() {
+                    // What is read of it is not in the order, or not all, of the file.
+                    walk.note(Finding::Unsupported(Unsupported::Method), &level.part);
+                }
+            }
+            b'g' => global = pax(content).0,
+            b'K' => {}
             b'5' if content.is_empty() => {}
             kind => {
+                if kind == b'S' {
+                    walk.note(Finding::Unsupported(Unsupported::Method), &level.part);
+                }
+                names.extend(global.iter().cloned());
                 names.push(name(header));
                 let target = text(header.get(157..257).unwrap_or_default());
                 let leads_out = matches!(kind, b'1' | b'2') && is_unsafe(&target);
@@ -103,7 +129,7 @@ fn pax(content: &[u8]) -> (Vec<String>, Option<u64>) {
         let line = String::from_utf8_lossy(line);
         let Some((_, pair)) = line.split_once(' ') else { continue };
         match pair.split_once('=') {
-            Some(("path", value)) => names.push(value.to_owned()),
+            Some(("path" | "GNU.sparse.name", value)) => names.push(value.to_owned()),
             Some(("size", value)) => size = value.parse().ok(),
             _ => {}
         }

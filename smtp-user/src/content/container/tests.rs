@@ -1,6 +1,7 @@
 //! Every container with the test string, a program and a text in it; lies; bombs.
 
 mod bombs;
+mod formats;
 mod heuristics;
 mod hostile;
 mod messages;

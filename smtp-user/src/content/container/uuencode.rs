@@ -23,7 +23,7 @@ fn header(octets: &[u8]) -> Option<(String, Form, &[u8])> {
     let after = after.strip_prefix(b" ")?.trim_ascii_start();
     let digits = after.iter().take_while(|octet| matches!(octet, b'0'..=b'7')).count();
     let name = after.get(digits..)?;
-    if !(3..=6).contains(&digits) || !name.starts_with(b" ") {
+    if !(2..=11).contains(&digits) || !name.starts_with(b" ") {
         return None;
     }
     // Readers skip empty lines, and blanks at the ends of lines are lost on the way.

@@ -153,7 +153,7 @@ pub(super) fn embedded(octets: &[u8]) -> impl Iterator<Item = Kind> {
     [
         (uuencode, Kind::Uuencode),
         (line(b"=ybegin "), Kind::Yenc),
-        (line(b"-----BEGIN PGP MESSAGE-----"), Kind::Pgp),
+        (crate::content::container::pgp::BEGINS.iter().any(|begin| line(begin)), Kind::Pgp),
         (line(b"(This file must be converted with BinHex"), Kind::BinHex),
     ]
     .into_iter()
