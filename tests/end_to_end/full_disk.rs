@@ -109,6 +109,9 @@ fn what_is_in_the_spool_goes_out_while_the_disk_is_full() {
             put_off(&originator.say("MAIL FROM:<a@client.test>"), "while it is full");
             let next_hop = NextHop::start(&topology.server, server, Script::plain());
             queue("flush");
+            gateway.wait_for_line(|line| {
+                line.contains("all that waits is tried at once") && line.contains("by=root")
+            });
             next_hop.wait_for_deliveries(21);
             wait_until("the spool is empty", SOON, || left(&spool) == 0);
             assert_eq!(next_hop.deliveries().len(), 21);

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::delivery::failure::one_line;
 use crate::gateway::dequeuer::orders::{Answer, Orders, Request, nothing_for};
 use crate::model::session_id::MessageId;
 
@@ -55,10 +56,14 @@ async fn serve(stream: UnixStream, orders: &Orders) -> io::Result<()> {
     let request: Request = serde_json::from_str(&line)?;
     if let Some(name) = &request.to {
         let error = (orders.flush_to(name) == 0).then(|| nothing_for(name));
+        if error.is_none() {
+            info!(by = %request.who, to = %one_line(name), "what waits is tried at once, as was ordered");
+        }
         return write.write_all(&answer(None, error)?).await;
     }
     if request.is_about_all() {
         orders.flush_all();
+        info!(by = %request.who, "all that waits is tried at once, as was ordered");
         return write.write_all(&answer(None, None)?).await;
     }
     for id in request.ids {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,8 +73,16 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Intake>> {
         ..spool::config::Config::within(&folder)
     };
     let intake = Intake::open(&settings)?;
+    if fs::metadata(&folder).is_ok_and(|found| may_be_changed_by_others(found.mode())) {
+        warn!(folder = %folder.display(), "others may write in the spool's folder: `chmod 700` it");
+    }
     info!(messages = intake.count(), folder = %folder.display(), "mail can be taken into the spool");
     Ok(Some(intake))
+}
+
+/// Whether others may take away what is in a folder: not where a sticky bit keeps each to what is his.
+const fn may_be_changed_by_others(mode: u32) -> bool {
+    mode & 0o022 != 0 && mode & 0o1000 == 0
 }
 
 /// The default folder is made; one that was named may be of a file system that is not mounted yet.

@@ -90,6 +90,18 @@ impl<'t> TableReader<'t> {
         self.parsed(&text, T::from_str)
     }
 
+    /// A string that is a duration. Older files, and other programs' files, have numbers of seconds.
+    pub fn duration(&mut self, key: &'static str) -> Option<Spanned<&'t str>> {
+        const EXPECTED: &str = "a duration in quotes";
+        let value = self.value(key)?;
+        if let DeValue::Integer(seconds) = value.get_ref() {
+            let suggestion = Some(format!("{key} = \"{}s\"", seconds.as_str()));
+            self.wrong_type(key, EXPECTED, value, suggestion);
+            return None;
+        }
+        self.as_text(key, EXPECTED, value)
+    }
+
     /// A list of strings; an empty one is a mistake.
     pub fn texts(&mut self, key: &'static str) -> Vec<Spanned<&'t str>> {
         let Some(value) = self.value(key) else {

@@ -77,7 +77,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     let mut engine = Config::new(&name.unwrap_or_default(), protocol);
     // Nobody has written a rule for the test file.
     engine.self_test &= !is_yara;
-    if let Some(text) = reader.text("deadline") {
+    if let Some(text) = reader.duration("deadline") {
         deadline(&text, &mut engine, notes);
     }
     if let Some(count) = reader.integer("concurrency", 1..=MAX_CONCURRENCY) {

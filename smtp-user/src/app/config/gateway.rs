@@ -210,7 +210,7 @@ fn read_idle(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> Idle
         ("udp_stream", &mut idle.udp_stream),
     ];
     for (key, place) in places {
-        if let Some(text) = reader.text(key) {
+        if let Some(text) = reader.duration(key) {
             match idle_time(key, &text) {
                 Ok(duration) => *place = duration,
                 Err(problem) => notes.error(text.span(), problem),

@@ -181,7 +181,7 @@ fn read_archives(table: &DeTable<'_>, span: Range<usize>, limits: &mut ContentLi
             *place = count as usize;
         }
     }
-    if let Some(text) = reader.text("deadline") {
+    if let Some(text) = reader.duration("deadline") {
         let [min, max] = DEADLINE;
         match parse_duration(text.get_ref()) {
             Ok(deadline) if (min..=max).contains(&deadline) => limits.deadline = deadline,

@@ -185,7 +185,7 @@ fn wait(
     max: Duration,
     notes: &mut Notes,
 ) -> Option<Duration> {
-    let text = reader.text(key)?;
+    let text = reader.duration(key)?;
     match in_range(key, &text, min, max) {
         Ok(duration) => Some(duration),
         Err(problem) => {

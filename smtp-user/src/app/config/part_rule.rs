@@ -85,7 +85,7 @@ fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -> PartRuleT
     rule.engines = reader.texts("engine").iter().map(|text| (*text.get_ref()).to_owned()).collect();
     rule.encrypted = flag(&mut reader, "encrypted");
     rule.archive_member = flag(&mut reader, "archive_member");
-    if let Some(text) = reader.text("ban_for") {
+    if let Some(text) = reader.duration("ban_for") {
         ban_for(&text, action, &mut rule, notes);
     }
     let name_span = reader.span_of("name").unwrap_or_else(|| reader.span());

@@ -62,7 +62,7 @@ pub(crate) fn read(table: &DeTable<'_>, span: Range<usize>, notes: &mut Notes) -
     let times =
         [("keep_for", &mut quarantine.keep_for), ("keep_originals_for", &mut quarantine.keep_originals_for)];
     for (key, place) in times {
-        let Some(text) = reader.text(key) else { continue };
+        let Some(text) = reader.duration(key) else { continue };
         let [min, max] = TIME;
         match parse_duration(text.get_ref()) {
             Ok(time) if (min..=max).contains(&time) => *place = time,

@@ -235,7 +235,7 @@ pub(crate) fn duration(
     max: Duration,
     notes: &mut Notes,
 ) -> Option<Duration> {
-    let text = reader.text(key)?;
+    let text = reader.duration(key)?;
     match parse_duration(text.get_ref()) {
         Ok(duration) if (min..=max).contains(&duration) => return Some(duration),
         Ok(_) => notes.error(text.span(), ConfigProblem::DurationOutOfRange { key, min, max }),

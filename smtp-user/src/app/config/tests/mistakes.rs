@@ -136,6 +136,8 @@ fn suggestions_are_given_where_they_can_be_told() {
         ("pin_dir = \"./x\"".to_owned(), 1, Some("/x")),
         ("idle = \"30s\"".to_owned(), 1, Some("[gateway.idle]")),
         ("[gateway.idle]\nudp = \"30\"".to_owned(), 2, Some("30s")),
+        ("[gateway.idle]\nudp = 30".to_owned(), 2, Some("udp = \"30s\"")),
+        ("[spool]\nresend_period = 600".to_owned(), 2, Some("resend_period = \"600s\"")),
         ("[[rules]]\nname = \"r\"".to_owned(), 1, Some("rule")),
         (format!("{resource}tls_min = \"1.1\""), 3, Some("1.2")),
         (format!("{resource}tls_min = 1.2"), 3, Some("tls_min = \"1.2\"")),
