@@ -1,17 +1,16 @@
 //! The folder made ready for the daemon, and cleared of what an earlier one did not finish.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-
-use rustix::fs::OFlags;
 
 use crate::quarantine::SOCKET;
 use crate::quarantine::error::{QuarantineError, Result};
 use crate::quarantine::found::{Foreign, Opened};
 use crate::quarantine::store::Store;
 use crate::spool::file_system::FoundKind;
+use crate::spool::file_system::lock_file::try_lock;
 use crate::spool::place::{id_of, id_of_new};
 
 /// Makes the folder, for its owner's eyes only; `None` if another daemon has it, which then does the clearing.
@@ -37,19 +36,7 @@ pub(super) fn claim(root: &Path) -> Result<Option<File>> {
         Err(error) => return Err(failed(error)),
     }
     let path = root.join(LOCK);
-    let open = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&path);
-    let file = open.map_err(|error| QuarantineError::of(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(QuarantineError::of(&path, error)),
-    }
+    try_lock(&path).map_err(|error| QuarantineError::of(&path, error))
 }
 
 /// Makes the sub-folders and, if nobody else works here, clears away what has no entry.

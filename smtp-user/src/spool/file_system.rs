@@ -1,6 +1,7 @@
 //! What the spool asks of a file system. Every call it makes goes through here, so that tests can count, fail and cut them.
 
 pub mod disk;
+pub mod lock_file;
 
 use std::fmt::Debug;
 use std::io;

@@ -1,13 +1,12 @@
 //! The spool's folder: made ready, locked, and refused in one sentence if it is not what it should be.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use crate::spool::error::{Result, SpoolError};
+use crate::spool::file_system::lock_file::try_lock;
 use crate::spool::file_system::{FileSystem, FoundKind};
 use crate::spool::place::{KNOWN, Places, Side};
 
@@ -30,19 +29,8 @@ pub fn claim(root: &Path, side: Side) -> Result<File> {
         Side::Receiver => places.receiver_lock(),
         Side::Dequeuer => places.lock(),
     };
-    let open = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(&path);
-    let file = open.map_err(|error| SpoolError::of(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { path: root.to_owned() }),
-        Err(fs::TryLockError::Error(error)) => Err(SpoolError::of(&path, error)),
-    }
+    let lock = try_lock(&path).map_err(|error| SpoolError::of(&path, error))?;
+    lock.ok_or_else(|| SpoolError::InUse { path: root.to_owned() })
 }
 
 fn folder(root: &Path) -> Result<fs::Metadata> {

@@ -237,22 +237,22 @@ async fn a_domain_that_dns_fails_for_is_tried_as_configured_and_told_of_once() {
     assert_eq!(uncalled.connections(), 0);
 }
 
+/// TLS is tried at every attempt and comes to nothing, and nothing is said without it.
+async fn is_never_trusted(next_hop: Untrusted, server_tls: ServerTls, words: &str) {
+    let plan = Plan { server_tls, ..hasty() };
+    let why = is_tried_as_configured_and_told_of_once(plan, |_| next_hop.address).await;
+    assert!(why.contains(words), "{why}");
+    assert!(next_hop.upgrades() >= 9, "{}", next_hop.upgrades());
+    assert_eq!(next_hop.heard_more(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_next_hop_whose_tls_fails_is_tried_as_configured_and_told_of_once() {
-    let no_tls = Untrusted::talking_nonsense().await;
-    let plan = Plan { server_tls: ServerTls::Required, ..hasty() };
-    let why = is_tried_as_configured_and_told_of_once(plan, |_| no_tls.address).await;
-    assert!(why.contains("is not TLS"), "{why}");
-    assert!(no_tls.upgrades() >= 9, "{}", no_tls.upgrades());
-    assert_eq!(no_tls.heard_more(), 0);
+    is_never_trusted(Untrusted::talking_nonsense().await, ServerTls::Required, "is not TLS").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_next_hop_with_the_wrong_certificate_is_tried_as_configured_and_told_of_once() {
-    let stranger = Untrusted::with_a_strangers_certificate().await;
-    let plan = Plan { server_tls: ServerTls::Verified, ..hasty() };
-    let why = is_tried_as_configured_and_told_of_once(plan, |_| stranger.address).await;
-    assert!(why.contains("certificate"), "{why}");
-    assert!(stranger.upgrades() >= 9, "{}", stranger.upgrades());
-    assert_eq!(stranger.heard_more(), 0);
+    is_never_trusted(Untrusted::with_a_strangers_certificate().await, ServerTls::Verified, "certificate")
+        .await;
 }
