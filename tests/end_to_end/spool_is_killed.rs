@@ -104,7 +104,7 @@ fn subject(octets: &[u8]) -> String {
 #[test]
 fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
     requires_root!();
-    for round in 0..depth(1, 40) {
+    for round in 0..depth(1, 75) {
         kill_again_and_again(Chance::new(SEED + u64::from(round)));
     }
 }

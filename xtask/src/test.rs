@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Only the tests on other kernels, under emulation.
     #[arg(long, conflicts_with = "what")]
     kernels: bool,
-    /// Only what faults do, at length, for one and a half hours: two thousand kills, a thousand disks without room, five
+    /// Only what faults do, at length, for two and a half hours: two thousand kills, a thousand disks without room, five
     /// thousand deliveries that go wrong, losses of power at more than a thousand points and by a hundred resets.
     #[arg(long, conflicts_with_all = ["what", "kernels"])]
     faults: bool,
