@@ -4,6 +4,7 @@
 //! for. It never decides what a command may do, nor what a message is: that is for `session` and `inspect`.
 
 pub mod admission;
+pub mod descriptors;
 pub mod forecast;
 pub mod original_destination;
 pub mod quarantine;
@@ -25,7 +26,7 @@ mod listener;
 mod message;
 mod relay_io;
 mod shutdown;
-mod threads;
+pub mod threads;
 mod trace_fields;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod queued_message;
 pub mod queued_recipient;
 pub mod server_tls;
 pub mod session_id;
+pub mod shortage;
 pub mod source_bans;
 pub mod tls_demand;
 pub mod tls_facts;

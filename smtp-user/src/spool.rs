@@ -18,6 +18,7 @@ pub mod control;
 pub mod error;
 pub mod file_system;
 pub mod folder;
+pub mod former;
 pub mod incoming;
 pub mod intake;
 pub mod news;

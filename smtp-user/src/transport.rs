@@ -3,4 +3,5 @@
 pub mod dial;
 pub mod held_message;
 pub mod https_get;
+pub mod own_addresses;
 pub mod stream;

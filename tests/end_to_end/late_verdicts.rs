@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use harness::deadline::{SOON, never, wait_until};
+use harness::fake_icap::{FOUND, FakeIcap, MARK, Mood, SERVICE};
 use harness::mail;
 use harness::mail_scene::{MailConfig, Scene, play, trace_fields};
 use harness::next_hop::Script;
-use harness::slow_icap::{FOUND, MARK, Mood, SERVICE, SlowIcap};
 use harness::{records, requires_root};
 
 /// How long the service takes over a message.
@@ -21,7 +21,7 @@ fn config(hold: &str) -> MailConfig {
 }
 
 fn bad() -> Vec<u8> {
-    [mail::note("bad"), MARK.to_vec(), b"\r\n".to_vec()].concat()
+    mail::marked("bad", MARK)
 }
 
 /// Outcomes of messages in the spool, as the records have them.
@@ -46,7 +46,7 @@ fn expect_quarantined(scene: &Scene<'_>) {
 fn a_verdict_within_the_hold_is_the_final_reply() {
     requires_root!();
     play(&config("15s"), Script::plain(), |scene| {
-        let icap = SlowIcap::start(&scene.topology.gateway, Mood::After(SLOW));
+        let icap = FakeIcap::start(&scene.topology.gateway, Mood::After(SLOW));
         let mut originator = scene.greeted();
         let (clean, start) = (mail::note("clean"), Instant::now());
         originator.mail(&clean).expect(250);
@@ -63,7 +63,7 @@ fn a_verdict_within_the_hold_is_the_final_reply() {
 fn a_verdict_behind_the_250_comes_before_delivery() {
     requires_root!();
     play(&config("1s"), Script::plain(), |scene| {
-        let icap = SlowIcap::start(&scene.topology.gateway, Mood::After(SLOW));
+        let icap = FakeIcap::start(&scene.topology.gateway, Mood::After(SLOW));
         let mut originator = scene.greeted();
         let (clean, start) = (mail::note("clean"), Instant::now());
         assert!(originator.mail(&clean).expect(250).text().starts_with("2.0.0 queued as "));
@@ -84,7 +84,7 @@ fn a_verdict_behind_the_250_comes_before_delivery() {
 fn a_service_that_has_no_verdict_yet_is_asked_again() {
     requires_root!();
     play(&config("1s"), Script::plain(), |scene| {
-        let icap = SlowIcap::start(&scene.topology.gateway, Mood::ThenPending(SLOW));
+        let icap = FakeIcap::start(&scene.topology.gateway, Mood::ThenPending(SLOW));
         let mut originator = scene.greeted();
         // Longer than the originator waits, and then without a verdict.
         let reply = originator.mail(&bad());

@@ -3,6 +3,7 @@
 //! All of them need root, and some a mail server or an engine from Debian; where that is missing, the scenario is
 //! skipped and counted.
 
+mod at_the_limits;
 mod blast_radius;
 mod chunking;
 mod clean_mail;
@@ -15,6 +16,7 @@ mod eicar_is_refused;
 #[path = "../corpus/ends_of_data.rs"]
 mod ends_of_data;
 mod engine_down;
+mod engine_faults;
 mod engines_fail_under_load;
 mod exim;
 mod full_disk;
@@ -24,6 +26,7 @@ mod malformed_input;
 mod mirrored_certificate;
 mod mta_sts;
 mod other_protocols;
+mod parameters;
 mod part_rules;
 mod pipelining;
 mod ports_used_again;

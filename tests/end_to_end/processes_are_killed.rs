@@ -18,10 +18,10 @@ use harness::requires_root;
 use harness::topology::{Family, Topology};
 use nix::sys::signal::{Signal, kill};
 
-use crate::spool_is_killed::{AtTheEnd, arrived, left, send};
+use crate::spool_is_killed::{AtTheEnd, left, note_arrived, send};
 
 /// Sessions at a time.
-const WORKERS: u32 = 4;
+const SESSIONS: u32 = 4;
 /// How often the dequeuer is killed, by chance after it has delivered so many messages at most.
 const KILLS: u32 = 10;
 const DELIVERED: usize = 40;
@@ -59,18 +59,18 @@ fn kill_dequeuers(mut chance: Chance) {
         let (number, done) = (&number, &done);
         let (topology, server) = (scene.topology, scene.next_hop.address());
         let (gateway, next_hop) = (&scene.gateway, &scene.next_hop);
-        let accepted: Vec<String> = std::thread::scope(|scope| {
+        let accepted: Vec<u32> = std::thread::scope(|scope| {
             let work = || {
                 let mut accepted = Vec::new();
                 while !done.load(Ordering::Relaxed) {
-                    let subject = format!("token-{}-end", number.fetch_add(1, Ordering::Relaxed));
+                    let number = number.fetch_add(1, Ordering::Relaxed);
                     // Nobody who brings mail notices anything.
-                    assert_eq!(send(topology, server, &subject), Some(true), "{subject} was not taken");
-                    accepted.push(subject);
+                    assert_eq!(send(topology, server, number), Some(true), "{number} was not taken");
+                    accepted.push(number);
                 }
                 accepted
             };
-            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            let sessions: Vec<_> = (0..SESSIONS).map(|_| scope.spawn(work)).collect();
             // Else a test that fails would wait for them.
             let end = AtTheEnd(done);
             for _ in 0..KILLS {
@@ -87,13 +87,14 @@ fn kill_dequeuers(mut chance: Chance) {
                 assert_eq!(gateway.dequeuers().len(), 1);
             }
             drop(end);
-            workers.into_iter().flat_map(|worker| worker.join().expect("every message is taken")).collect()
+            sessions.into_iter().flat_map(|session| session.join().expect("every message is taken")).collect()
         });
         let spool = scene.config.folder().join("spool");
         wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
-        let arrived: BTreeMap<String, u32> = arrived(next_hop);
-        let lost: Vec<_> = accepted.iter().filter(|subject| !arrived.contains_key(*subject)).collect();
-        assert_eq!(lost, Vec::<&String>::new(), "accepted, and lost");
+        let mut arrived = BTreeMap::new();
+        note_arrived(next_hop, &mut arrived);
+        let lost: Vec<_> = accepted.iter().filter(|number| !arrived.contains_key(*number)).collect();
+        assert_eq!(lost, Vec::<&u32>::new(), "accepted, and lost");
         let copies: u32 = arrived.values().map(|count| count - 1).sum();
         println!("{} accepted, {} arrived, {copies} copies, {KILLS} kills", accepted.len(), arrived.len());
         assert!(copies <= KILLS * IN_FLIGHT, "{copies} copies");

@@ -1,4 +1,5 @@
-//! F1: the daemon is killed again and again while mail is taken over and delivered. Nothing that was accepted is lost.
+//! F1: the daemon and its workers are killed again and again while mail of all sizes is taken over and delivered. Nothing
+//! that was accepted is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::DirEntry;
@@ -11,9 +12,10 @@ use harness::chance::Chance;
 use harness::deadline::wait_until;
 use harness::depth::depth;
 use harness::mail;
-use harness::mail_scene::{MailConfig, play};
+use harness::mail_scene::{MailConfig, play, trace_fields};
 use harness::next_hop::{NextHop, Script};
 use harness::originator::Originator;
+use harness::packed;
 use harness::requires_root;
 use harness::topology::Topology;
 use smtp_user::spool::file_system::disk::Disk;
@@ -21,20 +23,34 @@ use smtp_user::spool::place::{Place, Places, id_of};
 use smtp_user::spool::recovery::{read_bundled, read_octets};
 
 /// Sessions at a time.
-const WORKERS: u32 = 8;
-/// How often the daemon is killed, by chance after at most so long.
+const SESSIONS: u32 = 8;
+/// How often the daemon is killed, by chance after at most so long, and its workers before that.
 const KILLS: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(900);
+const WORKERS_BETWEEN: Duration = Duration::from_millis(60);
 /// What chance is made from.
 const SEED: u64 = 0x5eed_0005;
 /// How long the rest of the queue may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Sends one message; says whether it was accepted.
-pub(crate) fn send(topology: &Topology, server: SocketAddr, subject: &str) -> Option<bool> {
+/// Each message has a size of its own: most are short, some have an attachment that is unpacked, a few are large.
+fn message(number: u32) -> Vec<u8> {
+    let subject = format!("token-{number}-end");
+    let line = format!("This is line {number}, and there are more.\r\n");
+    let text = |lines: u32| line.repeat(lines as usize).into_bytes();
+    match (number % 256, number % 8) {
+        (255, _) => [mail::note(&subject), text(20_000)].concat(),
+        (_, 5) => [mail::note(&subject), text(number % 400)].concat(),
+        (_, 2) => mail::with_attachment(&subject, "lines.txt.gz", &packed::gzip(&text(number % 400))),
+        _ => mail::note(&subject),
+    }
+}
+
+/// Sends the message of a number; says whether it was accepted.
+pub(crate) fn send(topology: &Topology, server: SocketAddr, number: u32) -> Option<bool> {
     let mut originator = Originator::try_connect(&topology.client, server).ok()?;
     originator.try_reply().ok().flatten().filter(|reply| reply.code == 220)?;
-    let message = mail::stuffed(&mail::note(subject));
+    let message = mail::stuffed(&message(number));
     let steps: [&[u8]; 5] = [
         b"EHLO client.test\r\n",
         b"MAIL FROM:<a@client.test>\r\n",
@@ -61,17 +77,18 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-/// How often each message has arrived, by subject.
-pub(crate) fn arrived(next_hop: &NextHop) -> BTreeMap<String, u32> {
-    let mut counts = BTreeMap::<String, u32>::new();
-    for delivery in next_hop.deliveries() {
-        *counts.entry(subject(&delivery.octets)).or_default() += 1;
+/// How often each message has arrived, by number. What has arrived since this was asked last is compared with what was sent
+/// first, octet for octet, and forgotten.
+pub(crate) fn note_arrived(next_hop: &NextHop, counts: &mut BTreeMap<u32, u32>) {
+    for delivery in next_hop.take_deliveries() {
+        let number = number(&delivery.octets);
+        trace_fields(&delivery, &message(number));
+        *counts.entry(number).or_default() += 1;
     }
-    counts
 }
 
-/// Subjects of the messages that the spool still has to deliver.
-fn waiting(spool: &Path) -> BTreeSet<String> {
+/// Numbers of the messages that the spool still has to deliver.
+fn waiting(spool: &Path) -> BTreeSet<u32> {
     let places = &Places::new(spool);
     let alone = [Place::Active, Place::Deferred].into_iter().flat_map(|place| {
         let files = std::fs::read_dir(places.folder(place)).expect("the spool's folder");
@@ -85,7 +102,7 @@ fn waiting(spool: &Path) -> BTreeSet<String> {
             let octets = read_octets(&Disk, places, place, id).expect("a message's octets");
             let mut room = vec![0; usize::try_from(octets.len()).expect("a small message")];
             octets.fill_at(0, &mut room).expect("a message's octets");
-            subject(&room)
+            number(&room)
         })
         .collect()
 }
@@ -96,9 +113,11 @@ pub(crate) fn left(spool: &Path) -> usize {
     ["active", "deferred", "quarantine", "body", "bundle"].into_iter().map(count).sum()
 }
 
-fn subject(octets: &[u8]) -> String {
-    let text = String::from_utf8_lossy(octets);
-    text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default().trim_end().to_owned()
+/// The number in a message's subject.
+fn number(octets: &[u8]) -> u32 {
+    let text = String::from_utf8_lossy(&octets[..octets.len().min(4096)]);
+    let token = text.lines().find_map(|line| line.strip_prefix("Subject: token-")?.strip_suffix("-end"));
+    token.and_then(|number| number.parse().ok()).expect("a message of this test")
 }
 
 #[test]
@@ -109,7 +128,7 @@ fn nothing_that_was_accepted_is_lost_however_often_the_daemon_is_killed() {
     }
 }
 
-/// Kills a daemon while mail comes and goes, and counts what has arrived then.
+/// Kills a daemon and its workers while mail comes and goes, and counts what has arrived then.
 fn kill_again_and_again(mut chance: Chance) {
     play(&MailConfig::spooling(""), Script::plain(), |scene| {
         let (number, done) = (AtomicU32::new(0), AtomicBool::new(false));
@@ -117,55 +136,70 @@ fn kill_again_and_again(mut chance: Chance) {
         let (topology, server) = (scene.topology, scene.next_hop.address());
         let (gateway, next_hop, spool) =
             (&mut scene.gateway, &scene.next_hop, scene.config.folder().join("spool"));
-        let mut in_flight = BTreeMap::<String, u32>::new();
-        let accepted: Vec<String> = std::thread::scope(|scope| {
+        let (mut in_flight, mut arrived) = (BTreeMap::<u32, u32>::new(), BTreeMap::new());
+        let (mut workers_killed, mut up) = (0, Duration::ZERO);
+        let accepted: Vec<u32> = std::thread::scope(|scope| {
             let work = || {
                 let mut accepted = Vec::new();
                 while !done.load(Ordering::Relaxed) {
-                    let subject = format!("token-{}-end", number.fetch_add(1, Ordering::Relaxed));
-                    match send(topology, server, &subject) {
-                        Some(true) => accepted.push(subject),
+                    let number = number.fetch_add(1, Ordering::Relaxed);
+                    match send(topology, server, number) {
+                        Some(true) => accepted.push(number),
                         Some(false) => {}
                         None => std::thread::park_timeout(Duration::from_millis(20)),
                     }
                 }
                 accepted
             };
-            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
+            let sessions: Vec<_> = (0..SESSIONS).map(|_| scope.spawn(work)).collect();
             // Else a test that fails would wait for them.
             let end = AtTheEnd(done);
             for _ in 0..KILLS {
-                let until = Instant::now() + chance.below(BETWEEN);
-                wait_until("some mail is sent", PATIENCE, || Instant::now() >= until);
+                let (begun, time) = (Instant::now(), chance.below(BETWEEN));
+                let mut next = chance.below(WORKERS_BETWEEN);
+                wait_until("some mail is sent", PATIENCE, || {
+                    if begun.elapsed() >= next {
+                        workers_killed += u32::from(gateway.kill9_worker());
+                        next = begun.elapsed() + chance.below(WORKERS_BETWEEN);
+                    }
+                    begun.elapsed() >= time
+                });
                 gateway.kill9();
+                up += begun.elapsed();
                 let waiting = waiting(&spool);
                 // What it had sent before may still be on its way through the next hop.
                 let quiet = Instant::now() + Duration::from_millis(200);
                 wait_until("the next hop is quiet", PATIENCE, || Instant::now() >= quiet);
-                for subject in arrived(next_hop).into_keys().filter(|subject| waiting.contains(subject)) {
-                    *in_flight.entry(subject).or_default() += 1;
+                note_arrived(next_hop, &mut arrived);
+                for number in arrived.keys().filter(|number| waiting.contains(number)) {
+                    *in_flight.entry(*number).or_default() += 1;
                 }
                 gateway.run();
             }
             drop(end);
-            workers.into_iter().flat_map(|worker| worker.join().expect("no session fails the test")).collect()
+            sessions
+                .into_iter()
+                .flat_map(|session| session.join().expect("no session fails the test"))
+                .collect()
         });
         wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
-        let arrived = arrived(&scene.next_hop);
-        let lost: Vec<_> = accepted.iter().filter(|subject| !arrived.contains_key(*subject)).collect();
-        assert_eq!(lost, Vec::<&String>::new(), "accepted, and lost");
+        note_arrived(next_hop, &mut arrived);
+        let lost: Vec<_> = accepted.iter().filter(|number| !arrived.contains_key(*number)).collect();
+        assert_eq!(lost, Vec::<&u32>::new(), "accepted, and lost");
         let copies: u32 = arrived.values().map(|count| count - 1).sum();
         let allowed: u32 = in_flight.values().sum();
         println!(
-            "{} accepted, {} arrived, {copies} copies of {allowed} allowed, {KILLS} kills",
+            "{} accepted in {up:.1?} between kills, {} arrived, {copies} copies of {allowed} allowed, \
+             {KILLS} kills of the daemon and {workers_killed} of workers",
             accepted.len(),
             arrived.len()
         );
         assert!(accepted.len() > 100, "only {} were accepted", accepted.len());
+        assert!(workers_killed >= KILLS, "only {workers_killed} workers were there to be killed");
         // One more copy for each kill between the next hop's answer and its record, and for no other.
-        for (subject, count) in &arrived {
-            let most = 1 + in_flight.get(subject).copied().unwrap_or_default();
-            assert!(*count <= most, "{count} copies of {subject}, and {most} at most were allowed");
+        for (number, count) in &arrived {
+            let most = 1 + in_flight.get(number).copied().unwrap_or_default();
+            assert!(*count <= most, "{count} copies of {number}, and {most} at most were allowed");
         }
     });
 }

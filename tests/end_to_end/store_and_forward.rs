@@ -1,8 +1,9 @@
 //! Resources with `mode = "spool"`: mail is taken over whether the next hop is there or not, and delivered when it is.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use harness::deadline::{SOON, wait_until};
+use harness::deadline::{SOON, never, wait_for, wait_until};
 use harness::gateway::Gateway;
 use harness::mail;
 use harness::mail_scene::{MailConfig, play, trace_fields};
@@ -11,6 +12,8 @@ use harness::originator::Originator;
 use harness::records;
 use harness::requires_root;
 use harness::topology::{Family, Topology};
+use smtp_user::spool::folder::claim;
+use smtp_user::spool::place::Side;
 
 use crate::spool_is_killed::left;
 
@@ -129,6 +132,27 @@ fn the_queue_is_shown_and_changed_with_and_without_the_daemon() {
         next_hop.wait_for_deliveries(2);
         wait_until("the queue is empty", SOON, || queue(gateway, &["list"]) == "The queue is empty.\n");
         assert_eq!(next_hop.deliveries().len(), 2);
+    });
+}
+
+#[test]
+fn an_order_waits_for_whoever_still_reads_the_spool() {
+    requires_root!();
+    let config = MailConfig::spooling("");
+    alone(&config, |topology, gateway, server| {
+        let id = Originator::greeted(&topology.client, server).mail_numbers(0..1).swap_remove(0);
+        gateway.kill9();
+        let spool = config.folder().join("spool");
+        // As a dequeuer does before it takes orders. One that was killed has its files for a moment still.
+        let lock = wait_for("nobody works on it", SOON, || claim(&spool, Side::Dequeuer).ok());
+        let (gateway, name) = (&*gateway, spool.display().to_string());
+        std::thread::scope(|scope| {
+            let held = scope.spawn(|| gateway.command_on_files(&["queue", "--spool", &name, "hold", &id]));
+            assert!(never(Duration::from_millis(300), || held.is_finished()), "it did not wait");
+            drop(lock);
+            assert_eq!(held.join().expect("it is held"), "held: 1 message.\n");
+        });
+        gateway.command_on_files(&["queue", "--spool", &name, "release", &id]);
     });
 }
 

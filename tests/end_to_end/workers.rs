@@ -6,15 +6,7 @@ use harness::mail_scene::{MailConfig, play};
 use harness::next_hop::Script;
 use harness::packed;
 use harness::{records, requires_root};
-
-/// Processes that the gateway has started, by what `/proc` says of them.
-fn workers(gateway: nix::unistd::Pid) -> Vec<u32> {
-    let children = std::fs::read_dir(format!("/proc/{gateway}/task")).expect("the gateway runs");
-    let lists =
-        children.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    let all: Vec<String> = lists.collect();
-    all.iter().flat_map(|list| list.split_whitespace()).filter_map(|id| id.parse().ok()).collect()
-}
+use nix::unistd::Pid;
 
 #[test]
 fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
@@ -23,7 +15,7 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
         let message = mail::with_attachment("packed", "a.txt.gz", &packed::gzip(b"hello"));
         let mut originator = scene.greeted();
         originator.mail(&message).expect(250);
-        let before = workers(scene.gateway.pid());
+        let before = scene.gateway.workers();
         assert_eq!(before.len(), 1, "one worker is enough for one message");
         let status = std::fs::read_to_string(format!("/proc/{}/status", before[0])).expect("it runs");
         for (field, value) in
@@ -32,11 +24,11 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
             let line = status.lines().find(|line| line.starts_with(field)).expect(field);
             assert!(line.split_whitespace().nth(1) == Some(value), "{line}");
         }
-        end(before[0]);
+        assert!(scene.gateway.kill9_worker());
         // What was unpacked already would be remembered.
         let another = mail::with_attachment("packed", "a.txt.gz", &packed::gzip(b"hello again"));
         originator.mail(&another).expect(250);
-        let after = workers(scene.gateway.pid());
+        let after = scene.gateway.workers();
         assert!(!after.contains(&before[0]) && after.len() == 1, "{before:?} {after:?}");
         originator.mail(&mail::with_attachment("bad", "a.txt.gz", &packed::gzip(&mail::eicar()))).expect(554);
         originator.say("QUIT").expect(221);
@@ -48,7 +40,7 @@ fn a_worker_has_no_rights_and_its_death_costs_no_mail() {
 }
 
 /// What a process does, by its letter, if it is there.
-fn state(id: u32) -> Option<char> {
+fn state(id: Pid) -> Option<char> {
     let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     text.rsplit(") ").next()?.chars().next()
 }
@@ -66,17 +58,11 @@ fn a_worker_that_hangs_and_stands_still_does_not_outlive_a_daemon_that_is_killed
         originator.send(&[&bad[..], b".\r\n"].concat());
         let mut hanging = None;
         wait_until("a worker stands still", SOON, || {
-            hanging = workers(scene.gateway.pid()).into_iter().find(|id| state(*id) == Some('T'));
+            hanging = scene.gateway.workers().into_iter().find(|id| state(*id) == Some('T'));
             hanging.is_some()
         });
         scene.gateway.kill9();
         let hanging = hanging.expect("it was found");
         wait_until("the worker is gone", SOON, || state(hanging).is_none_or(|state| state == 'Z'));
     });
-}
-
-fn end(id: u32) {
-    use nix::sys::signal::{Signal, kill};
-    let id = nix::unistd::Pid::from_raw(i32::try_from(id).expect("a process id"));
-    kill(id, Signal::SIGKILL).expect("it runs");
 }

@@ -14,13 +14,13 @@ pub(crate) struct Accepting {
 }
 
 impl Accepting {
-    /// Takes connections by `accept`, which must not block, and has each served. `stop` is set at the end, for those that are
-    /// being served.
+    /// Takes connections by `accept`, which must not block, and has each served. Those that are being served at the end are
+    /// told by the flag.
     pub(crate) fn start<S: Send + 'static>(
-        stop: Arc<AtomicBool>,
         accept: impl Fn() -> io::Result<S> + Send + 'static,
-        serve: impl Fn(S) + Clone + Send + 'static,
+        serve: impl Fn(S, &AtomicBool) + Clone + Send + 'static,
     ) -> Self {
+        let stop = Arc::<AtomicBool>::default();
         let ending = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !ending.load(Ordering::Relaxed) {
@@ -28,8 +28,8 @@ impl Accepting {
                     std::thread::park_timeout(Duration::from_millis(1));
                     continue;
                 };
-                let serve = serve.clone();
-                std::thread::spawn(move || serve(stream));
+                let (serve, ending) = (serve.clone(), Arc::clone(&ending));
+                std::thread::spawn(move || serve(stream, &ending));
             }
         });
         Self { stop, thread: Some(thread) }

@@ -1,46 +1,44 @@
-//! A scripted clamd on a local socket: INSTREAM, FILDES, sessions, PING and VERSION.
+//! A scripted clamd on a local socket or TCP: INSTREAM, FILDES, sessions, PING and VERSION.
 
-use std::io::{self, ErrorKind, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+mod answer;
+mod wire;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use socket2::Socket;
 use tempfile::TempDir;
 
-use crate::accepting::Accepting;
+pub use self::answer::Answer;
+use self::wire::Wire;
+use crate::door::{Door, Place};
 use crate::mail;
+use crate::netns::NetNs;
 
-/// What it answers to something to be scanned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// What is true: `OK`, or `Eicar-Test-Signature FOUND` when the octets have EICAR in them.
-    Honest,
-    /// This line.
-    Line(&'static str),
-    /// Nothing; the connection is closed.
-    Close,
-    /// Half a line; the connection is closed.
-    Cut,
-    /// Nothing, and the connection stays.
-    Hang,
-}
+/// What it finds besides EICAR, and nobody else does.
+pub const MARK: &[u8] = b"only a scripted clamd minds this";
+/// What it calls that.
+pub const FOUND: &str = "Marked.Clamd";
+/// Where it listens with TCP, in the gateway's own namespace.
+pub const TCP: &str = "127.0.0.1:3310";
 
 /// The daemon; it ends on drop.
 #[derive(Debug)]
 pub struct FakeClamd {
     folder: TempDir,
     shared: Arc<Shared>,
-    _accepting: Accepting,
+    door: Door,
 }
 
 #[derive(Debug)]
 struct Shared {
-    stop: Arc<AtomicBool>,
     scans: AtomicUsize,
+    /// Number of the signatures.
+    version: AtomicUsize,
     answer: Mutex<Answer>,
 }
 
@@ -51,26 +49,37 @@ impl FakeClamd {
     ///
     /// When there can be no such socket.
     pub fn start(answer: Answer) -> Self {
+        Self::start_at(answer, |folder| Place::Unix(folder.path().join(SOCKET)))
+    }
+
+    /// Listens on [`TCP`] in a namespace.
+    ///
+    /// # Panics
+    ///
+    /// When there can be no such socket.
+    pub fn start_inside(namespace: &NetNs, answer: Answer) -> Self {
+        let address: SocketAddr = TCP.parse().expect("an address");
+        Self::start_at(answer, |_| Place::Tcp(namespace.path(), address))
+    }
+
+    fn start_at(answer: Answer, place: impl FnOnce(&TempDir) -> Place) -> Self {
         let folder = tempfile::Builder::new().prefix("postern-clamd-").tempdir().expect("a folder");
-        let listener = UnixListener::bind(folder.path().join("clamd.sock")).expect("a socket");
-        listener.set_nonblocking(true).expect("the listener can be made not to block");
-        let shared =
-            Arc::new(Shared { stop: Arc::default(), scans: AtomicUsize::new(0), answer: Mutex::new(answer) });
+        let shared = Arc::new(Shared {
+            scans: AtomicUsize::new(0),
+            version: AtomicUsize::new(27_000),
+            answer: Mutex::new(answer),
+        });
         let serving = Arc::clone(&shared);
-        let accepting = Accepting::start(
-            Arc::clone(&shared.stop),
-            move || listener.accept().map(|(stream, _)| stream),
-            move |stream| {
-                // The client tells what it misses.
-                let _ = serving.serve(&stream);
-            },
-        );
-        Self { folder, shared, _accepting: accepting }
+        let door = Door::open(place(&folder), move |stream, stop| {
+            // The client tells what it misses.
+            let _ = serving.serve(stream, stop);
+        });
+        Self { folder, shared, door }
     }
 
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("clamd.sock")
+        self.folder.path().join(SOCKET)
     }
 
     /// From the next scan on it answers something else.
@@ -86,16 +95,58 @@ impl FakeClamd {
     pub fn scans(&self) -> usize {
         self.shared.scans.load(Ordering::Relaxed)
     }
+
+    /// It has read newer signatures.
+    pub fn update(&self) {
+        self.shared.version.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is gone, and its socket stands there still.
+    pub fn leave(&self) {
+        self.door.leave();
+    }
+
+    /// It is there again.
+    pub fn come_back(&self) {
+        self.door.come_back();
+    }
 }
 
+const SOCKET: &str = "clamd.sock";
+/// Octets that are read where it stops inside: fewer than come with the test file.
+const INSIDE: usize = 40;
+
 impl Shared {
-    fn serve(&self, stream: &UnixStream) -> io::Result<()> {
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
-        let mut wire = Wire { stream, buffer: Vec::new(), file: None, stop: &self.stop };
+    fn current(&self) -> io::Result<Answer> {
+        self.answer.lock().map(|answer| answer.clone()).map_err(|_| io::Error::other("poisoned"))
+    }
+
+    fn serve(&self, stream: &Socket, stop: &AtomicBool) -> io::Result<()> {
+        let mut wire = Wire::new(stream, stop);
+        match self.current()? {
+            Answer::Deaf => {
+                hold(stop);
+                return Ok(());
+            }
+            Answer::CloseAtOnce => return Ok(()),
+            _ => {}
+        }
         let (mut session, mut number) = (false, 0);
         loop {
             let (command, end) = wire.command()?;
             number += 1;
+            let answer = self.current()?;
+            let is_scan = matches!(command.as_str(), "INSTREAM" | "FILDES");
+            match answer {
+                Answer::CloseAtCommand if is_scan => return Ok(()),
+                Answer::CloseInside if is_scan => return wire.take(INSIDE).map(drop),
+                Answer::HangInside if is_scan => {
+                    wire.take(INSIDE)?;
+                    hold(stop);
+                    return Ok(());
+                }
+                _ => {}
+            }
             let octets = match command.as_str() {
                 "IDSESSION" => {
                     (session, number) = (true, 0);
@@ -107,26 +158,21 @@ impl Shared {
                 _ => None,
             };
             let prefix = if session { format!("{number}: ") } else { String::new() };
-            let line = match (&octets, command.as_str()) {
+            let line = match (octets, command.as_str()) {
                 (None, "PING") => "PONG".to_owned(),
-                (None, "VERSION") => "ClamAV 1.4.6/27000/Sun Nov 22 00:00:00 2026".to_owned(),
+                (None, "VERSION") if answer == Answer::Versionless => loop {
+                    wire.fill()?;
+                },
+                (None, "VERSION") => {
+                    let version = self.version.load(Ordering::Relaxed);
+                    format!("ClamAV 1.4.6/{version}/Sun Nov 22 00:00:00 2026")
+                }
                 (None, _) => "UNKNOWN COMMAND".to_owned(),
                 (Some(octets), _) => {
                     self.scans.fetch_add(1, Ordering::Relaxed);
-                    match self.answer.lock().map_err(|_| io::Error::other("poisoned"))?.clone() {
-                        Answer::Honest if mail::find(octets, &mail::eicar()).is_some() => {
-                            "stream: Eicar-Test-Signature FOUND".to_owned()
-                        }
-                        Answer::Honest => "stream: OK".to_owned(),
-                        Answer::Line(line) => line.to_owned(),
-                        Answer::Close => return Ok(()),
-                        Answer::Cut => {
-                            (&*stream).write_all(b"stream: O")?;
-                            return Ok(());
-                        }
-                        Answer::Hang => loop {
-                            wire.fill()?;
-                        },
+                    match self.say(&octets, answer, &mut wire, stream, stop)? {
+                        Some(line) => line,
+                        None => return Ok(()),
                     }
                 }
             };
@@ -138,103 +184,64 @@ impl Shared {
             }
         }
     }
-}
 
-struct Wire<'a> {
-    stream: &'a UnixStream,
-    buffer: Vec<u8>,
-    file: Option<OwnedFd>,
-    stop: &'a AtomicBool,
-}
-
-impl Wire<'_> {
-    /// A command in any of its three forms, and the octet that ends the reply.
-    fn command(&mut self) -> io::Result<(String, u8)> {
-        loop {
-            let end = match self.buffer.first() {
-                Some(b'z') => Some(0),
-                Some(_) => Some(b'\n'),
-                None => None,
-            };
-            if let Some(end) = end
-                && let Some(at) = self.buffer.iter().position(|&octet| octet == end)
-            {
-                let line: Vec<u8> = self.buffer.drain(..=at).collect();
-                let text = String::from_utf8_lossy(&line[..at]).into_owned();
-                return Ok((text.trim_start_matches(['z', 'n']).trim_end().to_owned(), end));
+    /// The line that answers octets; none where the connection is to end.
+    fn say(
+        &self,
+        octets: &[u8],
+        mut answer: Answer,
+        wire: &mut Wire<'_>,
+        mut stream: &Socket,
+        stop: &AtomicBool,
+    ) -> io::Result<Option<String>> {
+        while answer == Answer::Reloading && !stop.load(Ordering::Relaxed) {
+            std::thread::park_timeout(POLL);
+            answer = self.current()?;
+        }
+        if let Answer::After(time) = answer {
+            let end = Instant::now() + time;
+            while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+                std::thread::park_timeout(POLL);
             }
-            self.fill()?;
         }
-    }
-
-    /// The chunks of INSTREAM, put together.
-    fn chunks(&mut self) -> io::Result<Vec<u8>> {
-        let mut all = Vec::new();
-        loop {
-            let length = self.take(4)?;
-            let length = length.iter().fold(0, |value, &octet| (value << 8) | usize::from(octet));
-            if length == 0 {
-                return Ok(all);
-            }
-            all.extend(self.take(length)?);
-        }
-    }
-
-    /// The file that was passed.
-    fn file(&mut self) -> io::Result<Vec<u8>> {
-        while self.file.is_none() {
-            self.fill()?;
-        }
-        self.buffer.clear();
-        let mut file = std::fs::File::from(self.file.take().ok_or(ErrorKind::NotFound)?);
-        file.seek(SeekFrom::Start(0))?;
-        let mut octets = Vec::new();
-        file.read_to_end(&mut octets)?;
-        Ok(octets)
-    }
-
-    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
-        while self.buffer.len() < length {
-            self.fill()?;
-        }
-        Ok(self.buffer.drain(..length).collect())
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        let mut octets = [0; 16_384];
-        loop {
-            let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-            let mut slices = [IoSliceMut::new(&mut octets)];
-            let got = recvmsg::<()>(
-                self.stream.as_raw_fd(),
-                &mut slices,
-                Some(&mut space),
-                MsgFlags::MSG_CMSG_CLOEXEC,
-            );
-            match got {
-                Ok(message) => {
-                    for control in message.cmsgs()? {
-                        if let ControlMessageOwned::ScmRights(files) = control {
-                            for file in files {
-                                // SAFETY: the kernel has just made this descriptor for us, and nobody else has it.
-                                self.file = Some(unsafe { OwnedFd::from_raw_fd(file) });
-                            }
-                        }
-                    }
-                    let length = message.bytes;
-                    if length == 0 {
-                        return Err(ErrorKind::UnexpectedEof.into());
-                    }
-                    self.buffer.extend_from_slice(&octets[..length]);
-                    return Ok(());
+        Ok(match answer {
+            Answer::Line(line) => Some(line.to_owned()),
+            Answer::Endless => {
+                while !stop.load(Ordering::Relaxed) {
+                    stream.write_all(&[b'x'; 1024])?;
                 }
-                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Err(ErrorKind::Interrupted.into());
-                    }
-                }
-                Err(error) => return Err(error.into()),
+                None
             }
-        }
+            Answer::Close | Answer::Reloading => None,
+            Answer::Reset => {
+                stream.set_linger(Some(Duration::ZERO))?;
+                None
+            }
+            Answer::Cut => {
+                stream.write_all(b"stream: O")?;
+                None
+            }
+            Answer::Hang => loop {
+                wire.fill()?;
+            },
+            _ if mail::find(octets, &mail::eicar()).is_some() => {
+                Some("stream: Eicar-Test-Signature FOUND".to_owned())
+            }
+            _ if mail::find(octets, MARK).is_some() => Some(format!("stream: {FOUND} FOUND")),
+            _ => Some("stream: OK".to_owned()),
+        })
     }
 }
+
+/// Reads nothing more; the connection stays for longer than a client of the tests waits.
+fn hold(stop: &AtomicBool) {
+    let end = Instant::now() + HELD;
+    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        std::thread::park_timeout(POLL);
+    }
+}
+
+/// How long that is.
+const HELD: Duration = Duration::from_secs(5);
+/// How often it looks whether something else is due.
+const POLL: Duration = Duration::from_millis(5);

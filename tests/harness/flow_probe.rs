@@ -104,14 +104,17 @@ fn echo(mut stream: TcpStream, stop: &AtomicBool) {
 ///
 /// When the address cannot be bound.
 pub fn listen(namespace: &NetNs, address: SocketAddr) -> TcpListener {
-    namespace.enter(|| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-            .expect("a TCP socket");
-        socket.set_reuse_address(true).expect("addresses can be used again");
-        socket.bind(&SockAddr::from(address)).expect("the address can be bound");
-        socket.listen(128).expect("the socket can listen");
-        socket.into()
-    })
+    namespace.enter(|| listen_here(address))
+}
+
+/// The same in the namespace that the thread is in.
+pub(crate) fn listen_here(address: SocketAddr) -> TcpListener {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).expect("a TCP socket");
+    socket.set_reuse_address(true).expect("addresses can be used again");
+    socket.bind(&SockAddr::from(address)).expect("the address can be bound");
+    socket.listen(128).expect("the socket can listen");
+    socket.into()
 }
 
 /// Connects from inside a namespace; what the kernel says when it cannot.

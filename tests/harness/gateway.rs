@@ -15,6 +15,7 @@ use tempfile::{NamedTempFile, TempDir};
 use self::config::with_data_dir;
 pub use self::config::{ACCELERATE_ALL, Config};
 use self::daemon::Daemon;
+use crate::control_group::ControlGroup;
 use crate::mail_scene::MailConfig;
 use crate::netns;
 use crate::pins::Pins;
@@ -32,6 +33,8 @@ pub struct Gateway<'a> {
     daemon: Option<Daemon>,
     /// Whether the inspector is part of it; scenarios of the packet path do without.
     inspects: bool,
+    /// Control groups that the daemon begins in.
+    doors: Vec<PathBuf>,
 }
 
 impl<'a> Gateway<'a> {
@@ -59,7 +62,7 @@ impl<'a> Gateway<'a> {
         let config = with_data_dir(config, data.path());
         file.write_all(config.as_bytes()).expect("the configuration can be written");
         let pins = Pins::new(Path::new("/sys/fs/bpf").join(netns::unique_name("pins")));
-        Self { topology, pins, config: file, data, daemon: None, inspects: false }
+        Self { topology, pins, config: file, data, daemon: None, inspects: false, doors: Vec::new() }
     }
 
     /// Starts it as a mail configuration says, with an inspection CA where one is needed.
@@ -69,8 +72,23 @@ impl<'a> Gateway<'a> {
     /// When it ends instead, or is not ready in time.
     #[track_caller]
     pub fn start_inspecting(topology: &'a Topology, config: &MailConfig) -> Self {
+        Self::start_inspecting_within(topology, config, &[])
+    }
+
+    /// The same within control groups.
+    ///
+    /// # Panics
+    ///
+    /// When it ends instead, or is not ready in time.
+    #[track_caller]
+    pub fn start_inspecting_within(
+        topology: &'a Topology,
+        config: &MailConfig,
+        groups: &[&ControlGroup],
+    ) -> Self {
         let mut gateway = Self::prepare(topology, &config.text());
         gateway.inspects = true;
+        gateway.doors = groups.iter().map(|group| group.door()).collect();
         if config.is_minting() {
             gateway.make_authority();
         }
@@ -100,6 +118,20 @@ impl<'a> Gateway<'a> {
         let mut command = Command::new("nsenter");
         command.arg(self.topology.gateway.nsenter_argument()).arg(binary());
         command.args(arguments.iter().map(AsRef::as_ref)).arg("--pin-dir").arg(self.pins.folder());
+        command
+    }
+
+    /// `postern run`, within the control groups.
+    fn postern_run(&self) -> Command {
+        let run = self.postern(&self.run_arguments());
+        if self.doors.is_empty() {
+            return run;
+        }
+        // The shell goes in, and becomes the daemon.
+        let enter = self.doors.iter().map(|door| format!("echo $$ > {} && ", door.display()));
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(enter.collect::<String>() + "exec \"$0\" \"$@\"");
+        command.arg(run.get_program()).args(run.get_args());
         command
     }
 

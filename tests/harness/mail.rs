@@ -15,6 +15,11 @@ pub fn note(subject: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// A short text message with a line that a scripted engine minds, or nobody.
+pub fn marked(subject: &str, line: &[u8]) -> Vec<u8> {
+    [note(subject), line.to_vec(), b"\r\n".to_vec()].concat()
+}
+
 /// A message with one attachment in base64.
 pub fn with_attachment(subject: &str, name: &str, octets: &[u8]) -> Vec<u8> {
     let text = format!(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::certificate::Certificate;
+use crate::control_group::ControlGroup;
 use crate::gateway::Gateway;
 use crate::mail;
 use crate::next_hop::{Delivery, Heard, NextHop, Script};
@@ -35,8 +36,13 @@ impl MailConfig {
 
     /// Without TLS, and with messages taken over by the gateway; what failed is tried again after a second.
     pub fn spooling(spool: &str) -> Self {
+        Self::spooling_by(&format!("resend_period = \"1s\"\n{spool}"))
+    }
+
+    /// The same with these parameters only.
+    pub fn spooling_by(spool: &str) -> Self {
         let config = Self { mode: "spool", ..Self::plain() };
-        config.with_tables(&format!("[spool]\nresend_period = \"1s\"\n{spool}\n"))
+        config.with_tables(&format!("[spool]\n{spool}\n"))
     }
 
     /// With leaves minted after the next hop's certificate.
@@ -110,6 +116,11 @@ impl MailConfig {
         self.hook
     }
 
+    /// Whether the gateway takes messages over.
+    pub fn is_spooling(&self) -> bool {
+        self.mode == "spool"
+    }
+
     /// Whether it needs an inspection CA.
     pub fn is_minting(&self) -> bool {
         self.resource.contains("\"mint\"")
@@ -160,6 +171,20 @@ pub struct Scene<'a> {
 pub fn play(config: &MailConfig, script: Script, test: impl FnOnce(&mut Scene<'_>)) {
     let server = SocketAddr::new(Family::V4.server(), 25);
     play_at(config, server, script, Certificate::new("server.test"), test);
+}
+
+/// The same with the gateway within control groups.
+pub fn play_within(
+    groups: &[&ControlGroup],
+    config: &MailConfig,
+    script: Script,
+    test: impl FnOnce(&mut Scene<'_>),
+) {
+    let topology = Topology::new(config.hook);
+    topology.fix_neighbours();
+    let next_hop = NextHop::start(&topology.server, SocketAddr::new(Family::V4.server(), 25), script);
+    let gateway = Gateway::start_inspecting_within(&topology, config, groups);
+    test(&mut Scene { topology: &topology, gateway, next_hop, config });
 }
 
 /// The same with the next hop at an address of one's choice, and with a certificate of one's choice.

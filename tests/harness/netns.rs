@@ -4,7 +4,7 @@
 //! `ip netns exec`, which would hide the bpf file system.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sched::{CloneFlags, setns};
@@ -55,18 +55,7 @@ impl NetNs {
     ///
     /// When the namespace cannot be entered, or the closure panics.
     pub fn enter<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> T {
-        let path = self.path();
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(move || {
-                let file = File::open(&path).expect("the namespace's file can be opened");
-                setns(file, CloneFlags::CLONE_NEWNET).expect("the namespace can be entered");
-                inside()
-            });
-            match thread.join() {
-                Ok(value) => value,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+        enter(&self.path(), inside)
     }
 
     /// Runs a tool inside and returns what it printed.
@@ -142,6 +131,21 @@ impl Drop for NetNs {
         // A drop must not panic: the test's own panic may be on its way.
         let _ = command::try_run("ip", &["netns", "del", &self.name], "");
     }
+}
+
+/// The same for whoever has only the file that stands for the namespace.
+pub(crate) fn enter<T: Send>(path: &Path, inside: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            let file = File::open(path).expect("the namespace's file can be opened");
+            setns(file, CloneFlags::CLONE_NEWNET).expect("the namespace can be entered");
+            inside()
+        });
+        match thread.join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// A name that no other test on this machine has: prefix, process, number, role.

@@ -173,6 +173,16 @@ impl NextHop {
         self.shared.state().deliveries.clear();
     }
 
+    /// Forgets every octet that came so far, and the messages, which it gives.
+    pub fn empty(&self) -> Vec<Delivery> {
+        let mut state = self.shared.state();
+        for heard in &mut state.connections {
+            (heard.plain, heard.secured) = (Vec::new(), Vec::new());
+            heard.commands = Vec::new();
+        }
+        std::mem::take(&mut state.deliveries)
+    }
+
     /// Waits until there are this many messages and returns them all.
     ///
     /// # Panics

@@ -43,6 +43,22 @@ macro_rules! requires_programs {
     }};
 }
 
+/// Makes a control group, or returns from the test, aloud, when this machine has none.
+#[macro_export]
+macro_rules! requires_control_group {
+    ($controller:expr) => {{
+        fn here() {}
+        match $crate::control_group::ControlGroup::try_new($controller) {
+            Ok(group) => group,
+            Err(reason) => {
+                let name = std::any::type_name_of_val(&here).trim_end_matches("::here");
+                $crate::privilege::skip(name, &reason);
+                return;
+            }
+        }
+    }};
+}
+
 /// Finds a program in the search path, or among those that were unpacked for the tests.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("PATH").unwrap_or_default();

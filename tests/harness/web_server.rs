@@ -39,9 +39,8 @@ impl WebServer {
         let shared = Arc::new(Shared { asked: AtomicUsize::new(0), certificate, text: text.to_owned() });
         let serving = Arc::clone(&shared);
         let accepting = Accepting::start(
-            Arc::default(),
             move || listener.accept().map(|(stream, _)| stream),
-            move |stream| {
+            move |stream, _| {
                 // The client tells what it misses.
                 let _ = serving.serve(stream);
             },

@@ -26,8 +26,10 @@ pub(crate) struct Arguments {
     /// Only the tests on other kernels, under emulation.
     #[arg(long, conflicts_with = "what")]
     kernels: bool,
-    /// Only what faults do, at length, for two and a half hours: two thousand kills, a thousand disks without room, five
-    /// thousand deliveries that go wrong, losses of power at more than a thousand points and by a hundred resets.
+    /// Only what faults do, at length, for two and a half hours: two thousand kills of daemons and dequeuers and many more
+    /// of workers, a thousand disks without room, half an hour at each limit of descriptors, threads and memory, five
+    /// thousand deliveries that go wrong, five hundred messages for each fault of an engine, losses of power at more than a
+    /// thousand points and by a hundred resets.
     #[arg(long, conflicts_with_all = ["what", "kernels"])]
     faults: bool,
     /// Passed on to the test runner, for example a test's name.
@@ -125,7 +127,8 @@ pub(crate) fn command(workspace: &Workspace, arguments: &Arguments) -> Result<()
 /// Tests of what faults do, by parts of their names, which do more when they are asked for all.
 const LONG_UNIT_TESTS: [&str; 3] =
     ["dequeuer::tests::clock_steps", "dequeuer::tests::downstream_faults", "spool::tests"];
-const LONG_SCENARIOS: [&str; 3] = ["full_disk", "processes_are_killed::mail_is_taken", "spool_is_killed"];
+const LONG_SCENARIOS: [&str; 5] =
+    ["at_the_limits", "engine_faults", "full_disk", "processes_are_killed::mail_is_taken", "spool_is_killed"];
 
 fn root(workspace: &Workspace, depth: Depth, rest: &[String], report: &mut Report) -> Result<()> {
     let name = "scenarios (package postern-tests)";

@@ -25,14 +25,12 @@ pub(crate) fn attach_one(
 }
 
 /// Puts back what somebody took off, and attaches to interfaces that came back.
-pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: &mut KernelFollower) {
-    let interfaces = match interface::list_async().await {
-        Ok(interfaces) => interfaces,
-        Err(error) => {
-            warn!(%error, "cannot look at the interfaces");
-            return;
-        }
-    };
+pub(crate) async fn keep(
+    config: &GatewayConfig,
+    loaded: &mut Loaded,
+    follower: &mut KernelFollower,
+) -> Result<()> {
+    let interfaces = interface::list_async().await?;
     let known = ports::list(&loaded.maps).and_then(|known| {
         // This is done several times a second, and the table is 64 system calls: it is read again only if it changed.
         match follow_renames(&loaded.maps, &interfaces, &known) {
@@ -41,14 +39,7 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             Err(error) => error!(%error, "cannot follow an interface that was renamed"),
         }
         ports::list(&loaded.maps)
-    });
-    let known = match known {
-        Ok(known) => known,
-        Err(error) => {
-            error!(%error, "cannot read the port table");
-            return;
-        }
-    };
+    })?;
     // Ports beside the configured ones are interfaces that were renamed.
     let renamed = known.iter().map(ports::name).filter(|name| !config.interfaces.contains(name));
     for name in config.interfaces.iter().cloned().chain(renamed) {
@@ -80,6 +71,7 @@ pub(crate) async fn keep(config: &GatewayConfig, loaded: &mut Loaded, follower: 
             Err(error) => error!(interface = name, %error, "cannot attach"),
         }
     }
+    Ok(())
 }
 
 /// Gives ports and pins the names that their devices have now. Rules that name a device go on by its index until they

@@ -4,6 +4,7 @@
 //! configuration is. A dequeuer whose daemon is gone works on, and the next daemon finds it there. There is never a second
 //! one, since whoever works on messages holds the spool's lock.
 
+mod former;
 pub mod link;
 mod process;
 mod rights;

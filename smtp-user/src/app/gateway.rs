@@ -15,11 +15,13 @@ use tracing::{debug, error, info, warn};
 use crate::app::config::Config;
 use crate::app::kernel_follower::{KernelFollower, Meaning};
 use crate::app::{attachments, event_log, neighbour_probe};
+use crate::gateway::descriptors;
 use crate::model::pulse::Pulse;
+use crate::model::shortage::Shortage;
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
-use crate::packet_path::maps::Maps;
+use crate::packet_path::maps::{HeldHeartbeat, Maps};
 use crate::packet_path::pins::Pins;
 use crate::packet_path::{attach, bans, clock, flows, ports, rule_base};
 use crate::policy::rule_text;
@@ -34,6 +36,8 @@ pub struct Gateway {
     tasks: Vec<JoinHandle<()>>,
     follower: KernelFollower,
     pulse: Arc<Pulse>,
+    /// Nothing can be seen of the interfaces, the programs on them or the kernel's news.
+    blind: Shortage,
 }
 
 /// How often it is looked whether the programs are still attached: the kernel does not tell when a link is detached.
@@ -84,7 +88,8 @@ impl Gateway {
             tokio::spawn(probe(loaded.maps.clone())),
         ];
         warn_about_forwarding();
-        Ok(Self { config, loaded, _lock: lock, tasks, follower, pulse })
+        let blind = Shortage::default();
+        Ok(Self { config, loaded, _lock: lock, tasks, follower, pulse, blind })
     }
 
     /// Where the inspector tells that it is there.
@@ -113,6 +118,7 @@ impl Gateway {
         let mut watch = ticker(WATCH);
         let mut look: Option<Instant> = None;
         let mut settle: Option<Instant> = None;
+        let mut listen_again: Option<Instant> = None;
         loop {
             tokio::select! {
                 _ = watch.tick() => self.keep_attached().await,
@@ -126,7 +132,18 @@ impl Gateway {
                         return error;
                     }
                 }
-                news = self.follower.news() => match news.map(|message| self.follower.hear(&message)) {
+                () = at(listen_again) => match self.follower.reopen() {
+                    // Whatever was missed: look everything up again.
+                    Ok(()) => {
+                        listen_again = None;
+                        settle = Some(Instant::now());
+                    }
+                    Err(error) => {
+                        self.cannot_see(&error);
+                        listen_again = Some(Instant::now() + WATCH);
+                    }
+                },
+                news = self.follower.news(), if listen_again.is_none() => match news.map(|message| self.follower.hear(&message)) {
                     Some(Meaning::Nothing) => {}
                     Some(Meaning::Interfaces) => {
                         look.get_or_insert_with(|| Instant::now() + SETTLE);
@@ -134,18 +151,30 @@ impl Gateway {
                     Some(Meaning::Routes) => {
                         settle.get_or_insert_with(|| Instant::now() + SETTLE);
                     }
-                    None => match self.follower.reopen() {
-                        // Whatever was missed: look everything up again.
-                        Ok(()) => settle = Some(Instant::now()),
-                        Err(error) => return error,
-                    },
+                    None => listen_again = Some(Instant::now()),
                 },
             }
         }
     }
 
     async fn keep_attached(&mut self) {
-        attachments::keep(&self.config.gateway, &mut self.loaded, &mut self.follower).await;
+        // What cannot be opened looks as if somebody had taken it off, and putting it back would do that.
+        if descriptors::are_short() {
+            return self.cannot_see(&"there are too few descriptors");
+        }
+        let kept = attachments::keep(&self.config.gateway, &mut self.loaded, &mut self.follower).await;
+        if let Err(error) = kept {
+            self.cannot_see(&error);
+        } else if let Some(over) = self.blind.ends(Instant::now().into_std()) {
+            info!(lasted = ?over.lasted, "it can be seen again whether the programs are attached");
+        }
+    }
+
+    /// Says so once: it is looked several times a second.
+    fn cannot_see(&self, error: &dyn std::fmt::Display) {
+        if self.blind.begins(Instant::now().into_std()) {
+            warn!(%error, "it cannot be seen whether the programs are attached, nor what is new in the kernel");
+        }
     }
 
     /// Installs another configuration's rules and tunables; interfaces and sizes need a restart.
@@ -305,12 +334,32 @@ fn sign_of_life(inspector: &Pulse) -> Heartbeat {
 /// Writes the daemon's sign of life.
 async fn beat(maps: Maps, inspector: Arc<Pulse>) {
     let mut ticker = ticker(Duration::from_nanos(PERIOD_NS));
+    let (mut held, failing) = (None, Shortage::default());
     loop {
         ticker.tick().await;
-        if let Err(error) = maps.set_heartbeat(&sign_of_life(&inspector)) {
-            error!(%error, "cannot give a sign of life");
+        let now = Instant::now().into_std();
+        match give_sign_of_life(&maps, &mut held, &inspector) {
+            Ok(()) => {
+                if let Some(over) = failing.ends(now) {
+                    info!(lasted = ?over.lasted, "signs of life are given again");
+                }
+            }
+            Err(error) => {
+                if failing.begins(now) {
+                    error!(%error, "cannot give a sign of life");
+                }
+            }
         }
     }
+}
+
+/// Gives one, in a map that stays open: whoever has no descriptors left is alive nevertheless.
+fn give_sign_of_life(maps: &Maps, held: &mut Option<HeldHeartbeat>, inspector: &Pulse) -> Result<()> {
+    let map = match held {
+        Some(map) => map,
+        None => held.insert(maps.hold_heartbeat()?),
+    };
+    map.set(&sign_of_life(inspector))
 }
 
 /// Clears ended flows and bans away.

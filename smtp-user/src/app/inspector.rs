@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use smtp_common::settings::Active;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
@@ -28,9 +29,10 @@ use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
 use crate::inspect::inspector::Inspector as MessageInspector;
 use crate::packet_path::divert::{self, Listeners};
+use crate::packet_path::error::PacketPathError;
 use crate::packet_path::inspections::MapStages;
 use crate::packet_path::map_bans::MapBans;
-use crate::packet_path::maps::Maps;
+use crate::packet_path::maps::{HeldActive, Maps};
 use crate::packet_path::pins::Pins;
 use crate::packet_path::{interface, rule_base};
 use crate::policy::part_action::PartAction;
@@ -114,10 +116,12 @@ impl Inspector {
     pub async fn follow(&self) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // It stays open: there may be no descriptor left for it.
+        let mut held = None;
         loop {
             look.tick().await;
             let now = self.service.setup();
-            match self.maps.active() {
+            match active(&self.maps, &mut held) {
                 Ok(active) if active.policy() == now.revision => {}
                 Ok(_) => {
                     let mut setup = Setup::clone(&now);
@@ -143,6 +147,9 @@ impl Inspector {
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let intake = self.store.as_ref().map(StoreAndForward::intake);
         let mut setup = setup(config, intake, &self.quarantine)?;
+        if let Some(intake) = intake {
+            store_and_forward::look_at_folder(config, intake)?;
+        }
         follow_rules(&mut setup, &self.maps).await?;
         self.keeper.set_up(config, intake)?;
         if let Some(store) = &self.store {
@@ -166,6 +173,15 @@ impl Inspector {
         tokio::task::spawn_blocking(move || self.writing.finish()).await??;
         Ok(())
     }
+}
+
+/// The word that says what is valid, from a map that stays open.
+fn active(maps: &Maps, held: &mut Option<HeldActive>) -> Result<Active, PacketPathError> {
+    let map = match held {
+        Some(map) => map,
+        None => held.insert(maps.hold_active()?),
+    };
+    map.get()
 }
 
 /// The rules that are active, and the interfaces that they name.

@@ -22,6 +22,7 @@ use crate::app::queue_socket::MAX_REQUEST;
 use crate::audit::recorder::Recorder;
 use crate::gateway::quarantine::{Desk, Request, Way};
 use crate::model::clock::Clock as _;
+use crate::model::shortage::Shortage;
 use crate::quarantine;
 use crate::quarantine::store::Store;
 use crate::spool::intake::Intake;
@@ -76,9 +77,13 @@ impl Keeper {
         let ways = Arc::new(RwLock::new(made(config, spool)?));
         let (theirs, desk) = (Arc::clone(&ways), desk(store, recorder));
         let orders = tokio::spawn(async move {
+            let shortage = Shortage::default();
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
+                        if let Some(over) = shortage.ends(tokio::time::Instant::now().into_std()) {
+                            info!(lasted = ?over.lasted, "orders for the quarantine are taken again");
+                        }
                         let ways = theirs.read().unwrap_or_else(PoisonError::into_inner).clone();
                         let desk = Desk { ways, ..desk.clone() };
                         // Apart, since a next hop may take its time.
@@ -89,7 +94,9 @@ impl Keeper {
                         }));
                     }
                     Err(error) => {
-                        warn!(%error, "no order for the quarantine can be taken");
+                        if shortage.begins(tokio::time::Instant::now().into_std()) {
+                            warn!(%error, "no order for the quarantine can be taken");
+                        }
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 }

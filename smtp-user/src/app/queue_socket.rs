@@ -10,14 +10,18 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::delivery::failure::one_line;
 use crate::gateway::dequeuer::orders::{Answer, Orders, Request, nothing_for};
 use crate::model::session_id::MessageId;
+use crate::model::shortage::Shortage;
 
 /// How long a request may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long is waited when the system has no descriptors for another request.
+const EXHAUSTED: Duration = Duration::from_secs(1);
 /// Octets of a request at most.
 pub const MAX_REQUEST: u64 = 16 << 20;
 
@@ -32,15 +36,26 @@ pub fn listen(path: &Path, orders: Orders) -> anyhow::Result<JoinHandle<()>> {
     }
     let listener = UnixListener::bind(path).with_context(|| format!("listening at {}", path.display()))?;
     Ok(tokio::spawn(async move {
+        let shortage = Shortage::default();
         loop {
-            match listener.accept().await {
+            let accepted = listener.accept().await;
+            let now = Instant::now().into_std();
+            match accepted {
                 Ok((stream, _)) => {
+                    if let Some(over) = shortage.ends(now) {
+                        info!(lasted = ?over.lasted, "orders for the queue are taken again");
+                    }
                     // One at a time: nobody gives so many orders.
                     if let Err(error) = serve(stream, &orders).await {
                         warn!(%error, "an order for the queue came to nothing");
                     }
                 }
-                Err(error) => warn!(%error, "no order for the queue can be taken"),
+                Err(error) => {
+                    if shortage.begins(now) {
+                        warn!(%error, "no order for the queue can be taken");
+                    }
+                    sleep(EXHAUSTED).await;
+                }
             }
         }
     }))

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 use smtp_common::abi::DEFAULT_PIN_DIR;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
 use crate::app::gateway::Gateway;
 use crate::app::inspector::{self, Inspector};
 use crate::app::log::LogArgs;
+use crate::gateway::{descriptors, threads};
 use crate::packet_path::divert;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::action::Action;
@@ -90,10 +92,21 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     nix::sys::signal::SigSet::all().thread_unblock()?;
     args.log.start();
     raise_descriptor_limit();
+    let sessions = descriptors::sessions_by(descriptors::limit());
+    if sessions < u64::from(config.inspector.max_connections) {
+        warn!(
+            limit = descriptors::limit(),
+            max_connections = config.inspector.max_connections,
+            "the system's limit of open files and connections is enough for {sessions} sessions at a time: raise \
+             `LimitNOFILE=` in the unit, or lower `max_connections`"
+        );
+    }
     for warning in &config.warnings {
         warn!("{}", warning.to_string().trim_end());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = threads::steady(runtime.worker_threads(cpus), cpus).context(NO_THREADS)?;
     runtime.block_on(serve(args, config))
 }
 
@@ -184,6 +197,9 @@ pub(super) fn raise_descriptor_limit() {
         warn!(%error, "cannot raise the limit of open files");
     }
 }
+
+/// Said where a process cannot have the threads that it begins with.
+pub(super) const NO_THREADS: &str = "no threads can be had: `TasksMax=` in the unit, `pids.max` of the control group, or `ulimit -u` says how many";
 
 /// Descriptors that are asked for, where the system's hard limit allows it.
 const DESCRIPTORS: u64 = 1 << 20;

@@ -1,6 +1,8 @@
 //! Store-and-forward within the daemon: the spool opened before anything is attached, so that mail can be taken in, and
 //! the dequeuer, which is a process of its own, looked after.
 
+mod former_folder;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
@@ -25,6 +29,7 @@ use crate::delivery::session::Manners;
 use crate::delivery::sts::Policies;
 use crate::dns::Dns;
 use crate::dns::validated::ValidatedDns;
+use crate::gateway::dequeuer::running::{Running, running};
 use crate::gateway::dequeuer::setup::{DequeuerSetup, Outlet};
 use crate::gateway::taker::Reception;
 use crate::inspect::inspector::Inspector;
@@ -57,7 +62,7 @@ pub fn folder(config: &Config) -> PathBuf {
     config.spool.rundir.clone().unwrap_or_else(|| config.gateway.data_dir.join(FOLDER))
 }
 
-const FOLDER: &str = "spool";
+pub(super) const FOLDER: &str = "spool";
 
 /// Opens the spool if a resource needs it. Blocks on the disk.
 pub fn open(config: &Config) -> anyhow::Result<Option<Intake>> {
@@ -76,8 +81,26 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Intake>> {
     if fs::metadata(&folder).is_ok_and(|found| may_be_changed_by_others(found.mode())) {
         warn!(folder = %folder.display(), "others may write in the spool's folder: `chmod 700` it");
     }
+    former_folder::note(&config.gateway.data_dir, intake.places())?;
     info!(messages = intake.count(), folder = %folder.display(), "mail can be taken into the spool");
     Ok(Some(intake))
+}
+
+/// Says it if the spool's folder is to be another one, which is an error if it could not be that.
+pub fn look_at_folder(config: &Config, intake: &Intake) -> anyhow::Result<()> {
+    let (folder, now) = (folder(config), intake.places().root());
+    if folder == now {
+        return Ok(());
+    }
+    if config.spool.rundir.is_some() {
+        spool::folder::check(&folder)?;
+    }
+    warn!(
+        now = %now.display(),
+        then = %folder.display(),
+        "another `rundir` takes effect at the next start; what is queued is moved there then"
+    );
+    Ok(())
 }
 
 /// Whether others may take away what is in a folder: not where a sticky bit keeps each to what is his.
@@ -105,6 +128,7 @@ impl StoreAndForward {
         let (limit_period, period) = watch::channel(config.spool.spool_limit_scan_period);
         let tasks =
             vec![tokio::spawn(look_after(intake.clone())), tokio::spawn(watch_limit(intake.clone(), period))];
+        end_dequeuers_elsewhere(&launch.pin_dir, intake.places().root());
         let supervisor = Supervisor::start(intake.clone(), launch, configuration(config, rules)?);
         if !supervisor.ready(PATIENCE).await {
             warn!("mail is taken already, and delivered once the dequeuer has read the spool");
@@ -148,6 +172,16 @@ impl StoreAndForward {
             task.abort();
         }
         self.supervisor.stop().await;
+    }
+}
+
+/// Ends dequeuers that an earlier daemon left at work in a folder that is the spool's no longer: what is there is moved.
+fn end_dequeuers_elsewhere(pin_dir: &Path, folder: &Path) {
+    for Running { pid, spool } in running(pin_dir).into_iter().filter(|running| running.spool != folder) {
+        info!(pid, spool = %spool.display(), "the dequeuer of the former folder is told to end");
+        if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
+            warn!(pid, %error, "it cannot be told");
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl From<&SpoolError> for ExitCode {
             | SpoolError::Closed => Self::TempFail,
             SpoolError::Exists { .. } => Self::Software,
             SpoolError::Damaged { .. } => Self::Data,
-            SpoolError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Self::Permission,
+            SpoolError::Io { why, .. } if why.kind() == ErrorKind::PermissionDenied => Self::Permission,
             SpoolError::Io { .. } => Self::Io,
         }
     }

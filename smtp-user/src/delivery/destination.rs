@@ -1,7 +1,7 @@
 //! What mail waits for in common: where it goes, before anybody has looked for addresses.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::delivery::settings::{HostName, NextHopName, Routing, Settings};
 use crate::model::queued_message::QueuedMessage;
@@ -23,8 +23,14 @@ impl Destination {
         }
     }
 
-    /// Where mail of a message to one of its recipients goes.
-    pub fn of(message: &QueuedMessage, path: &str, routing: &Routing, settings: &Settings) -> Self {
+    /// Where mail of a message to one of its recipients goes; `is_own` tells the gateway's addresses from others.
+    pub fn of(
+        message: &QueuedMessage,
+        path: &str,
+        routing: &Routing,
+        settings: &Settings,
+        is_own: impl Fn(IpAddr) -> bool,
+    ) -> Self {
         let resource = message.resource.clone();
         if let Some(address) = message.reroute {
             return Self::Servers(resource, vec![address.into()]);
@@ -42,11 +48,17 @@ impl Destination {
             Some((_, domain)) if use_mx => return Self::Domain(resource, domain.to_ascii_lowercase()),
             _ => {}
         }
-        let known = !message.destination.ip().is_unspecified() && message.destination.port() != 0;
+        let destination = message.destination;
         let server = match &settings.default_server {
-            Some(server) if !known => server.clone(),
+            Some(server)
+                if destination.ip().is_unspecified()
+                    || destination.port() == 0
+                    || is_own(destination.ip()) =>
+            {
+                server.clone()
+            }
             // Without a default server nobody may listen there; the attempt says so.
-            _ => message.destination.into(),
+            _ => destination.into(),
         };
         Self::Servers(resource, vec![server])
     }

@@ -1,6 +1,7 @@
 //! What went wrong with a delivery, and for whom it is final.
 
 use crate::model::queued_recipient::{RemoteReply, RemoteStage};
+use crate::model::shortage::is_shortage;
 use crate::transport::dial::DialError;
 use crate::wire::smtp::reply::{Reply, ReplyError};
 
@@ -11,6 +12,8 @@ pub struct Failure {
     pub reply: RemoteReply,
     /// Whether trying again is of no use.
     pub permanent: bool,
+    /// Whether the system had no descriptors or memory for the call, so that it was not made.
+    pub for_want: bool,
 }
 
 impl Failure {
@@ -23,7 +26,7 @@ impl Failure {
             status: status.to_owned(),
             text: one_line(&text.into()),
         };
-        Self { reply, permanent }
+        Self { reply, permanent, for_want: false }
     }
 
     /// That may pass.
@@ -39,7 +42,7 @@ impl Failure {
     /// A next hop's negative reply. Every code that is not 5yz may pass, senseless ones too.
     pub fn replied(stage: RemoteStage, reply: &Reply) -> Self {
         let permanent = reply.code().is_permanent();
-        Self { reply: remote_reply(stage, reply), permanent }
+        Self { reply: remote_reply(stage, reply), permanent, for_want: false }
     }
 
     /// The gateway's own rules do not let it go there. What they say is nobody else's business.
@@ -50,6 +53,11 @@ impl Failure {
     /// The call was not answered.
     pub fn dial(error: &DialError) -> Self {
         let text = match error {
+            // That says nothing of the next hop.
+            DialError::Local(why) => {
+                let failure = Self::transient(RemoteStage::None, "4.3.0", error.to_string());
+                return Self { for_want: is_shortage(why), ..failure };
+            }
             DialError::TimedOut => "the connection timed out".to_owned(),
             DialError::Refused => "connection refused".to_owned(),
             other => other.to_string(),
@@ -158,6 +166,16 @@ pub fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::wire::smtp::reply::ReplyCode;
+
+    #[test]
+    fn a_call_that_the_system_had_too_little_for_says_nothing_of_the_next_hop() {
+        let local = |errno: rustix::io::Errno| Failure::dial(&DialError::Local(errno.into()));
+        assert!(local(rustix::io::Errno::MFILE).for_want);
+        assert!(!local(rustix::io::Errno::ADDRNOTAVAIL).for_want);
+        assert!(
+            !Failure::dial(&DialError::Refused).for_want && !Failure::dial(&DialError::TimedOut).for_want
+        );
+    }
 
     #[test]
     fn enhanced_codes_are_believed_only_if_they_are_ones() {

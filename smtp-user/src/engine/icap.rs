@@ -149,8 +149,12 @@ impl Icap {
         };
         // It must not hold up an answer that is there.
         let version = timeout(VERSION_WAIT, ask).await.ok().flatten();
-        self.version.set(version.clone());
-        version
+        self.version.settle(version)
+    }
+
+    /// It said none: so it stands until it is asked again.
+    pub(super) fn no_version(&self) -> Option<String> {
+        self.version.settle(None)
     }
 
     pub(super) fn known_version(&self) -> Option<String> {

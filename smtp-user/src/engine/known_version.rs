@@ -26,4 +26,13 @@ impl KnownVersion {
     pub(super) fn set(&self, version: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), version));
     }
+
+    /// Remembers what a question about it came to: nothing, perhaps, but then what an answer told meanwhile stands.
+    pub(super) fn settle(&self, version: Option<String>) -> Option<String> {
+        if version.is_none() && self.is_fresh() {
+            return self.last();
+        }
+        self.set(version.clone());
+        version
+    }
 }

@@ -1,9 +1,11 @@
 //! An engine in another process: how many messages it gets at a time, how long it may take, whether it is at work at
 //! all. What is spoken with it is its protocol's business.
 
+use std::pin::pin;
 #[cfg(feature = "yara")]
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
@@ -39,6 +41,29 @@ enum Speaker {
 /// The part of the deadline that a scan in this process has.
 #[cfg(feature = "yara")]
 const SCAN: f32 = 0.8;
+
+/// How long an answer that is there waits for the engine's version, which is for the record.
+const VERSION_GRACE: Duration = Duration::from_millis(100);
+
+/// How long the test may take where only that is to be known.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// When an engine was asked, and whether that was the test; known also of a question that was given up.
+struct Asked(Mutex<(Instant, bool)>);
+
+impl Asked {
+    const fn at(now: Instant) -> Self {
+        Self(Mutex::new((now, false)))
+    }
+
+    fn set(&self, now: Instant, in_test: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (now, in_test);
+    }
+
+    fn get(&self) -> (Instant, bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Engine {
     /// Nobody is called yet; what has to be read is.
@@ -79,11 +104,13 @@ impl Engine {
 
     async fn look_at(&self, octets: &dyn MessageOctets, is_part: bool) -> EngineReport {
         let start = Instant::now();
-        let (outcome, version) = match timeout(self.config.deadline, self.question(octets, is_part)).await {
+        let asked = Asked::at(start);
+        let question = self.question(octets, is_part, &asked);
+        let (outcome, version) = match timeout(self.config.deadline, question).await {
             Ok(Ok((outcome, version))) => (outcome, version),
             Ok(Err(error)) => (EngineOutcome::Error(error), self.known_version()),
             Err(_) => {
-                self.breaker.failed(Instant::now(), &EngineError::TimedOut, false);
+                self.failed(&asked, &EngineError::TimedOut);
                 (EngineOutcome::Error(EngineError::TimedOut), self.known_version())
             }
         };
@@ -95,25 +122,35 @@ impl Engine {
         &self,
         octets: &dyn MessageOctets,
         is_part: bool,
+        asked: &Asked,
     ) -> Result<(EngineOutcome, Option<String>), EngineError> {
         let _slot = self.slots.take().await?;
-        match self.breaker.pass(Instant::now()) {
+        let now = Instant::now();
+        asked.set(now, false);
+        match self.breaker.pass(now) {
             Pass::No(error) => return Err(error),
-            Pass::Test if self.config.self_test => self.test().await?,
+            Pass::Test if self.config.self_test => {
+                asked.set(now, true);
+                self.test(asked).await?;
+                asked.set(Instant::now(), false);
+            }
             Pass::Go | Pass::Test => {}
         }
-        let (outcome, version) = tokio::join!(self.ask(octets, is_part), self.version());
+        let (outcome, version) = self.ask_with_version(octets, is_part).await;
         match &outcome {
-            Err(error) | Ok(EngineOutcome::Error(error)) => {
-                self.breaker.failed(Instant::now(), error, false);
-            }
+            Err(error) | Ok(EngineOutcome::Error(error)) => self.failed(asked, error),
             Ok(_) => self.breaker.succeeded(Instant::now()),
         }
         Ok((outcome?, version))
     }
 
+    fn failed(&self, asked: &Asked, error: &EngineError) {
+        let (since, in_test) = asked.get();
+        self.breaker.failed(Instant::now(), since, error, in_test);
+    }
+
     /// Shows it the test string, which every engine with signatures knows.
-    async fn test(&self) -> Result<(), EngineError> {
+    async fn test(&self, asked: &Asked) -> Result<(), EngineError> {
         let outcome =
             timeout(TEST_WAIT, self.ask(&eicar(), false)).await.unwrap_or(Err(EngineError::TimedOut));
         let error = match outcome {
@@ -124,8 +161,24 @@ impl Engine {
             Ok(EngineOutcome::Error(error)) | Err(error) => error,
             Ok(_) => EngineError::Blind,
         };
-        self.breaker.failed(Instant::now(), &error, true);
+        self.failed(asked, &error);
         Err(error)
+    }
+
+    /// The answer, and the version as it is known when that is there or a moment later: an answer is not held up by it.
+    async fn ask_with_version(
+        &self,
+        octets: &dyn MessageOctets,
+        is_part: bool,
+    ) -> (Result<EngineOutcome, EngineError>, Option<String>) {
+        let (mut ask, mut version) = (pin!(self.ask(octets, is_part)), pin!(self.version()));
+        tokio::select! {
+            version = &mut version => (ask.await, version),
+            outcome = &mut ask => {
+                let version = timeout(VERSION_GRACE, version).await;
+                (outcome, version.unwrap_or_else(|_| self.no_version()))
+            }
+        }
     }
 
     async fn ask(&self, octets: &dyn MessageOctets, is_part: bool) -> Result<EngineOutcome, EngineError> {
@@ -138,6 +191,25 @@ impl Engine {
         }
     }
 
+    /// Whether it is at work: one that gave no answer last is shown the test file for that. One that is never shown it counts
+    /// as at work.
+    pub async fn is_at_work(&self) -> bool {
+        if !self.config.self_test || self.breaker.is_sound() {
+            return true;
+        }
+        let now = Instant::now();
+        if let Pass::No(_) = self.breaker.pass(now) {
+            return false;
+        }
+        let asked = Asked::at(now);
+        asked.set(now, true);
+        let tested = timeout(LOOK, self.test(&asked)).await;
+        if tested.is_err() {
+            self.failed(&asked, &EngineError::TimedOut);
+        }
+        matches!(tested, Ok(Ok(())))
+    }
+
     /// Its name, and what it says it is now, if it says so.
     pub async fn current(&self) -> (String, Option<String>) {
         (self.config.name.clone(), self.version().await)
@@ -147,6 +219,16 @@ impl Engine {
         match &self.speaker {
             Speaker::Clamd(clamd) => clamd.version().await,
             Speaker::Icap(icap) => icap.version().await,
+            #[cfg(feature = "yara")]
+            Speaker::Yara(yara) => Some(yara.version()),
+        }
+    }
+
+    /// It said none in time. The next messages do not wait for it again.
+    fn no_version(&self) -> Option<String> {
+        match &self.speaker {
+            Speaker::Clamd(clamd) => clamd.no_version(),
+            Speaker::Icap(icap) => icap.no_version(),
             #[cfg(feature = "yara")]
             Speaker::Yara(yara) => Some(yara.version()),
         }

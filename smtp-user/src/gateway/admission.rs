@@ -37,6 +37,8 @@ pub enum TurnedAway {
     Full,
     /// That source has its share.
     SourceFull,
+    /// The system lets this process have no more descriptors.
+    NoDescriptors,
 }
 
 impl TurnedAway {
@@ -45,6 +47,7 @@ impl TurnedAway {
         match self {
             Self::Full => "too_many_connections",
             Self::SourceFull => "too_many_connections_from_source",
+            Self::NoDescriptors => "no_descriptors",
         }
     }
 }

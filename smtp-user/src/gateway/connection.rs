@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
-use crate::gateway::admission::Permit;
+use crate::gateway::admission::{Permit, TurnedAway};
+use crate::gateway::descriptors::Room;
 use crate::gateway::ledger::Ledger;
 use crate::gateway::leg_io::LegIo;
 use crate::gateway::original_destination::{OriginalDestination, canonical, original_destination};
@@ -32,6 +34,8 @@ pub(crate) struct Accepted {
     pub(crate) originator: SocketAddr,
     /// The listener's own address.
     pub(crate) listener: SocketAddr,
+    /// Descriptors that there are beside it.
+    pub(crate) room: Room,
 }
 
 /// Takes a connection to its end.
@@ -48,18 +52,20 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>, phase: watch:
     let is_direct = matches!(destination, OriginalDestination::Direct(_));
     let assignment = setup.assign(originator, destination.address(), ingress, is_direct);
     let ledger = open(&shared, &setup, &assignment, originator, destination.address(), ingress, begun);
-    let permit = shared.admission.admit(originator.ip());
+    let permit = match accepted.room {
+        Room::Enough => shared.admission.admit(originator.ip()),
+        Room::Little | Room::None => Err(TurnedAway::NoDescriptors),
+    };
     let (resource, permit) = match (assignment, permit) {
         (Assignment::Inspect(_, resource), Ok(permit)) => (Arc::clone(resource), permit),
         (Assignment::Inspect(..), Err(no)) => {
-            return turn_away(accepted.stream, destination.address(), &setup, ledger, no.name()).await;
+            return turn_away(accepted, destination.address(), &setup, ledger, no.name()).await;
         }
         (Assignment::NoRule, _) => {
-            return turn_away(accepted.stream, destination.address(), &setup, ledger, "no_rule").await;
+            return turn_away(accepted, destination.address(), &setup, ledger, "no_rule").await;
         }
         (Assignment::Direct(_), _) => {
-            return turn_away(accepted.stream, destination.address(), &setup, ledger, "direct_connection")
-                .await;
+            return turn_away(accepted, destination.address(), &setup, ledger, "direct_connection").await;
         }
     };
     relay(
@@ -106,17 +112,21 @@ fn open(
 
 /// Says no, once, and records why.
 async fn turn_away(
-    stream: TcpStream,
+    accepted: Accepted,
     destination: SocketAddr,
     setup: &Setup,
     mut ledger: Ledger,
     reason: &'static str,
 ) {
-    let mut leg = LegIo::new(Stream::Plain(stream));
+    let mut leg = LegIo::new(Stream::Plain(accepted.stream));
     if !is_implicit_tls(destination.port()) {
         leg.gather(replies::turned_away(&setup.hostname).to_octets());
     }
-    leg.close_gently(setup.timeouts.of(Timeout::Quit)).await;
+    match accepted.room {
+        Room::Enough | Room::Little => leg.close_gently(setup.timeouts.of(Timeout::Quit)).await,
+        // The next one needs its descriptor; a new connection takes so few octets at once.
+        Room::None => leg.close(Duration::ZERO).await,
+    }
     ledger.count(leg.octets(), [0; 2], crate::session::relay::Tally::default());
     ledger.close(Disposition::Refused(reason.to_owned()));
 }

@@ -15,14 +15,14 @@ pub mod setup;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::audit::recorder::Recorder;
 use crate::delivery::destination::Destination;
@@ -31,9 +31,11 @@ use crate::event::session_event::SessionEvent;
 use crate::gateway::dequeuer::kept::Keepers;
 use crate::gateway::dequeuer::orders::Orders;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
+use crate::gateway::descriptors;
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::model::shortage::Shortage;
 use crate::model::tls_demand::TlsDecider;
 use crate::spool::error::SpoolError;
 use crate::spool::place::Place;
@@ -58,8 +60,12 @@ pub(crate) struct Shared {
     keepers: Keepers,
     /// Messages that are to be judged, and when.
     to_judge: Mutex<BTreeSet<(u64, MessageId)>>,
+    /// Some of them wait for an engine that is down.
+    engines_down: AtomicBool,
     /// Messages that nothing is to be done about until somebody says so.
     resting: Mutex<HashSet<MessageId>>,
+    /// No work is begun.
+    no_descriptors: Shortage,
     /// Something is due that was not before.
     wake: Notify,
     /// Whoever changes a message holds the one that its name falls to.
@@ -72,12 +78,32 @@ pub(crate) struct Shared {
 const CHANGING: usize = 64;
 /// Messages that are judged at a time.
 const JUDGED_AT_A_TIME: usize = 8;
+/// How often it is looked whether an engine is back that messages wait for: they are to be judged within 5 s of its return.
+const LOOK_FOR_ENGINES: Duration = Duration::from_secs(1);
 /// How long attempts in flight may go on when the daemon stops. What is cut is tried again.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long is waited for what the system has no more of.
+const AFTER_A_SHORTAGE: Duration = Duration::from_secs(1);
 /// How long nothing is done at most: coming round says that it still goes on.
 const LONGEST_SLEEP: u64 = 1_000;
 /// It hangs that has not come round for so long; a slow disk alone is no reason.
 const STUCK: u64 = 30_000;
+
+/// What is left of a message after a job.
+enum Left {
+    /// It is finished, or somebody else sees to it.
+    Nothing,
+    /// This, in this place.
+    Message(Place, Box<QueuedMessage>),
+    /// Nothing was done: the job is to be done a moment later.
+    AsItWas,
+}
+
+impl From<Option<(Place, QueuedMessage)>> for Left {
+    fn from(left: Option<(Place, QueuedMessage)>) -> Self {
+        left.map_or(Self::Nothing, |(place, message)| Self::Message(place, Box::new(message)))
+    }
+}
 
 impl Dequeuer {
     /// Starts with what was found in the spool; inside a runtime.
@@ -97,7 +123,9 @@ impl Dequeuer {
             schedule,
             keepers: Keepers::default(),
             to_judge: Mutex::default(),
+            engines_down: AtomicBool::new(false),
             resting: Mutex::default(),
+            no_descriptors: Shortage::default(),
             wake: Notify::new(),
             changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             began: Instant::now(),
@@ -267,6 +295,56 @@ impl Shared {
         }
     }
 
+    /// Whether there are descriptors for more work. Without them it would fail one by one, and be put off for as long as if the
+    /// next hop had failed.
+    fn can_begin(&self) -> bool {
+        let now = Instant::now().into_std();
+        if descriptors::are_enough() {
+            if let Some(over) = self.no_descriptors.ends(now) {
+                info!(lasted = ?over.lasted, "there are descriptors for deliveries again");
+            }
+            return true;
+        }
+        self.note_shortage();
+        false
+    }
+
+    /// Says once that it is met with.
+    fn note_shortage(&self) {
+        if self.no_descriptors.begins(Instant::now().into_std()) {
+            warn!(
+                limit = descriptors::limit(),
+                "descriptors run out: deliveries wait until some are free; `LimitNOFILE=` in the unit, or `ulimit -n`, says \
+                 how many files and connections there may be"
+            );
+        }
+    }
+
+    /// Whether the system gave too little for something, which is told of by the shortage, and not by each that it was met with by.
+    fn is_short(&self, error: &SpoolError) -> bool {
+        let is_short = error.is_shortage();
+        if is_short {
+            self.note_shortage();
+        }
+        is_short
+    }
+
+    /// After a job that was in work: it is given back to the schedule by `end`, and what is left of its message waits there for
+    /// what is next.
+    fn put_back(&self, job: &Job, left: Left, end: impl FnOnce(&mut Schedule)) {
+        match left {
+            Left::Nothing => end(&mut self.schedule()),
+            Left::Message(place, message) => self.plan_after(place, &message, end),
+            Left::AsItWas => {
+                let mut schedule = self.schedule();
+                end(&mut schedule);
+                schedule.add(job.clone(), self.now() + millis(AFTER_A_SHORTAGE));
+                drop(schedule);
+                self.wake.notify_one();
+            }
+        }
+    }
+
     /// Lets a destination be called at once; `None` means all of them.
     pub(crate) fn flush(&self, which: Option<&Destination>) {
         let now = self.now();
@@ -279,10 +357,12 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let (mut tasks, mut uncalled) = (JoinSet::new(), JoinSet::new());
     let mut judging: HashMap<task::Id, MessageId> = HashMap::new();
     let mut suspects = HashSet::new();
-    let mut next_scan = Instant::now();
+    let (mut next_scan, mut next_look) = (Instant::now(), Instant::now());
     loop {
         shared.came_round.store(shared.now(), Ordering::Release);
-        while let Some(job) = next_job(&shared) {
+        while shared.can_begin()
+            && let Some(job) = next_job(&shared)
+        {
             tasks.spawn(attempt::deliver_all(Arc::clone(&shared), job));
         }
         while uncalled.len() < put_off::AT_A_TIME
@@ -290,7 +370,12 @@ async fn work(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
         {
             uncalled.spawn(put_off::put_off(Arc::clone(&shared), job));
         }
+        if shared.engines_down.load(Ordering::Relaxed) && next_look <= Instant::now() {
+            next_look = Instant::now() + LOOK_FOR_ENGINES;
+            tasks.spawn(judge::look_for_engines(Arc::clone(&shared)));
+        }
         while judging.len() < JUDGED_AT_A_TIME
+            && shared.can_begin()
             && let Some(id) = next_to_judge(&shared)
         {
             judging.insert(tasks.spawn(judge::judge(Arc::clone(&shared), id)).id(), id);

@@ -1,7 +1,9 @@
 //! Accepts connections on one thread, one task for each, and gives a sign of life while it does.
 
+use std::fs::File;
 use std::future::poll_fn;
 use std::io;
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,17 +12,20 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{error, warn};
 
 use crate::gateway::connection::{Accepted, serve};
+use crate::gateway::descriptors::{self, Room};
 use crate::gateway::service::Shared;
 use crate::gateway::shutdown::{Phase, draining};
 use crate::model::pulse::Pulse;
+use crate::model::shortage::has_no_descriptors;
 
 /// How often a sign of life is given, well within what the heartbeat allows, and stages are shown.
 const BEAT: Duration = Duration::from_millis(100);
-/// How long is waited when the system has no descriptors or memory for another connection.
+/// How long is waited when the system has no descriptors or memory for another connection: those that come wait in the
+/// kernel's queue.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// A listener and its own address.
@@ -38,18 +43,29 @@ pub(crate) async fn listen(
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = std::pin::pin!(draining(&mut phase));
+    let descriptors = &shared.descriptors;
+    let mut spare: Option<File> = descriptors::spare();
+    let mut by_spare = false;
     loop {
         tokio::select! {
             (accepted, listener) = poll_fn(|cx| poll_accept(&listeners, cx)) => match accepted {
                 Ok((stream, originator)) => {
-                    let accepted = Accepted { stream, originator, listener };
+                    // With the descriptor that was kept for this, nothing can be done but say no.
+                    let room = if take(&mut by_spare) { Room::None } else { descriptors::beside(&stream) };
+                    descriptors.note(room, Instant::now().into_std());
+                    let accepted = Accepted { stream, originator, listener, room };
                     sessions.spawn(serve(accepted, Arc::clone(&shared), for_sessions.clone()));
                     // What came with it is for the other threads, if they have nothing to do.
                     tokio::task::yield_now().await;
+                    spare = spare.or_else(descriptors::spare);
                 }
                 Err(error) if is_about_one_connection(&error) => {}
+                Err(error) if has_no_descriptors(&error) && spare.is_some() => {
+                    spare = None;
+                    by_spare = true;
+                }
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    descriptors.none_to_accept(&error, Instant::now().into_std());
                     pulse.beat();
                     sleep(EXHAUSTED).await;
                 }
@@ -58,6 +74,8 @@ pub(crate) async fn listen(
             _ = beat.tick() => {
                 pulse.beat();
                 shared.stages.publish();
+                spare = spare.or_else(descriptors::spare);
+                descriptors.look(Instant::now().into_std());
             }
             () = &mut stop => break,
         }

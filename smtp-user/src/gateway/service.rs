@@ -14,6 +14,7 @@ use tracing::info;
 
 use crate::audit::recorder::Recorder;
 use crate::gateway::admission::Admission;
+use crate::gateway::descriptors::Descriptors;
 use crate::gateway::listener::{Listener, listen};
 use crate::gateway::setup::Setup;
 use crate::gateway::shutdown::Phase;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stages: Arc<dyn FlowStages>,
     pub(crate) admission: Admission,
+    pub(crate) descriptors: Descriptors,
 }
 
 impl Shared {
@@ -78,8 +80,14 @@ impl Service {
         };
         let ports = [port(true), port(false)];
         let admission = Admission::new(setup.bounds);
-        let shared =
-            Arc::new(Shared { setup: RwLock::new(Arc::new(setup)), recorder, clock, stages, admission });
+        let shared = Arc::new(Shared {
+            setup: RwLock::new(Arc::new(setup)),
+            recorder,
+            clock,
+            stages,
+            admission,
+            descriptors: Descriptors::default(),
+        });
         let (phase, _) = watch::channel(Phase::Running);
         pulse.open(ports);
         let mut tasks = Vec::new();

@@ -137,7 +137,18 @@ impl Taker {
         let id = facts.id;
         match self.put(message, facts).await {
             Ok(event) => (self.acceptor.taken(id), Ok(event)),
-            Err(error) => (self.acceptor.not_taken(error.not_taken()), Err(error)),
+            Err(error) => {
+                self.tell(&error);
+                (self.acceptor.not_taken(error.not_taken()), Err(error))
+            }
+        }
+    }
+
+    /// What the system had too little for is told of once, not by each message.
+    fn tell(&self, error: &TakeError) {
+        match error {
+            TakeError::Spool(error) if error.is_shortage() => self.reception.spool.met_shortage(error),
+            error => tracing::error!(%error, "a message cannot be taken over"),
         }
     }
 

@@ -331,7 +331,9 @@ pub(super) fn not_looked_into(error: &LookError) -> EngineReport {
     let cause = error.to_string();
     let error = match error {
         LookError::Read(_) => EngineError::Unreadable { cause },
-        LookError::Worker(WorkerError::Start { .. }) => EngineError::Unreachable { cause },
+        LookError::Worker(WorkerError::Start { .. } | WorkerError::Killed) => {
+            EngineError::Unreachable { cause }
+        }
         LookError::Worker(WorkerError::TimedOut) => EngineError::TimedOut,
         LookError::Worker(WorkerError::Crowded) => EngineError::Busy,
         LookError::Worker(WorkerError::Died { .. } | WorkerError::Poisonous) => EngineError::Cut { cause },

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use crate::content::ContentLimits;
 use crate::engine;
 use crate::engine::hash_list::{DigestKinds, HashListError, HashLists};
@@ -120,6 +122,12 @@ impl Inspector {
             engines.push(engine.current().await);
         }
         engines
+    }
+
+    /// Whether every engine is at work, as far as that can be known.
+    pub async fn engines_are_at_work(&self) -> bool {
+        let engines = if self.looks { self.shared.engines.as_slice() } else { &[] };
+        join_all(engines.iter().map(Engine::is_at_work)).await.into_iter().all(|is_at_work| is_at_work)
     }
 
     /// Begins to look at a message.

@@ -92,7 +92,8 @@ pub fn now(index: u32) -> Option<Interface> {
 
 /// Runs something on a thread of its own, for what must not run inside a runtime.
 pub fn on_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    std::thread::spawn(work).join().unwrap_or_else(|_| {
+    let thread = std::thread::Builder::new().spawn(work).map_err(|error| netlink("tables", &error))?;
+    thread.join().unwrap_or_else(|_| {
         Err(PacketPathError::Netlink { what: "tables", reason: "the thread that asks has died".to_owned() })
     })
 }

@@ -95,11 +95,13 @@ fn load_programs(ebpf: &mut Ebpf, pins: &Pins) -> Result<()> {
         for (name, program) in ebpf.programs_mut() {
             if let Some(at) = missing.iter().position(|wanted| *wanted == name) {
                 let name = missing.swap_remove(at);
-                loading.push(scope.spawn(move || load_one(program, name, pins)));
+                let thread = std::thread::Builder::new();
+                let load = move || load_one(program, name, pins);
+                loading.push(thread.spawn_scoped(scope, load).map_err(|error| refused(name, error)));
             }
         }
-        let wait = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let wait = |thread: Result<std::thread::ScopedJoinHandle<'_, Result<()>>>| {
+            thread?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         loading.into_iter().map(wait).collect::<Vec<_>>()
     });

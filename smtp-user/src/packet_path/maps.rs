@@ -19,6 +19,26 @@ pub struct Maps {
     pins: Pins,
 }
 
+/// The map of signs of life, open.
+pub struct HeldHeartbeat(Array<MapData, Heartbeat>);
+
+impl HeldHeartbeat {
+    /// Writes signs of life.
+    pub fn set(&mut self, beat: &Heartbeat) -> Result<()> {
+        self.0.set(0, *beat, 0).map_err(|error| failed(map::HEARTBEAT, error))
+    }
+}
+
+/// The map of the word that says which policy and which routes are valid, open.
+pub struct HeldActive(Array<MapData, u64>);
+
+impl HeldActive {
+    /// The word.
+    pub fn get(&self) -> Result<Active> {
+        self.0.get(&0, 0).map(Active).map_err(|error| failed(map::ACTIVE, error))
+    }
+}
+
 impl Maps {
     /// Opens them, after a look at their version.
     pub fn open(pins: &Pins) -> Result<Self> {
@@ -97,6 +117,16 @@ impl Maps {
     /// Writes signs of life.
     pub fn set_heartbeat(&self, beat: &Heartbeat) -> Result<()> {
         self.set_single(map::HEARTBEAT, *beat)
+    }
+
+    /// The map of signs of life, for whoever gives them again and again.
+    pub fn hold_heartbeat(&self) -> Result<HeldHeartbeat> {
+        self.array(map::HEARTBEAT).map(HeldHeartbeat)
+    }
+
+    /// The map of the word that says what is valid, for whoever looks at it again and again.
+    pub fn hold_active(&self) -> Result<HeldActive> {
+        self.array(map::ACTIVE).map(HeldActive)
     }
 
     /// Process of the daemon, if it is alive.

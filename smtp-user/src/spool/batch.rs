@@ -15,6 +15,7 @@ mod setting_aside;
 mod task;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -226,7 +227,11 @@ fn prepare(
         Task::Commit { message, to, .. } | Task::Update { message, to, .. } => (message, *to),
         Task::Remove { id, from, .. } => {
             let (named, folder) = (places.control(*from, *id), places.folder(*from));
-            let outcome = at(&named, file_system.remove(&named));
+            let outcome = match file_system.remove(&named) {
+                // Removed before, when it could not be made to last.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                removed => at(&named, removed),
+            };
             let step = Step { temporary: None, unsynced: Vec::new(), named, folder: Some(folder) };
             return (Some(step), outcome);
         }
@@ -309,6 +314,11 @@ fn clean_up(file_system: &dyn FileSystem, places: &Places, side: Side, task: &Ta
     match task {
         Task::Update { message, from, to } if done && from.slot.is_none() && from.place != *to => {
             let _ = file_system.remove(&places.control(from.place, message.id));
+        }
+        // The older one is meant; this one would be found beside it, and after it.
+        Task::Update { from, to, .. } if !done && (from.slot.is_some() || from.place != *to) => {
+            let _ = file_system.remove(&step.named);
+            remove_temporary(file_system, step);
         }
         Task::Remove { id, is_together: false, .. } if done => {
             let _ = file_system.remove(&places.body(*id));

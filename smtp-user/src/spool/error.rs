@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::session_id::MessageId;
+use crate::model::shortage::is_shortage;
 
 /// Why the spool cannot do what it should. Each is the gateway's own trouble: 451 or 452, never 5yz.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +107,12 @@ pub enum SpoolError {
         why: String,
     },
     /// A failing disk.
-    #[error("{} in the spool", path.display())]
+    #[error("{} in the spool: {why}", path.display())]
     Io {
         /// The path.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// The daemon is going down.
     #[error("the spool is closed")]
@@ -120,8 +121,13 @@ pub enum SpoolError {
 
 impl SpoolError {
     /// Of what the system says about a path.
-    pub(crate) fn of(path: &Path, source: io::Error) -> Self {
-        if is_full(&source) { Self::NoSpace } else { Self::Io { path: path.to_owned(), source } }
+    pub(crate) fn of(path: &Path, why: io::Error) -> Self {
+        if is_full(&why) { Self::NoSpace } else { Self::Io { path: path.to_owned(), why } }
+    }
+
+    /// Whether the system had no descriptors, memory or threads for it: that says nothing about the spool.
+    pub(crate) fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { why, .. } if is_shortage(why))
     }
 
     /// A word for the record.

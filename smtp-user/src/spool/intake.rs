@@ -4,6 +4,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{info, warn};
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
@@ -46,6 +49,17 @@ impl Intake {
 
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Says once that the system has too little for messages to be written down, until it was not met with for a while.
+    pub(crate) fn met_shortage(&self, error: &SpoolError) {
+        if self.shared.shortage.begins(Instant::now()) {
+            warn!(
+                %error,
+                "messages cannot be taken over and are put off (451); `LimitNOFILE=`, `MemoryMax=` and `TasksMax=` in the unit \
+                 say how much there may be"
+            );
+        }
     }
 
     /// Its folder.
@@ -93,7 +107,11 @@ impl Intake {
 
     /// Takes a message in whose octets are written. When this returns `Ok`, no loss of power loses it.
     pub async fn commit(&self, incoming: Incoming, message: QueuedMessage, to: Place) -> Result<()> {
-        self.shared.commit(incoming, message, to).await
+        self.shared.commit(incoming, message, to).await?;
+        if let Some(over) = self.shared.shortage.ends(Instant::now()) {
+            info!(put_off = over.times, lasted = ?over.lasted, "messages are taken over again");
+        }
+        Ok(())
     }
 
     /// Whether a write has failed, so that no mail is taken.

@@ -132,6 +132,16 @@ impl Places {
         self.root.join(LINK)
     }
 
+    /// The file that names folders which were the spool's before this one.
+    pub fn former(&self) -> PathBuf {
+        self.root.join(FORMER)
+    }
+
+    /// The same while it is being written.
+    pub fn new_former(&self) -> PathBuf {
+        self.root.join(NEW_FORMER)
+    }
+
     /// Control files of a place.
     pub fn folder(&self, place: Place) -> PathBuf {
         self.root.join(place.name())
@@ -201,12 +211,14 @@ impl Places {
 }
 
 /// Names that stand in a spool's folder itself.
-pub const KNOWN: [&str; 12] = [
+pub const KNOWN: [&str; 14] = [
     LOCK,
     RECEIVER_LOCK,
     FORMAT,
     SOCKET,
     LINK,
+    FORMER,
+    NEW_FORMER,
     INCOMING,
     BODY,
     BUNDLE,
@@ -240,6 +252,8 @@ const PROBE: &str = "probe";
 const NEW_BODY: &str = "body";
 const FORMAT: &str = "format";
 const SOCKET: &str = "socket";
+const FORMER: &str = "former";
+const NEW_FORMER: &str = "former.new";
 const INCOMING: &str = "incoming";
 const BODY: &str = "body";
 const BUNDLE: &str = "bundle";

@@ -253,9 +253,11 @@ impl Recovery<'_> {
                         damaged.push((place, id, why));
                         continue;
                     }
+                    // It is sound for all that one knows, and is read at the next start.
+                    Err(error) if error.is_shortage() => return Err(error),
                     // The others are not to suffer for one that the disk does not give back.
-                    Err(SpoolError::Io { source, .. }) => {
-                        damaged.push((place, id, format!("the control file cannot be read: {source}")));
+                    Err(SpoolError::Io { why, .. }) => {
+                        damaged.push((place, id, format!("the control file cannot be read: {why}")));
                         continue;
                     }
                     Err(error) => return Err(error),

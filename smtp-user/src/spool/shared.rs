@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::model::shortage::Shortage;
 use crate::spool::batch::{Content, Outcome, Task};
 use crate::spool::config::Config;
 use crate::spool::control;
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) recent: Recent,
     /// The number of messages has changed, perhaps.
     pub(super) changed: Notify,
+    /// The system had too little for a message.
+    pub(super) shortage: Shortage,
     jobs: SyncSender<Job>,
     /// Messages that were taken in and that nobody has asked for yet.
     pub(super) news: News,
@@ -62,6 +65,7 @@ impl Shared {
             room,
             recent: Recent::default(),
             changed: Notify::new(),
+            shortage: Shortage::default(),
             jobs,
             news: News::default(),
             _lock: lock,

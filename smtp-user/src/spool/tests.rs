@@ -5,6 +5,7 @@ mod bundles;
 pub(crate) mod chance;
 mod damage;
 mod faults;
+mod former;
 mod limits;
 pub(crate) mod memory_disk;
 mod power_loss;

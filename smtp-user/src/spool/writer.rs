@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::error;
 
+use crate::model::shortage::has_no_descriptors;
 use crate::spool::batch::{self, Outcome, Task};
 use crate::spool::bundle::Slot;
 use crate::spool::error::SpoolError;
@@ -81,11 +82,13 @@ fn work(file_system: &dyn FileSystem, places: &Places, side: Side, room: &Room, 
         }
         let mut answers: Vec<Answers> = Vec::new();
         for ((done, runtime), outcome) in waiting.into_iter().zip(outcomes) {
-            if let Err(SpoolError::Io { path, source }) = &outcome
+            // Without descriptors nothing was written, and so no write has failed.
+            if let Err(SpoolError::Io { path, why }) = &outcome
+                && !has_no_descriptors(why)
                 && !room.set_read_only(true)
             {
                 // A later sync may claim success though the octets are lost: nothing is promised any more.
-                error!(path = %path.display(), %source, "the spool takes no mail: a write failed");
+                error!(path = %path.display(), %why, "the spool takes no mail: a write failed");
             }
             let id = runtime.as_ref().map(Handle::id);
             match answers.iter_mut().find(|answers| answers.runtime.as_ref().map(Handle::id) == id) {

@@ -6,6 +6,8 @@ const MARK: &[u8] = b"postern-chaos:";
 const HEAD: usize = 4096;
 /// Octets that are taken at a time until there are no more.
 const BLOCK: usize = 64 << 20;
+/// The same of memory that is used, and not only asked for.
+const PAGES: usize = 1 << 20;
 
 /// Fails in the way that the octets ask for, if they ask for it during this task.
 pub(super) fn obey(task: &str, octets: &[u8]) {
@@ -25,6 +27,11 @@ pub(super) fn obey(task: &str, octets: &[u8]) {
         let mut taken: Vec<Vec<u8>> = Vec::new();
         loop {
             taken.push(vec![0; BLOCK]);
+        }
+    } else if way.starts_with(b"pages") {
+        let mut taken: Vec<Vec<u8>> = Vec::new();
+        loop {
+            taken.push(vec![1; PAGES]);
         }
     }
 }

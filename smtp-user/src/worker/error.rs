@@ -17,6 +17,10 @@ pub enum WorkerError {
         /// By which signal or with which code.
         how: String,
     },
+    /// Somebody else ended it (SIGKILL): the kernel for want of memory, or a person. What a part may take of memory is bounded
+    /// otherwise, so it is none of its fault.
+    #[error("a worker was killed while it was at it, by somebody or for want of memory")]
+    Killed,
     /// It did not end with it in time, and was ended.
     #[error("a worker was not done with it in time")]
     TimedOut,

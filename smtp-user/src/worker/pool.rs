@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, setpriority_process};
 use sha2::{Digest as _, Sha256};
+use tracing::{info, warn};
 
+use crate::model::shortage::Shortage;
 use crate::worker::error::WorkerError;
 use crate::worker::lane::Lane;
 use crate::worker::line::Line;
@@ -27,6 +29,8 @@ pub struct Pool {
     starter: Starter,
     idle: Mutex<Vec<Worker>>,
     poison: Mutex<PoisonList>,
+    /// Workers cannot be started.
+    shortage: Shortage,
 }
 
 /// The command that makes this program a worker.
@@ -68,6 +72,8 @@ enum Ending<T> {
     FromOutside {
         /// By which signal or with which code.
         how: String,
+        /// It was killed.
+        is_killed: bool,
     },
 }
 
@@ -82,7 +88,12 @@ impl Pool {
 
     /// Workers that are made by starting a program with arguments.
     pub(crate) fn new(program: PathBuf, arguments: Vec<String>) -> Self {
-        Self { starter: Starter::new(program, arguments), idle: Mutex::default(), poison: Mutex::default() }
+        Self {
+            starter: Starter::new(program, arguments),
+            idle: Mutex::default(),
+            poison: Mutex::default(),
+            shortage: Shortage::default(),
+        }
     }
 
     /// Has a part unpacked, in the time that its limits leave.
@@ -127,7 +138,8 @@ impl Pool {
         }
         match self.ask(self.start()?, job, lane, read) {
             Ending::Of(answer) => self.judged(answer, sha256),
-            Ending::FromOutside { how } => self.judged(Err(WorkerError::Died { how }), sha256),
+            Ending::FromOutside { is_killed: true, .. } => Err(WorkerError::Killed),
+            Ending::FromOutside { how, .. } => self.judged(Err(WorkerError::Died { how }), sha256),
         }
     }
 
@@ -143,8 +155,22 @@ impl Pool {
     }
 
     fn start(&self) -> Result<Worker, WorkerError> {
-        let (child, stream) = self.starter.start().map_err(|source| WorkerError::Start { source })?;
+        let (child, stream) = self.starter.start().map_err(|source| self.not_started(source))?;
+        if let Some(over) = self.shortage.ends(Instant::now()) {
+            info!(lasted = ?over.lasted, put_off = over.times, "workers can be started again");
+        }
         Ok(Worker { child, stream, questions: 0, is_behind: false })
+    }
+
+    fn not_started(&self, source: io::Error) -> WorkerError {
+        if self.shortage.begins(Instant::now()) {
+            warn!(
+                error = %source,
+                "no worker can be started, and what has to be unpacked is put off: `TasksMax=`, `MemoryMax=` and \
+                 `LimitNOFILE=` in the unit say how many processes, how much memory and how many descriptors there may be"
+            );
+        }
+        WorkerError::Start { source }
     }
 
     fn ask<T>(&self, mut worker: Worker, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> Ending<T> {
@@ -162,7 +188,7 @@ impl Pool {
                 let (how, is_killed) = worker.end(&error);
                 // Whoever ends while a task is on its way to it leaves a line that is broken or reset.
                 if is_killed || matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) {
-                    return Ending::FromOutside { how };
+                    return Ending::FromOutside { how, is_killed };
                 }
                 Err(WorkerError::Died { how })
             }

@@ -63,5 +63,10 @@ fn start(program: &PathBuf, arguments: &[String]) -> Started {
         .stdout(output)
         .stderr(Stdio::null())
         .spawn()?;
+    // Where memory runs out, a worker costs one message, and the daemon every session. Whoever may not say so goes without.
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), FIRST_TO_GO);
     Ok((child, stream))
 }
+
+/// What a worker is to the kernel when it ends a process for want of memory: the one to end (`proc_pid_oom_score_adj(5)`).
+const FIRST_TO_GO: &str = "1000";

@@ -34,7 +34,7 @@ impl Gateway<'_> {
     pub fn run(&mut self) {
         assert!(self.daemon.is_none(), "the daemon is running");
         let mut child = self
-            .postern(&self.run_arguments())
+            .postern_run()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -78,7 +78,7 @@ impl Gateway<'_> {
         child.wait_with_output().expect("the child can be waited for")
     }
 
-    fn run_arguments(&self) -> Vec<String> {
+    pub(super) fn run_arguments(&self) -> Vec<String> {
         let mut arguments =
             vec!["run".to_owned(), "--config".to_owned(), self.config.path().display().to_string()];
         if !self.inspects {
@@ -177,6 +177,30 @@ impl Gateway<'_> {
     /// Processes of dequeuers: one, if a resource has a spool and nothing happened to it.
     pub fn dequeuers(&self) -> Vec<Pid> {
         running(self.pins.folder()).into_iter().map(|dequeuer| Pid::from_raw(dequeuer.pid)).collect()
+    }
+
+    /// Processes that the daemon has started to look at parts.
+    ///
+    /// # Panics
+    ///
+    /// When the daemon is not running.
+    pub fn workers(&self) -> Vec<Pid> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the daemon runs");
+        let lists =
+            tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let all: Vec<String> = lists.collect();
+        let ids = all.iter().flat_map(|list| list.split_whitespace()).filter_map(|id| id.parse().ok());
+        let dequeuers = self.dequeuers();
+        ids.map(Pid::from_raw).filter(|pid| !dequeuers.contains(pid)).collect()
+    }
+
+    /// SIGKILL to one that looks at parts; says whether there was one.
+    ///
+    /// # Panics
+    ///
+    /// When the daemon is not running.
+    pub fn kill9_worker(&self) -> bool {
+        self.workers().first().is_some_and(|worker| kill(*worker, Signal::SIGKILL).is_ok())
     }
 
     /// Takes note that the daemon was killed.

@@ -16,9 +16,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tracing::{debug, error, info, warn};
 
+use super::former;
 use super::link::{self, Configuration, Program, Say, Tell};
 use super::rights;
 use crate::app::clock::SystemClock;
@@ -28,8 +29,10 @@ use crate::app::{inspector, queue_socket, run, store_and_forward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::dequeuer::Dequeuer;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
+use crate::gateway::threads;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
+use crate::model::shortage::Shortage;
 use crate::policy::rule_text;
 use crate::spool;
 use crate::spool::bundle::Slot;
@@ -56,6 +59,10 @@ pub struct DequeuerArgs {
 const GATHER: Duration = Duration::from_millis(5);
 /// How long a disk is left alone that does not give a message back.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long is waited when the system has no descriptors for a daemon that calls.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+/// What it is to the kernel when that ends a process for want of memory (`proc_pid_oom_score_adj(5)`).
+const RATHER_THAN_THE_DAEMON: &str = "900";
 /// What was said and is not yet done.
 const WAITING: usize = 16;
 
@@ -65,10 +72,13 @@ pub fn run(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     args.log.start();
     rights::give_away().context("giving rights away")?;
     run::raise_descriptor_limit();
+    // Where memory runs out, the receiver is to stay: another dequeuer finds all there is in the spool.
+    let _ = fs::write("/proc/self/oom_score_adj", RATHER_THAN_THE_DAEMON);
     // The other half of the CPUs has mail to take in, and threads that wake each other cost more than they do at once.
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads((cpus / 2).max(1)).enable_all().build()?.block_on(serve(args))
+    let (mut runtime, threads) = (tokio::runtime::Builder::new_multi_thread(), (cpus / 2).max(1));
+    let runtime = threads::steady(runtime.worker_threads(threads), threads).context(run::NO_THREADS)?;
+    runtime.block_on(serve(args))
 }
 
 async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
@@ -79,22 +89,34 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     let (spool, mut found) = open(&args.spool)?;
     let listener = bind(&spool.places().link())?;
     let (orders, mut ordered) = mpsc::channel(WAITING);
-    let mut work: Option<Work> = None;
+    let (mut work, mut moving): (Option<Work>, Option<JoinHandle<()>>) = (None, None);
     let disk = tokio::spawn(store_and_forward::look_after(spool.intake()));
     let comes_round = Arc::new(AtomicBool::new(true));
+    let deaf = Shortage::default();
     let mut look = tokio::time::interval(link::BEAT);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            accepted = listener.accept() => {
-                let (stream, _) = accepted.context("waiting for a daemon")?;
-                // There is one receiver at a time; the one before is gone, or its task is about to notice.
-                let said = Progress { comes_round: Arc::clone(&comes_round), told: Arc::default() };
-                drop(tokio::spawn(converse(stream, spool.clone(), orders.clone(), said)));
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // There is one receiver at a time; the one before is gone, or its task is about to notice.
+                    let said = Progress { comes_round: Arc::clone(&comes_round), told: Arc::default() };
+                    drop(tokio::spawn(converse(stream, spool.clone(), orders.clone(), said)));
+                }
+                // What it is at needs no daemon.
+                Err(error) => {
+                    if deaf.begins(Instant::now().into_std()) {
+                        warn!(%error, "a daemon that calls is not heard, and waits");
+                    }
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            },
             _ = look.tick() => {
+                if let Some(over) = deaf.ends(Instant::now().into_std()) {
+                    info!(lasted = ?over.lasted, "a daemon that calls is heard again");
+                }
                 let is_well = work.as_ref().is_none_or(|work| work.dequeuer.comes_round());
                 comes_round.store(is_well, Ordering::Release);
             }
@@ -103,9 +125,13 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
                 (Tell::TakenIn(_), _) => {}
                 (Tell::Configure(configuration), None) => {
                     work = Some(Work::begin(&spool, std::mem::take(&mut found), configuration)?);
+                    moving = Some(tokio::spawn(former::take_over(spool.clone())));
                 }
                 (Tell::Configure(configuration), Some(work)) => match setup(configuration) {
-                    Ok((_, setup)) => work.dequeuer.set_up(setup),
+                    Ok((_, setup)) => {
+                        work.dequeuer.set_up(setup);
+                        info!("the dequeuer goes by another configuration");
+                    }
                     Err(error) => error!("the dequeuer goes on by the old configuration: {error:#}"),
                 },
             },
@@ -113,6 +139,9 @@ async fn serve(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     }
     debug!("the dequeuer ends");
     disk.abort();
+    if let Some(moving) = moving {
+        moving.abort();
+    }
     // Whoever finds no socket knows that there is no dequeuer.
     let _ = fs::remove_file(spool.places().socket());
     if let Some(work) = work {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -19,8 +20,11 @@ use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::spool;
+use crate::spool::error::SpoolError;
 use crate::spool::place::{Place, Places};
+use crate::spool::recovery::Recovered;
 use crate::spool::store::Spool;
+use crate::transport::own_addresses::is_own;
 
 /// The ids given, those on standard input in the place of `-`.
 pub(in crate::cli) fn ids(given: &[String]) -> anyhow::Result<Vec<MessageId>> {
@@ -59,12 +63,9 @@ pub(super) fn give(
     records: Option<audit::config::Config>,
     json: bool,
 ) -> anyhow::Result<process::ExitCode> {
-    let answers = match UnixStream::connect(places.socket()) {
-        Ok(stream) => ask(stream, request)?,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            here(places, request, config, records)?
-        }
-        Err(error) => return Err(error).context("asking the daemon"),
+    let answers = match dequeuer_or_spool(places)? {
+        Found::Dequeuer(stream) => ask(stream, request)?,
+        Found::Spool(spool, recovered) => here(&spool, &recovered, request, config, records)?,
     };
     let failed = answers.iter().filter(|answer| answer.error.is_some()).count();
     if json {
@@ -94,6 +95,36 @@ pub(in crate::cli) fn who() -> String {
     user.map_or_else(|| nix::unistd::getuid().to_string(), |user| user.name)
 }
 
+/// Who carries an order out.
+enum Found {
+    Dequeuer(UnixStream),
+    /// This command, while there is no dequeuer.
+    Spool(Spool, Recovered),
+}
+
+/// Looks for the dequeuer. One that has just been started reads the spool before it takes orders, and has it locked.
+fn dequeuer_or_spool(places: &Places) -> anyhow::Result<Found> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match UnixStream::connect(places.socket()) {
+            Ok(stream) => return Ok(Found::Dequeuer(stream)),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+            Err(error) => return Err(error).context("asking the daemon"),
+        }
+        match Spool::open(&spool::config::Config::within(places.root())) {
+            Ok((spool, recovered)) => return Ok(Found::Spool(spool, recovered)),
+            Err(SpoolError::InUse { .. }) if Instant::now() < end => std::thread::sleep(BETWEEN_LOOKS),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// How long a dequeuer is waited for that does not take orders yet: a hundred thousand messages take it four seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// And how often it is looked for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 fn ask(mut stream: UnixStream, request: &Request) -> anyhow::Result<Vec<Answer>> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -107,12 +138,12 @@ fn ask(mut stream: UnixStream, request: &Request) -> anyhow::Result<Vec<Answer>>
 }
 
 fn here(
-    places: &Places,
+    spool: &Spool,
+    recovered: &Recovered,
     request: &Request,
     config: Option<&Config>,
     records: Option<audit::config::Config>,
 ) -> anyhow::Result<Vec<Answer>> {
-    let (spool, recovered) = Spool::open(&spool::config::Config::within(places.root()))?;
     output::notice("the daemon is not running; the spool was changed by this command");
     // Nobody else will come across them again.
     for (id, why) in &recovered.damaged {
@@ -142,7 +173,7 @@ fn here(
     Ok(runtime.block_on(async {
         let mut answers = Vec::new();
         for id in ids {
-            let done = carry_out(&spool, request.order, id, &request.who, moment::now()).await;
+            let done = carry_out(spool, request.order, id, &request.who, moment::now()).await;
             if let (Ok((message, _)), Some(recorder)) = (&done, &recorder) {
                 recorder.emit(id.session, Some(id.number), event(request.order, message, &request.who));
             }
@@ -163,9 +194,9 @@ fn goes_to(message: &QueuedMessage, name: &str, config: Option<&Config>) -> bool
         config.and_then(|config| config.resources.iter().find(|resource| resource.name == message.resource));
     let routing = resource.map(|resource| resource.delivery.clone()).unwrap_or_default();
     let settings = config.map(|config| config.spool.delivery.clone()).unwrap_or_default();
-    message
-        .pending()
-        .any(|recipient| Destination::of(message, &recipient.path, &routing, &settings).is_named(name))
+    message.pending().any(|recipient| {
+        Destination::of(message, &recipient.path, &routing, &settings, is_own).is_named(name)
+    })
 }
 
 /// The system's clock.

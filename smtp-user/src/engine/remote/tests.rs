@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -101,4 +102,53 @@ async fn an_engine_that_is_away_is_not_waited_for_again_and_again() {
     drop(listener);
     assert!(micros[..3].iter().all(|micros| *micros >= 50_000), "{micros:?}");
     assert!(micros[3..].iter().all(|micros| *micros < 50_000), "{micros:?}");
+}
+
+/// A clamd that answers scans at once, and what else it is asked never; the test file perhaps not either.
+fn answers_scans_only(path: &Path, answers_test: bool) {
+    let listener = UnixListener::bind(path).unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut octets = Vec::new();
+            while !octets.ends_with(b"\0\0\0\0") && octets != b"zVERSION\0" {
+                if stream.read_buf(&mut octets).await.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            let test = eicar();
+            let is_test = octets.windows(test.len()).any(|window| window == test);
+            if octets.starts_with(b"zINSTREAM") && (answers_test || !is_test) {
+                let reply: &[u8] = if is_test { b"stream: Eicar FOUND\0" } else { b"stream: OK\0" };
+                stream.write_all(reply).await.unwrap();
+            }
+            held.push(stream);
+        }
+    });
+}
+
+#[tokio::test]
+async fn an_engine_that_says_no_version_holds_up_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clamd");
+    answers_scans_only(&path, true);
+    let config = Config::clamd("av", Address::Unix(path));
+    let engine = Engine::load(Config { deadline: Duration::from_secs(1), ..config }).unwrap();
+    for _ in 0..10 {
+        let report = engine.scan(&b"harmless".to_vec()).await;
+        assert_eq!((report.outcome, report.version), (EngineOutcome::Clean, None));
+    }
+}
+
+#[tokio::test]
+async fn a_first_test_that_is_cut_off_by_the_deadline_is_not_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clamd");
+    answers_scans_only(&path, false);
+    let config = Config::clamd("av", Address::Unix(path));
+    let engine = Engine::load(Config { deadline: Duration::from_millis(100), ..config }).unwrap();
+    for _ in 0..3 {
+        let report = engine.scan(&b"harmless".to_vec()).await;
+        assert_eq!(report.outcome, EngineOutcome::Error(EngineError::TimedOut), "it is not trusted");
+    }
 }

@@ -11,7 +11,7 @@ use super::judge::forget_verdict;
 use super::kept::Kept;
 use super::outcome::{AttemptResult, apply, close};
 use super::setup::{DequeuerSetup, Outlet};
-use super::{Shared, millis};
+use super::{Left, Shared, millis};
 use crate::delivery::destination::Destination;
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::{Letter, Outcome};
@@ -38,8 +38,8 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
         let (health, end) = Box::pin(deliver(&shared, &job, &mut connection)).await;
         mails += 1;
         let at = shared.now();
-        if mails < setup.settings.max_mails_per_conn && connection.as_ref().is_some_and(Connection::is_usable)
-        {
+        let is_usable = connection.as_ref().is_some_and(Connection::is_usable);
+        if mails < setup.settings.max_mails_per_conn && is_usable && shared.can_begin() {
             // The disk is waited for while the next one is on its way.
             next = shared.schedule().exchange(&job, health, at);
             if next.is_some() {
@@ -67,10 +67,7 @@ pub(super) async fn deliver_all(shared: Arc<Shared>, first: Job) {
             // There was to be a next one, and then there was no room for it.
             schedule.recorded(&job);
         };
-        match &left {
-            Some((place, message)) => shared.plan_after(*place, message, end),
-            None => end(&mut shared.schedule()),
-        }
+        shared.put_back(&job, left, end);
     }
     behind.wait(0).await;
     shared.wake.notify_one();
@@ -126,12 +123,7 @@ impl Behind {
             let guard = Guard::new(&shared, &job);
             let left = finish(&shared, job.message, end).await;
             guard.release();
-            match &left {
-                Some((place, message)) => {
-                    shared.plan_after(*place, message, |schedule| schedule.recorded(&job));
-                }
-                None => shared.schedule().recorded(&job),
-            }
+            shared.put_back(&job, left, |schedule| schedule.recorded(&job));
         }));
     }
 
@@ -153,19 +145,22 @@ pub(super) enum End {
     Nothing,
     /// Nobody is to be called any more.
     Close,
+    /// The system had too little for it, so that nothing was done.
+    Shortage,
     /// The message is to be judged again first, for this reason.
     JudgeAgain(String),
     /// This is to be written down.
     Result(AttemptResult),
 }
 
-/// Writes down how an attempt ended. Gives what is left of the message.
-pub(super) async fn finish(shared: &Shared, id: MessageId, end: End) -> Option<(Place, QueuedMessage)> {
+/// Writes down how an attempt ended.
+pub(super) async fn finish(shared: &Shared, id: MessageId, end: End) -> Left {
     match end {
-        End::Nothing => None,
+        End::Nothing => Left::Nothing,
+        End::Shortage => Left::AsItWas,
         End::Close => close(shared, id).await,
-        End::JudgeAgain(why) => forget_verdict(shared, id, &why).await,
-        End::Result(result) => apply(shared, id, result).await,
+        End::JudgeAgain(why) => forget_verdict(shared, id, &why).await.into(),
+        End::Result(result) => apply(shared, id, result).await.into(),
     }
 }
 
@@ -175,6 +170,7 @@ pub(super) async fn begin(shared: &Shared, job: &Job) -> Result<(QueuedMessage, 
     let (place, message) = match shared.load(id).await {
         Ok(loaded) => loaded,
         Err(SpoolError::NotFound { .. }) => return Err(End::Nothing),
+        Err(error) if shared.is_short(&error) => return Err(End::Shortage),
         Err(error) => {
             warn!(message = %id, %error, "a message cannot be read");
             return Err(End::Nothing);
@@ -223,6 +219,7 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
             shared.set_aside(&message, &why).await;
             return nothing;
         }
+        Err(error) if shared.is_short(&error) => return (Health::Unknown, End::Shortage),
         Err(error) => {
             let failure = Failure::transient(RemoteStage::None, "4.3.0", error.to_string());
             let result = AttemptResult::of_all(&indices, &failure, attempt_of(shared, &job.destination));
@@ -244,7 +241,28 @@ async fn deliver(shared: &Arc<Shared>, job: &Job, connection: &mut Option<Connec
         }
         Some(outlet) => send(shared, job, outlet, &message, indices, body, connection, 0).await,
     };
+    if is_for_want(shared, &result) {
+        shared.note_shortage();
+        return (health, End::Shortage);
+    }
     (health, End::Result(result))
+}
+
+/// Whether nobody was called because the system had too little for that. Of a name that could not be looked up nobody says why:
+/// where descriptors run out now, that is it.
+fn is_for_want(shared: &Shared, result: &AttemptResult) -> bool {
+    let mut failures = result.outcomes.iter().map(|(_, outcome)| match outcome {
+        Outcome::NotDelivered(failure) => Some(failure),
+        Outcome::Delivered { .. } | Outcome::TooMany(_) => None,
+    });
+    let is_looked_up = |failure: &Failure| failure.permanent || failure.reply.stage != RemoteStage::Dns;
+    let mut is_short = None;
+    failures.all(|failure| {
+        failure.is_some_and(|failure| {
+            failure.for_want
+                || (!is_looked_up(failure) && *is_short.get_or_insert_with(|| !shared.can_begin()))
+        })
+    })
 }
 
 /// Why a verdict does not hold any more that was made some time ago: an engine has learned something since.
@@ -390,6 +408,7 @@ async fn call(
     }
     match forbidden {
         Some(failure) if !is_allowed => Err((Health::Unknown, failure)),
+        _ if last.reply.stage == RemoteStage::None => Err((Health::Unknown, last)),
         _ => Err((Health::Silent, last)),
     }
 }

@@ -1,13 +1,15 @@
 //! Judges a message that was taken in before there was a verdict.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::{Shared, millis};
+use super::{AFTER_A_SHORTAGE, Shared, millis};
 use crate::event::session_event::SessionEvent;
 use crate::inspect::inspection::Inspection;
+use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
 use crate::model::decision::MessageAction;
 use crate::model::message_octets::MessageOctets;
@@ -23,6 +25,10 @@ const BLOCK: usize = 256 << 10;
 /// Judges a message and writes the verdict down. It is delivered only behind that.
 pub(super) async fn judge(shared: Arc<Shared>, id: MessageId) {
     if let Err(error) = attempt(&shared, id).await {
+        if shared.is_short(&error) {
+            shared.to_judge().insert((shared.now() + millis(AFTER_A_SHORTAGE), id));
+            return;
+        }
         warn!(message = %id, %error, "a message cannot be judged");
         again(&shared, id);
     }
@@ -31,6 +37,34 @@ pub(super) async fn judge(shared: Arc<Shared>, id: MessageId) {
 /// Has a message judged later.
 pub(super) fn again(shared: &Shared, id: MessageId) {
     shared.to_judge().insert((shared.now() + millis(AGAIN), id));
+}
+
+/// The same of a message whose engines gave no opinion: as soon as they are at work again, where one is down.
+async fn again_when_back(shared: &Shared, id: MessageId, inspector: &Inspector, were_down: bool) {
+    if !inspector.engines_are_at_work().await {
+        shared.engines_down.store(true, Ordering::Relaxed);
+        again(shared, id);
+    } else if were_down {
+        // It was asked about while they came back.
+        shared.to_judge().insert((shared.now(), id));
+    } else {
+        again(shared, id);
+    }
+}
+
+/// Has what waits for engines judged at once when all are at work.
+pub(super) async fn look_for_engines(shared: Arc<Shared>) {
+    for outlet in shared.setup().outlets.values() {
+        if !outlet.inspector.engines_are_at_work().await {
+            return;
+        }
+    }
+    shared.engines_down.store(false, Ordering::Relaxed);
+    let now = shared.now();
+    let mut waiting = shared.to_judge();
+    *waiting = std::mem::take(&mut *waiting).into_iter().map(|(due, id)| (due.min(now), id)).collect();
+    drop(waiting);
+    shared.wake.notify_one();
 }
 
 /// Has a message judged once more before it is delivered. Gives what is left of it.
@@ -82,15 +116,16 @@ async fn attempt(shared: &Arc<Shared>, id: MessageId) -> Result<(), SpoolError> 
         }
         Err(error) => return Err(error),
     };
+    let were_down = shared.engines_down.load(Ordering::Relaxed);
     let judged = tokio::time::timeout(setup.scan_timeout, inspection.judge(body.as_ref())).await;
     let Ok(judgement) = judged else {
         shared.record(&message, "deferred", Vec::new(), "it was not judged in time".to_owned());
-        again(shared, id);
+        again_when_back(shared, id, &outlet.inspector, were_down).await;
         return Ok(());
     };
     record(shared, &message, &judgement);
     if judgement.decision.action == MessageAction::Defer {
-        again(shared, id);
+        again_when_back(shared, id, &outlet.inspector, were_down).await;
         return Ok(());
     }
     let passes = judgement.decision.action == MessageAction::Pass;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracing::error;
 
-use super::Shared;
 use super::report::{is_finished, tell};
+use super::{AFTER_A_SHORTAGE, Left, Shared};
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::Outcome;
 use crate::delivery::retry::Retry;
@@ -40,7 +40,6 @@ pub(super) async fn apply(
 ) -> Option<(Place, QueuedMessage)> {
     let _changing = shared.changing(id).await;
     let AttemptResult { outcomes, mut attempt } = result;
-    let mut is_recorded = false;
     loop {
         let mut message = match shared.load(id).await {
             Ok((_, message)) => message,
@@ -50,22 +49,18 @@ pub(super) async fn apply(
                 return None;
             }
             Err(error) => {
-                wait(id, &error).await;
+                wait(shared, id, &error).await;
                 continue;
             }
         };
         let said = change(shared, &mut message, &outcomes, &mut attempt);
         // Nobody is to be called or told any more: that it is gone says all that there is to be written down.
         if is_finished(shared, &message) {
-            if !std::mem::replace(&mut is_recorded, true) {
-                record(shared, &message, said.clone());
-            }
+            record(shared, &message, said);
             // Whoever looks for a message that is gone finds what became of it.
             shared.recorder.settle_with_others().await;
-            match shared.spool.remove(id).await {
-                Ok(()) => return None,
-                Err(error) => error!(message = %id, %error, "a finished message cannot be removed"),
-            }
+            remove(shared, id).await;
+            return None;
         }
         let to = if message.pending().next().is_some() { Place::Deferred } else { Place::Active };
         let updated = shared.spool.update(&mut message, to).await;
@@ -73,23 +68,19 @@ pub(super) async fn apply(
         // full of mail gets room by what goes out.
         let may_go_on = updated.is_ok() || is_all_to_come(&message, &outcomes);
         if let Err(error) = &updated {
-            if !may_go_on {
+            if !may_go_on || shared.is_short(error) {
                 // A next hop that took it has it: as long as that is not written down, nothing else may be done about it.
-                wait(id, error).await;
+                wait(shared, id, error).await;
                 continue;
             }
             error!(message = %id, %error, "a failed attempt cannot be written down");
         }
-        if !is_recorded {
-            record(shared, &message, said);
-        }
+        record(shared, &message, said);
         if updated.is_err() {
             return Some((to, message));
         }
         if tell(shared, &mut message, to).await {
-            if let Err(error) = shared.spool.remove(id).await {
-                error!(message = %id, %error, "a finished message cannot be removed");
-            }
+            remove(shared, id).await;
             return None;
         }
         return Some((to, message));
@@ -97,19 +88,34 @@ pub(super) async fn apply(
 }
 
 /// Tells what is still to be told of a message that nobody is to be called for, and removes it if that is all.
-pub(super) async fn close(shared: &Shared, id: MessageId) -> Option<(Place, QueuedMessage)> {
+pub(super) async fn close(shared: &Shared, id: MessageId) -> Left {
     let _changing = shared.changing(id).await;
-    let (place, mut message) = shared.load(id).await.ok()?;
-    if tell(shared, &mut message, place).await {
-        if let Err(error) = shared.spool.remove(id).await {
-            error!(message = %id, %error, "a finished message cannot be removed");
-        }
-        return None;
+    let (place, mut message) = match shared.load(id).await {
+        Ok(loaded) => loaded,
+        Err(error) if shared.is_short(&error) => return Left::AsItWas,
+        Err(_) => return Left::Nothing,
+    };
+    if !tell(shared, &mut message, place).await {
+        return Left::Message(place, Box::new(message));
     }
-    Some((place, message))
+    remove(shared, id).await;
+    Left::Nothing
 }
 
-pub(super) async fn wait(id: MessageId, error: &SpoolError) {
+/// Removes a message that nothing is left to be done about, as soon as that can be done for good.
+async fn remove(shared: &Shared, id: MessageId) {
+    while let Err(error) = shared.spool.remove(id).await {
+        if let SpoolError::NotFound { .. } = error {
+            return;
+        }
+        wait(shared, id, &error).await;
+    }
+}
+
+pub(super) async fn wait(shared: &Shared, id: MessageId, error: &SpoolError) {
+    if shared.is_short(error) {
+        return tokio::time::sleep(AFTER_A_SHORTAGE).await;
+    }
     error!(message = %id, %error, "what became of a message cannot be written down; trying again");
     tokio::time::sleep(AGAIN).await;
 }

@@ -29,10 +29,7 @@ pub(super) async fn put_off(shared: Arc<Shared>, job: Job) {
     };
     let left = finish(&shared, job.message, end).await;
     guard.release();
-    match &left {
-        Some((place, message)) => shared.plan_after(*place, message, |schedule| schedule.recorded(&job)),
-        None => shared.schedule().recorded(&job),
-    }
+    shared.put_back(&job, left, |schedule| schedule.recorded(&job));
 }
 
 /// As the last attempt that got no further than to the host, which nobody made again.
@@ -50,7 +47,8 @@ fn not_called(shared: &Shared, job: &Job, message: &QueuedMessage, indices: &[us
                 ..Failure::transient(RemoteStage::None, "4.4.1", SILENT).reply
             },
         };
-        (*index, Outcome::NotDelivered(Failure { reply: said_once(last), permanent: false }))
+        let failure = Failure { reply: said_once(last), permanent: false, for_want: false };
+        (*index, Outcome::NotDelivered(failure))
     };
     AttemptResult { outcomes: indices.iter().map(outcome).collect(), attempt }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::Shared;
-use super::outcome::{age, wait as wait_for_disk};
+use super::outcome::{age, wait};
 use super::setup::DequeuerSetup;
 use crate::delivery::dsn::{Due, Reporter, due, report, returned_octets};
 use crate::model::message_octets::MessageOctets;
@@ -51,18 +51,18 @@ pub(super) async fn tell(shared: &Shared, message: &mut QueuedMessage, place: Pl
             postmaster: setup.settings.postmaster.as_deref(),
             until: now.saturating_add(left),
         };
-        let original = original(&shared.spool, message).await;
+        let original = original(shared, message).await;
         let (written, octets) = report(message, &due, &original, &reporter, now);
         let id = written.id;
         while let Err(error) = add(&shared.spool, written.clone(), octets.clone()).await {
-            wait_for_disk(message.id, &error).await;
+            wait(shared, message.id, &error).await;
         }
         let paths = told_paths(message, &due);
         shared.record(message, "reported", paths, format!("the sender is told in message {id}"));
     }
     due.mark(message);
     while let Err(error) = shared.spool.update(message, place).await {
-        wait_for_disk(message.id, &error).await;
+        wait(shared, message.id, &error).await;
     }
     message.is_finished()
 }
@@ -73,17 +73,20 @@ fn told_paths(message: &QueuedMessage, due: &Due) -> Vec<String> {
 }
 
 /// As much of the message as may be returned; nothing if it cannot be read.
-async fn original(spool: &Spool, message: &QueuedMessage) -> Vec<u8> {
-    let (spool, of) = (spool.clone(), message.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let body = spool.body(&of)?;
-        Ok::<_, SpoolError>(read(body.as_ref(), returned_octets(&of)))
-    });
-    match read.await.unwrap_or(Err(SpoolError::Closed)) {
-        Ok(octets) => octets,
-        Err(error) => {
-            error!(message = %message.id, %error, "a message cannot be returned, only reported on");
-            Vec::new()
+async fn original(shared: &Shared, message: &QueuedMessage) -> Vec<u8> {
+    loop {
+        let (spool, of) = (shared.spool.clone(), message.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let body = spool.body(&of)?;
+            Ok::<_, SpoolError>(read(body.as_ref(), returned_octets(&of)))
+        });
+        match read.await.unwrap_or(Err(SpoolError::Closed)) {
+            Ok(octets) => return octets,
+            Err(error) if error.is_shortage() => wait(shared, message.id, &error).await,
+            Err(error) => {
+                error!(message = %message.id, %error, "a message cannot be returned, only reported on");
+                return Vec::new();
+            }
         }
     }
 }

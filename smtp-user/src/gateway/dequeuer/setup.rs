@@ -18,6 +18,7 @@ use crate::model::tracking::Tracking;
 use crate::policy::action::Action;
 use crate::policy::packet_rules::PacketRules;
 use crate::policy::predict::{Addresses, Tuple, walk};
+use crate::transport::own_addresses::is_own;
 
 /// What the dequeuer works by.
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ impl DequeuerSetup {
     pub(crate) fn destination(&self, message: &QueuedMessage, path: &str) -> Destination {
         let nothing = Routing::default();
         let routing = self.outlet(message).map_or(&nothing, |outlet| &outlet.routing);
-        Destination::of(message, path, routing, &self.settings)
+        Destination::of(message, path, routing, &self.settings, is_own)
     }
 }
 

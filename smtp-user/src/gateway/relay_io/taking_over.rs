@@ -64,7 +64,6 @@ impl RelayIo {
         match outcome {
             Ok(event) => ledger.record(Some(number), event),
             Err(error) => {
-                tracing::error!(%error, "a message cannot be taken over");
                 ledger.note(Leg::Client, error.name(), Some(error.to_string()));
             }
         }

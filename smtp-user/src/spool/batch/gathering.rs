@@ -90,7 +90,7 @@ pub(super) fn give_back(origins: &[Origin], outcomes: Vec<Result<()>>) -> Vec<Ou
 fn copy(error: &SpoolError) -> SpoolError {
     match error {
         SpoolError::NoSpace => SpoolError::NoSpace,
-        SpoolError::Io { path, source } => SpoolError::Io { path: path.clone(), source: again(source) },
+        SpoolError::Io { path, why } => SpoolError::Io { path: path.clone(), why: again(why) },
         _ => SpoolError::Closed,
     }
 }

@@ -117,11 +117,13 @@ impl Recovery<'_> {
                     continue;
                 }
                 // A receiver could not sync it, and took it back.
-                Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+                Err(SpoolError::Io { why, .. }) if why.kind() == io::ErrorKind::NotFound => continue,
+                // It is sound for all that one knows, and is read at the next start.
+                Err(error) if error.is_shortage() => return Err(error),
                 // The others are not to suffer for one that the disk does not give back.
-                Err(SpoolError::Io { source, .. }) => {
+                Err(SpoolError::Io { why, .. }) => {
                     self.put_away(bundle)?;
-                    let why = format!("the file that it shares with others cannot be read: {source}");
+                    let why = format!("the file that it shares with others cannot be read: {why}");
                     self.recovered.damaged.push((bundle, why));
                     continue;
                 }
@@ -140,12 +142,11 @@ impl Recovery<'_> {
                         newest.insert(id, (Place::Active, stored));
                     }
                     Err(error @ SpoolError::OtherVersion { .. }) => return Err(error),
+                    Err(error) if error.is_shortage() => return Err(error),
                     Err(error) => {
                         let why = match error {
                             SpoolError::Damaged { why, .. } => why,
-                            SpoolError::Io { source, .. } => {
-                                format!("the control file cannot be read: {source}")
-                            }
+                            SpoolError::Io { why, .. } => format!("the control file cannot be read: {why}"),
                             error => error.to_string(),
                         };
                         // What cannot be read cannot be copied either; it stays, and is told of at each start.

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     KillAfter,
     /// It fails, with this kind of error.
     Error(io::ErrorKind),
+    /// The process has as many files open as it may.
+    NoDescriptors,
 }
 
 /// What is not done although it is asked for: the negative controls.
@@ -26,11 +28,11 @@ pub(crate) struct Omitted {
     pub(crate) folder_syncs: bool,
 }
 
-/// A file's octets now, and those that a loss of power leaves.
+/// A file's octets now, and those that a loss of power leaves. Disks that are copies of one another share them.
 #[derive(Clone, Debug, Default)]
 struct File {
-    octets: Vec<u8>,
-    synced: Vec<u8>,
+    octets: Arc<Vec<u8>>,
+    synced: Arc<Vec<u8>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,8 @@ struct State {
     killed: bool,
     omitted: Omitted,
     space: Option<Space>,
+    /// How many more files and folders can be opened to be read.
+    readable: Option<usize>,
 }
 
 type Names = BTreeMap<String, usize>;
@@ -89,6 +93,11 @@ impl MemoryDisk {
         self.state().space = Some(space);
     }
 
+    /// From now on so many files and folders can be opened to be read, and then there are no descriptors.
+    pub(crate) fn set_readable(&self, readable: Option<usize>) {
+        self.state().readable = readable;
+    }
+
     /// The process that was killed has a successor.
     pub(crate) fn restart(&self) {
         let mut state = self.state();
@@ -100,7 +109,7 @@ impl MemoryDisk {
     pub(crate) fn lose_power(&self) {
         let mut state = self.state();
         for file in &mut state.files {
-            file.octets = file.synced.clone();
+            file.octets = Arc::clone(&file.synced);
         }
         for (names, synced) in state.folders.values_mut() {
             *names = synced.clone();
@@ -113,7 +122,7 @@ impl MemoryDisk {
     pub(crate) fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.find(path).unwrap();
-        change(&mut state.files[file].octets);
+        change(Arc::make_mut(&mut state.files[file].octets));
     }
 
     /// Adds a file behind the spool's back.
@@ -146,6 +155,7 @@ impl MemoryDisk {
                 Err(killed())
             }
             Some((_, Fault::Error(kind))) => Err(io::Error::new(kind, "injected")),
+            Some((_, Fault::NoDescriptors)) => Err(rustix::io::Errno::MFILE.into()),
             None => act(&mut state),
         }
     }
@@ -156,6 +166,13 @@ fn killed() -> io::Error {
 }
 
 impl State {
+    fn open_to_read(&mut self) -> io::Result<()> {
+        if let Some(readable) = &mut self.readable {
+            *readable = readable.checked_sub(1).ok_or(rustix::io::Errno::MFILE)?;
+        }
+        Ok(())
+    }
+
     fn find(&self, path: &Path) -> io::Result<usize> {
         let (folder, name) = split(path);
         let names = &self.folders.get(folder).ok_or(io::ErrorKind::NotFound)?.0;
@@ -164,7 +181,7 @@ impl State {
 
     fn add(&mut self, path: &Path, octets: Vec<u8>) -> usize {
         let (folder, name) = split(path);
-        self.files.push(File { octets, synced: Vec::new() });
+        self.files.push(File { octets: Arc::new(octets), synced: Arc::default() });
         let file = self.files.len() - 1;
         self.folders.get_mut(folder).unwrap().0.insert(name, file);
         file
@@ -192,18 +209,20 @@ impl FileSystem for MemoryDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn MessageOctets>> {
-        let state = self.state();
+        let mut state = self.state();
         if state.killed {
             return Err(killed());
         }
-        Ok(Box::new(state.files[state.find(path)?].octets.clone()))
+        state.open_to_read()?;
+        Ok(Box::new(Vec::clone(&state.files[state.find(path)?].octets)))
     }
 
     fn mark(&self, path: &Path, places: &[u64], octet: u8) -> io::Result<Box<dyn Unsynced>> {
         let file = self.call(format!("mark in {}", short(path)), |state| {
             let file = state.find(path)?;
+            let octets = Arc::make_mut(&mut state.files[file].octets);
             for place in places {
-                state.files[file].octets[usize::try_from(*place).unwrap()] = octet;
+                octets[usize::try_from(*place).unwrap()] = octet;
             }
             Ok(file)
         })?;
@@ -241,7 +260,8 @@ impl FileSystem for MemoryDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.open_to_read()?;
         let folder = state.folders.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(folder.0.keys().cloned().collect())
     }
@@ -292,7 +312,7 @@ impl NewFile for MemoryFile {
     fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         let file = self.file;
         self.disk.call(format!("write in {}", self.folder), |state| {
-            state.files[file].octets.extend_from_slice(octets);
+            Arc::make_mut(&mut state.files[file].octets).extend_from_slice(octets);
             Ok(())
         })
     }
@@ -304,7 +324,7 @@ impl Unsynced for MemoryFile {
         self.disk.call(format!("sync file in {}", self.folder), |state| {
             if !state.omitted.file_syncs {
                 let file = &mut state.files[file];
-                file.synced.clone_from(&file.octets);
+                file.synced = Arc::clone(&file.octets);
             }
             Ok(())
         })

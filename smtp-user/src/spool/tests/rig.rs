@@ -1,7 +1,7 @@
 //! Messages and spools for the tests.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -23,14 +23,30 @@ pub(super) fn id(number: u32) -> MessageId {
     MessageId { session: SessionId::new(1_790_000_000_000, [7; 10]), number }
 }
 
+/// The number of a message that is larger than all others.
+pub(super) const LARGE: u32 = 30;
+
+/// Its octets and their digest, which are made once.
+static LARGE_OCTETS: LazyLock<(Vec<u8>, String)> = LazyLock::new(|| {
+    let line = format!("{}\r\n", "x".repeat(76));
+    let octets =
+        format!("Subject: message {LARGE}\r\n\r\n{}", line.repeat(30_000_000 / line.len())).into_bytes();
+    let digest = hexadecimal(&Sha256::digest(&octets));
+    (octets, digest)
+});
+
 /// Octets of a message, different for each.
 pub(super) fn octets(number: u32) -> Vec<u8> {
+    if number == LARGE {
+        return LARGE_OCTETS.0.clone();
+    }
     format!("Subject: message {number}\r\n\r\n{}\r\n", "x".repeat(number as usize % 50)).into_bytes()
 }
 
 /// What is known of it.
 pub(super) fn message(number: u32, recipients: usize) -> QueuedMessage {
     let octets = octets(number);
+    let sha256 = || hexadecimal(&Sha256::digest(&octets));
     QueuedMessage {
         id: id(number),
         received: 1,
@@ -43,7 +59,7 @@ pub(super) fn message(number: u32, recipients: usize) -> QueuedMessage {
         sender: QueuedSender { path: "a@example.org".to_owned(), ..QueuedSender::default() },
         recipients: (0..recipients).map(|n| QueuedRecipient::new(&format!("r{n}@example.com"))).collect(),
         octets: octets.len() as u64,
-        sha256: hexadecimal(&Sha256::digest(&octets)),
+        sha256: if number == LARGE { LARGE_OCTETS.1.clone() } else { sha256() },
         trace: "Received: from x\r\n".to_owned(),
         hops: 0,
         judgement: Some(KeptJudgement {
@@ -106,7 +122,8 @@ pub(super) fn open_with(disk: &MemoryDisk, together: u64) -> Result<(Spool, Reco
 
 pub(super) async fn commit(spool: &Spool, number: u32, recipients: usize) -> Result<()> {
     let mut incoming = spool.intake().begin(id(number))?;
-    for piece in octets(number).chunks(20) {
+    let octets = octets(number);
+    for piece in octets.chunks(20.max(octets.len() / 8)) {
         incoming.write(piece)?;
     }
     spool.commit(incoming, message(number, recipients), Place::Active).await

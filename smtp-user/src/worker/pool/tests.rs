@@ -83,7 +83,6 @@ fn a_worker_that_ends_over_a_part_is_told_and_the_second_time_is_the_last() {
 fn signals_and_garbage_are_told_apart() {
     for (script, expected) in [
         ("kill -SEGV $$", "signal 11"),
-        ("kill -KILL $$", "signal 9"),
         ("printf '\\000\\000\\000\\004none'; exec cat > /dev/null", "expected"),
         ("printf '\\377\\377\\377\\377'; exec cat > /dev/null", "too large"),
         ("exit 0", ""),
@@ -91,6 +90,16 @@ fn signals_and_garbage_are_told_apart() {
         let error = ask(&pool(script), b"x").unwrap_err();
         let WorkerError::Died { how } = &error else { panic!("{script}: {error}") };
         assert!(how.contains(expected), "{script}: {how}");
+    }
+}
+
+#[test]
+fn a_part_whose_workers_were_killed_may_be_tried_as_often_as_one_likes() {
+    // As the kernel does where there is too little memory for everybody.
+    let pool = pool("kill -KILL $$");
+    for _ in 0..5 {
+        let error = ask(&pool, b"x").unwrap_err();
+        assert!(matches!(error, WorkerError::Killed) && !error.is_final(), "{error}");
     }
 }
 

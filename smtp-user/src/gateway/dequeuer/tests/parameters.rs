@@ -8,7 +8,7 @@
 //! | `scan_period` | `what_was_lost_sight_of_is_found_within_two_periods` |
 //! | `resend_period` | `each_recipient_has_its_own_end_and_the_sender_one_report` (600 s, a tenth more or less); `delivery::retry` |
 //! | `abandon_time` | `expiry_gives_one_report_and_none_for_a_null_sender` |
-//! | `rundir` | `spool::tests::bad_folders` |
+//! | `rundir` | `spool::tests::bad_folders`; what is left in a former one: `spool::tests::former` |
 //! | `spool_limit` | `spool::tests::limits::the_limit_is_exact` and `..._is_another_from_now_on`; scenario `store_and_forward` (452) |
 //! | `spool_limit_scan_period` | `app::store_and_forward::tests` (when the limit is said to be reached, and no longer to be; it is exact without it) |
 //! | `detailed_smtp_err_mail`, `detailed_av_err_mail`, `detailed_rb_err_mail` | `delivery::dsn::tests` |
@@ -19,10 +19,12 @@
 //! | `max_mx_node_per_mail`, `max_ips_per_mx_node` | `delivery::route::tests` |
 //! | `maxrecipients`, `maxrecipients_mode` | transcripts `too_many_recipients` and `too_many_recipients_refuse_the_message` |
 //! | `postmaster` | `each_recipient_has_its_own_end_and_the_sender_one_report` |
-//! | `default_server` | `mail_without_a_destination_goes_to_the_default_server` |
+//! | `default_server` | `mail_without_a_destination_of_its_own_goes_to_the_default_server` |
 //! | `max_load` | `no_more_messages_are_in_work_than_the_load_allows` |
 //! | `check_rule_base` (of a resource) | `rules_are_asked_about_the_new_destination_only_if_they_are_to_be`, `a_host_that_rules_forbid_is_passed_over` |
 //! | `exception_tracking` (of a resource) | `failed_attempts_are_tracked_as_the_resource_says`; `audit::log` |
+//!
+//! That each is another one after a reload, and `rundir` at the next start, is what the scenarios `parameters` show.
 
 use super::*;
 use crate::engine::config::Address;
@@ -54,6 +56,52 @@ async fn a_scan_that_takes_too_long_keeps_the_message() {
     })
     .await;
     assert_eq!((rig.only().judgement, server.mail().len()), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_an_engine_is_judged_within_five_seconds_of_its_return() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clamd");
+    let clamd = crate::engine::config::Config::clamd("clamd", Address::Unix(path.clone()));
+    let server = healthy().await;
+    let mut unjudged = to(server.address, 1, &["x@y.example"]);
+    unjudged.judgement = None;
+    let plan = Plan {
+        messages: vec![unjudged],
+        inspection: inspect::Config { engines: vec![clamd], ..inspect::Config::default() },
+        ..Plan::default()
+    };
+    let rig = plan.start().await;
+    let shared = Arc::clone(&rig.dequeuer.shared);
+    until("it waits for the engine", || shared.engines_down.load(Ordering::Relaxed)).await;
+    assert_eq!((rig.only().judgement, server.mail().len()), (None, 0));
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer_as_clamd(stream));
+        }
+    });
+    let back = std::time::Instant::now();
+    until("it is delivered", || server.mail().len() == 1).await;
+    assert!(back.elapsed() < Duration::from_secs(5), "it took {:?}", back.elapsed());
+}
+
+/// Finds the test string in what it gets, and nothing else.
+async fn answer_as_clamd(mut stream: tokio::net::UnixStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut octets = Vec::new();
+    while !octets.ends_with(b"\0\0\0\0") && !octets.starts_with(b"zVERSION\0") {
+        if octets.starts_with(b"zFILDES\0") {
+            return stream.write_all(b"not allowed ERROR\0").await.unwrap();
+        }
+        if stream.read_buf(&mut octets).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let test = crate::engine::eicar::eicar();
+    let found = octets.windows(test.len()).any(|window| window == test);
+    let reply: &[u8] = if found { b"stream: Eicar FOUND\0" } else { b"stream: OK\0" };
+    stream.write_all(reply).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,13 +147,16 @@ async fn each_site_has_its_own_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mail_without_a_destination_goes_to_the_default_server() {
+async fn mail_without_a_destination_of_its_own_goes_to_the_default_server() {
     let server = healthy().await;
     let settings = Settings { default_server: Some(server.address.into()), ..settings() };
-    let messages = vec![to("0.0.0.0:0".parse().unwrap(), 1, &["x@y.example"])];
+    // The second was sent to this host itself.
+    let destinations = ["0.0.0.0:0", "127.0.0.1:25"];
+    let message = |(number, at): (u32, &str)| to(at.parse().unwrap(), number, &["x@y.example"]);
+    let messages = (1..).zip(destinations).map(message).collect();
     let rig = rig(settings, Routing::default(), Zone::default(), messages).await;
-    until("it is delivered", || rig.is_empty()).await;
-    assert_eq!(server.mail().len(), 1);
+    until("both are delivered", || rig.is_empty()).await;
+    assert_eq!(server.mail().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -84,12 +84,13 @@ pub(super) fn texts(part: &str, members: &[CleanedMember]) -> Vec<String> {
 pub(super) fn not_copied(error: &WorkerError, rewriting: &Rewriting) -> No {
     let why = match error {
         WorkerError::Died { .. } => "a worker ended over the safe copy of a part",
+        WorkerError::Killed => "a worker was killed over the safe copy of a part",
         WorkerError::TimedOut => "a safe copy of a part was not made in time",
         WorkerError::Poisonous => "the safe copy of a part has ended workers before",
         WorkerError::Start { .. } => "no worker can be started that makes safe copies",
         WorkerError::Crowded => "too many safe copies that take long are being made",
     };
-    let is_ours = matches!(error, WorkerError::Start { .. } | WorkerError::Crowded);
+    let is_ours = matches!(error, WorkerError::Start { .. } | WorkerError::Killed | WorkerError::Crowded);
     let action = if is_ours { MessageAction::Defer } else { rewriting.not_possible.clone() };
     No::Impossible { why, action }
 }
