@@ -14,16 +14,23 @@ pub(crate) struct Tally {
     pub(crate) skipped: u32,
 }
 
+/// Whose summary it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, for each program of tests.
+    CargoTest,
+    /// `Summary [   0.1s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped`, for all. What a test that failed has printed
+    /// has a line of the other form in it.
+    Nextest,
+}
+
 impl Tally {
     /// Reads one line; `None` when it is no summary.
-    ///
-    /// Two forms are known: `test result: ok. 3 passed; 0 failed; 1 ignored; …` of `cargo test`, and
-    /// `Summary [   0.1s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped` of nextest.
-    pub(crate) fn of_line(line: &str) -> Option<Self> {
+    pub(crate) fn of_line(runner: Runner, line: &str) -> Option<Self> {
         let line = line.trim();
-        let counts = match line.strip_prefix("test result:") {
-            Some(rest) => rest.split_once(". ")?.1,
-            None => line.strip_prefix("Summary [")?.split_once("run: ")?.1,
+        let counts = match runner {
+            Runner::CargoTest => line.strip_prefix("test result:")?.split_once(". ")?.1,
+            Runner::Nextest => line.strip_prefix("Summary [")?.split_once("run: ")?.1,
         };
         let mut tally = Self::default();
         for count in counts.split([';', ',']) {
@@ -57,15 +64,18 @@ impl fmt::Display for Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Runner, Tally};
 
     #[test]
-    fn both_runners_are_understood() {
+    fn both_runners_are_understood_and_no_failure_counts_twice() {
         let cargo = "test result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.00s";
-        assert_eq!(Tally::of_line(cargo), Some(Tally { passed: 3, failed: 2, skipped: 1 }));
+        let of_cargo = |line| Tally::of_line(Runner::CargoTest, line);
+        assert_eq!(of_cargo(cargo), Some(Tally { passed: 3, failed: 2, skipped: 1 }));
         let nextest =
             "     Summary [   0.100s] 6 tests run: 4 passed (1 slow), 1 failed, 1 timed out, 2 skipped";
-        assert_eq!(Tally::of_line(nextest), Some(Tally { passed: 4, failed: 2, skipped: 2 }));
-        assert_eq!(Tally::of_line("running 3 tests"), None);
+        let of_nextest = |line| Tally::of_line(Runner::Nextest, line);
+        assert_eq!(of_nextest(nextest), Some(Tally { passed: 4, failed: 2, skipped: 2 }));
+        assert_eq!(of_nextest(cargo), None, "a test's own output");
+        assert_eq!(of_cargo("running 3 tests"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The daemon from its start to its end: load, install the policy, attach; then signs of life, and making room.
 
 use std::collections::hash_map::DefaultHasher;
+use std::convert::Infallible;
 use std::fs::File;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::model::shortage::Shortage;
 use crate::packet_path::error::{PacketPathError, Result};
 use crate::packet_path::interface::{self, Interface};
 use crate::packet_path::loader::{self, Loaded, Sizes};
-use crate::packet_path::maps::{HeldHeartbeat, Maps};
+use crate::packet_path::maps::{HeldActive, HeldHeartbeat, Maps};
 use crate::packet_path::pins::Pins;
 use crate::packet_path::{attach, bans, clock, flows, ports, rule_base};
 use crate::policy::rule_text;
@@ -36,6 +37,8 @@ pub struct Gateway {
     tasks: Vec<JoinHandle<()>>,
     follower: KernelFollower,
     pulse: Arc<Pulse>,
+    /// Where flows are told that routes have changed. It stays open: there may be no descriptor left for it then.
+    active: HeldActive,
     /// Nothing can be seen of the interfaces, the programs on them or the kernel's news.
     blind: Shortage,
 }
@@ -81,6 +84,7 @@ impl Gateway {
         // Whoever is told that the gateway is ready finds its sign of life.
         let pulse = Arc::new(Pulse::default());
         loaded.maps.set_heartbeat(&sign_of_life(&pulse))?;
+        let active = loaded.maps.hold_active()?;
         let tasks = vec![
             tokio::spawn(beat(loaded.maps.clone(), Arc::clone(&pulse))),
             tokio::spawn(event_log::report(loaded.maps.clone())),
@@ -89,7 +93,7 @@ impl Gateway {
         ];
         warn_about_forwarding();
         let blind = Shortage::default();
-        Ok(Self { config, loaded, _lock: lock, tasks, follower, pulse, blind })
+        Ok(Self { config, loaded, _lock: lock, tasks, follower, pulse, active, blind })
     }
 
     /// Where the inspector tells that it is there.
@@ -112,8 +116,8 @@ impl Gateway {
         &self.config.gateway.pin_dir
     }
 
-    /// Works until something fails that cannot be mended. May be dropped and called again.
-    pub async fn run(&mut self) -> PacketPathError {
+    /// Works: what fails is tried again. May be dropped and called again.
+    pub async fn run(&mut self) -> Infallible {
         // Nothing in this loop may wait for a lock or a long walk: it is what notices a program that is gone.
         let mut watch = ticker(WATCH);
         let mut look: Option<Instant> = None;
@@ -128,8 +132,9 @@ impl Gateway {
                 }
                 () = at(settle) => {
                     settle = None;
-                    if let Err(error) = self.loaded.maps.raise_route_generation() {
-                        return error;
+                    if let Err(error) = self.active.raise_route_generation() {
+                        self.cannot_see(&error);
+                        settle = Some(Instant::now() + WATCH);
                     }
                 }
                 () = at(listen_again) => match self.follower.reopen() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use smtp_common::settings::Active;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use crate::app::clock::SystemClock;
@@ -28,6 +28,7 @@ use crate::gateway::remedy::Remedy;
 use crate::gateway::service::{Service, Surroundings};
 use crate::gateway::setup::{Resource, Setup};
 use crate::inspect::inspector::Inspector as MessageInspector;
+use crate::model::shortage::Shortage;
 use crate::packet_path::divert::{self, Listeners};
 use crate::packet_path::error::PacketPathError;
 use crate::packet_path::inspections::MapStages;
@@ -118,11 +119,24 @@ impl Inspector {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // It stays open: there may be no descriptor left for it.
         let mut held = None;
+        let failing = Shortage::default();
+        let failed = |error: anyhow::Error| {
+            if failing.begins(Instant::now().into_std()) {
+                warn!(
+                    error = format!("{error:#}"),
+                    "cannot read the active rules: sessions go by those that were read last"
+                );
+            }
+        };
         loop {
             look.tick().await;
             let now = self.service.setup();
             match active(&self.maps, &mut held) {
-                Ok(active) if active.policy() == now.revision => {}
+                Ok(active) if active.policy() == now.revision => {
+                    if let Some(over) = failing.ends(Instant::now().into_std()) {
+                        info!(lasted = ?over.lasted, "the active rules can be read again");
+                    }
+                }
                 Ok(_) => {
                     let mut setup = Setup::clone(&now);
                     match follow_rules(&mut setup, &self.maps).await {
@@ -135,10 +149,10 @@ impl Inspector {
                             }
                             self.service.set_up(setup);
                         }
-                        Err(error) => warn!(%error, "cannot read the active rules"),
+                        Err(error) => failed(error),
                     }
                 }
-                Err(error) => warn!(%error, "cannot read the active policy's revision"),
+                Err(error) => failed(error.into()),
             }
         }
     }

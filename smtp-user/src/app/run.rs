@@ -135,7 +135,7 @@ async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
             _ = terminate.recv() => break false,
             _ = hang_up.recv() => reload(args, &mut gateway, inspector.as_ref()).await,
             () = follow(inspector.as_ref()) => {}
-            failed = gateway.run() => return Err(failed.into()),
+            never = gateway.run() => match never {},
         }
     };
     if let Some(inspector) = inspector {
@@ -143,7 +143,7 @@ async fn serve(args: &RunArgs, config: Config) -> anyhow::Result<ExitCode> {
             stopped = inspector.stop() => stopped?,
             _ = interrupt.recv() => warn!("sessions are cut"),
             _ = terminate.recv() => warn!("sessions are cut"),
-            failed = gateway.run() => return Err(failed.into()),
+            never = gateway.run() => match never {},
         }
     }
     if stops {

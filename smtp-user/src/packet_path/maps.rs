@@ -37,6 +37,12 @@ impl HeldActive {
     pub fn get(&self) -> Result<Active> {
         self.0.get(&0, 0).map(Active).map_err(|error| failed(map::ACTIVE, error))
     }
+
+    /// Has every flow decided again at its next packet, by the same policy.
+    pub fn raise_route_generation(&mut self) -> Result<()> {
+        let next = self.get()?.next_route();
+        self.0.set(0, next.0, 0).map_err(|error| failed(map::ACTIVE, error))
+    }
 }
 
 impl Maps {
@@ -106,7 +112,7 @@ impl Maps {
 
     /// Has every flow decided again at its next packet, by the same policy.
     pub fn raise_route_generation(&self) -> Result<()> {
-        self.set_active(self.active()?.next_route())
+        self.hold_active()?.raise_route_generation()
     }
 
     /// Signs of life.

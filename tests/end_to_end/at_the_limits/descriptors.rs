@@ -26,6 +26,8 @@ const CPU: f64 = 0.5;
 /// How long a shortage comes and goes, and how long it lasts.
 const COMES_AND_GOES: Duration = Duration::from_secs(3);
 const A_MOMENT: Duration = Duration::from_millis(5);
+/// How many times as long one lasts, at most.
+const MOMENTS: u32 = 6;
 /// Lines of trouble that tell of it, with what is said at the start.
 const FEW_LINES: usize = 10;
 /// Lines of trouble for each time at the limit.
@@ -191,13 +193,15 @@ fn a_dequeuer_without_descriptors_loses_nothing_and_delivers_when_there_are_some
 }
 
 /// A shortage that meets whatever goes on at the moment.
-fn comes_and_goes(process: Pid, usual: u64) {
+fn comes_and_goes(process: Pid, usual: u64, meanwhile: impl Fn()) {
     let until = Instant::now() + COMES_AND_GOES;
-    while Instant::now() < until {
+    // Not always as long: what is done after a while would always or never meet it.
+    for moment in (1..=MOMENTS).cycle().map(|count| A_MOMENT * count).take_while(|_| Instant::now() < until) {
         limit_descriptors(process, descriptors(process));
-        std::thread::park_timeout(A_MOMENT);
+        meanwhile();
+        std::thread::park_timeout(moment);
         limit_descriptors(process, usual);
-        std::thread::park_timeout(A_MOMENT);
+        std::thread::park_timeout(moment);
     }
 }
 
@@ -210,7 +214,10 @@ fn moments_without_descriptors(config: &MailConfig) {
         let usual = limit_descriptors(daemon, descriptors(daemon) + KEPT + FEW);
         limit_descriptors(daemon, usual);
         under_load(scene, &book, A_SECOND, mail::note, || {
-            comes_and_goes(daemon, usual);
+            comes_and_goes(daemon, usual, || {
+                // Flows are to hear of it, and that failed for want of a descriptor.
+                topology.gateway.ip("route replace 203.0.113.0/24 dev pgw1\nroute del 203.0.113.0/24\n");
+            });
             wait_until("mail is taken again", AGAIN, || {
                 let outcome = bring(topology, server, &mail::note("again-end"));
                 book.note("again-end", outcome);
@@ -250,7 +257,7 @@ fn attempts_that_a_shortage_met_are_made_again_at_once_and_put_nothing_off() {
         let dequeuer = started_dequeuer(scene);
         let usual = limit_descriptors(dequeuer, descriptors(dequeuer) + KEPT + FEW);
         under_load(scene, &book, A_SECOND, mail::note, || {
-            comes_and_goes(dequeuer, usual);
+            comes_and_goes(dequeuer, usual, || {});
         });
         book.close(scene, 0);
         let all = records::read(&scene.config.folder().join("records"));

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::root::Root;
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 use crate::vm::power_loss::Depth;
 use crate::workspace::{Workspace, find_program, search_path};
 
@@ -39,6 +39,7 @@ pub(crate) fn run(
     rest: &[String],
 ) -> Result<Tally> {
     let nextest = find_program("cargo-nextest").is_some();
+    let runner = if nextest { Runner::Nextest } else { Runner::CargoTest };
     let mut command = Command::new("cargo");
     if nextest {
         command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--status-level=fail"]);
@@ -73,8 +74,8 @@ pub(crate) fn run(
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("starting cargo")?;
     let (sender, lines) = mpsc::sync_channel(64);
     let readers: Vec<_> = [
-        child.stdout.take().map(|pipe| follow(pipe, std::io::stdout(), sender.clone())),
-        child.stderr.take().map(|pipe| follow(pipe, std::io::stderr(), sender)),
+        child.stdout.take().map(|pipe| follow(runner, pipe, std::io::stdout(), sender.clone())),
+        child.stderr.take().map(|pipe| follow(runner, pipe, std::io::stderr(), sender)),
     ]
     .into_iter()
     .flatten()
@@ -95,6 +96,7 @@ pub(crate) fn run(
 }
 
 fn follow(
+    runner: Runner,
     from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
     counts: mpsc::SyncSender<Tally>,
@@ -104,7 +106,7 @@ fn follow(
             let text = String::from_utf8_lossy(&line);
             // When nobody reads on, the counts still matter.
             let _ = writeln!(to, "{text}");
-            if let Some(tally) = Tally::of_line(&text) {
+            if let Some(tally) = Tally::of_line(runner, &text) {
                 let _ = counts.send(tally);
             }
         }
