@@ -1,7 +1,8 @@
-//! F5: the spool's disk has no room left, for octets or for names. Mail is put off, nothing of it stays, what is there
+//! F5: the disk of the spool, or of the quarantine, has no room left, for octets or for names. Mail is put off, nothing of it stays, what is there
 //! already goes out, and everything is as before when there is room again.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::deadline::{SOON, wait_until};
@@ -11,9 +12,9 @@ use harness::mail;
 use harness::mail_scene::{MailConfig, play, trace_fields};
 use harness::next_hop::{Fault, NextHop, Script};
 use harness::originator::{Originator, Reply};
-use harness::requires_root;
 use harness::small_disk::{Shortage, SmallDisk};
 use harness::topology::{Family, Topology};
+use harness::{records, requires_root};
 
 use crate::spool_is_killed::left;
 
@@ -120,6 +121,65 @@ fn what_is_in_the_spool_goes_out_while_the_disk_is_full() {
             next_hop.wait_for_deliveries(22);
         });
     }
+}
+
+/// How many files there are in a folder and those within it.
+fn files_in(folder: &Path) -> usize {
+    let entries =
+        std::fs::read_dir(folder).expect("the quarantine's folder").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| if entry.path().is_dir() { files_in(&entry.path()) } else { 1 }).sum()
+}
+
+#[test]
+fn a_quarantine_that_fills_puts_off_what_belongs_in_it_and_no_other_mail() {
+    requires_root!();
+    let rule = "[[inspection.rule]]\nname = \"kept\"\nfile_name = [\"keep-*\"]\naction = \"quarantine\"\n";
+    let config = MailConfig::plain().with_tables(rule);
+    let quarantine = config.folder().join("quarantine");
+    let disk = SmallDisk::new(&quarantine);
+    let fills = depth(10, 200);
+    play(&config, Script::plain(), |scene| {
+        let (kept, other) = (mail::with_attachment("kept", "keep-me.txt", b"text\r\n"), mail::note("other"));
+        let mut originator = scene.greeted();
+        let mut longest = Duration::ZERO;
+        for fill in 0..fills {
+            // A session may bring so many messages, and no more.
+            if fill > 0 && fill % 25 == 0 {
+                originator.say("QUIT").expect(221);
+                originator = scene.greeted();
+            }
+            let shortage = SHORTAGES[fill as usize % 2];
+            let what = format!("fill {fill}, no {shortage:?}");
+            let before = files_in(&quarantine);
+            disk.fill(shortage);
+            put_off(&originator.mail(&kept), &what);
+            assert_eq!(files_in(&quarantine), before, "{what}: something of it is left");
+            originator.mail(&other).expect(250);
+            disk.give_room();
+            let since = Instant::now();
+            wait_until(&format!("{what}: it is kept again"), AGAIN, || {
+                let reply = originator.mail(&kept);
+                reply.code == 250 && reply.text().contains("quarantined as")
+            });
+            longest = longest.max(since.elapsed());
+        }
+        originator.say("QUIT").expect(221);
+        let fills = fills as usize;
+        let deliveries = scene.next_hop.wait_for_deliveries(fills);
+        for delivery in &deliveries {
+            trace_fields(delivery, &other);
+        }
+        assert_eq!(scene.next_hop.deliveries().len(), fills);
+        let file = scene.gateway.config_path().display().to_string();
+        let list = scene.gateway.command_on_files(&["quarantine", "list", "--json", "--config", &file]);
+        assert_eq!(list.lines().count(), fills, "{list}");
+        let all = records::read(&scene.config.folder().join("records"));
+        let judged = records::of_event(&all, "judged");
+        let no_room =
+            judged.iter().filter(|judged| judged["verdict"] == "no_room" && judged["action"] == "defer");
+        assert_eq!(no_room.count(), fills);
+        println!("{fills} fills; mail was kept again after {longest:?} at most");
+    });
 }
 
 #[test]

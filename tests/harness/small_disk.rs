@@ -51,7 +51,9 @@ impl SmallDisk {
             let room = statvfs(&self.at).expect("the file system is there");
             let size = match shortage {
                 Shortage::Octets => {
-                    format!("size={}", (room.blocks() - room.blocks_free()) * room.fragment_size())
+                    // None at all would be as much as there is memory.
+                    let used = (room.blocks() - room.blocks_free()).max(1);
+                    format!("size={}", used * room.fragment_size())
                 }
                 Shortage::Files => format!("nr_inodes={}", room.files() - room.files_free()),
             };

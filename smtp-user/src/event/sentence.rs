@@ -114,6 +114,7 @@ pub const fn verdict_word(verdict: MessageVerdict) -> &'static str {
         MessageVerdict::LimitExceeded => "limit_exceeded",
         MessageVerdict::Unsupported => "unsupported",
         MessageVerdict::EngineError => "engine_error",
+        MessageVerdict::NoRoom => "no_room",
         MessageVerdict::NotInspected => NOT_INSPECTED,
     }
 }

@@ -18,12 +18,13 @@ use crate::gateway::message::Message;
 use crate::gateway::remedy::planning::Planned;
 use crate::inspect::inspector::Inspector;
 use crate::inspect::judgement::Judgement;
-use crate::model::decision::{MessageAction, MessageVerdict};
+use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::model::leg::Leg;
 use crate::model::peers::Peers;
 use crate::model::session_id::MessageId;
 use crate::model::source_bans::SourceBans;
 use crate::quarantine::entry::{Entry, Release};
+use crate::quarantine::error::QuarantineError;
 use crate::quarantine::store::Store;
 use crate::session::acceptor::Envelope;
 use crate::transport::held_message::HoldLimits;
@@ -93,24 +94,29 @@ impl Remedy {
         let mut trace = None;
         if let Some(new) = new {
             let is_wanted = keeps_original(&judgement, self.keeps_for_header);
-            let is_kept = !is_wanted || self.keep(&judgement, message, facts, true, &mut events).await;
-            if is_kept {
-                trace = Some(new.trace());
-                events.push(new.event());
-                message.replace(new.held);
+            let kept = if is_wanted {
+                self.keep(&judgement, message, facts, true, &mut events).await
             } else {
-                cannot_keep(&mut judgement);
+                Ok(())
+            };
+            match kept {
+                Ok(()) => {
+                    trace = Some(new.trace());
+                    events.push(new.event());
+                    message.replace(new.held);
+                }
+                Err(error) => cannot_keep(&mut judgement, &error),
             }
         }
         if judgement.decision.action == MessageAction::Quarantine
-            && !self.keep(&judgement, message, facts, false, &mut events).await
+            && let Err(error) = self.keep(&judgement, message, facts, false, &mut events).await
         {
-            cannot_keep(&mut judgement);
+            cannot_keep(&mut judgement, &error);
         }
         Remedied { judgement, events, rewritten: trace }
     }
 
-    /// Puts a message into quarantine; says whether it is there.
+    /// Puts a message into quarantine.
     async fn keep(
         &self,
         judgement: &Judgement,
@@ -118,7 +124,7 @@ impl Remedy {
         facts: &Facts,
         original: bool,
         events: &mut Vec<SessionEvent>,
-    ) -> bool {
+    ) -> Result<(), QuarantineError> {
         let Facts { id, peers, envelope, next_hop, in_tls, trace, unix_micros } = facts.clone();
         let time = if original { self.keep_originals_for } else { self.keep_for };
         let expires = unix_micros.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -145,12 +151,12 @@ impl Remedy {
         match self.quarantine.keep(entry, message.held()).await {
             Ok(_) => {
                 events.push(SessionEvent::Quarantined { original, expires });
-                true
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, message = %id, "a message cannot be put into quarantine");
                 events.push(note(error.name(), &error.to_string()));
-                false
+                Err(error)
             }
         }
     }
@@ -173,10 +179,12 @@ pub(crate) fn keeps_original(judgement: &Judgement, for_header: bool) -> bool {
 }
 
 /// It is the gateway's own trouble, and so no reason to refuse a message for good.
-fn cannot_keep(judgement: &mut Judgement) {
-    judgement.decision.action = MessageAction::Defer;
-    judgement.decision.verdict = MessageVerdict::EngineError;
-    "it could not be kept".clone_into(&mut judgement.decision.why);
+fn cannot_keep(judgement: &mut Judgement, error: &QuarantineError) {
+    let (verdict, why) = match error {
+        QuarantineError::NoSpace => (MessageVerdict::NoRoom, "there is no room to keep it"),
+        _ => (MessageVerdict::EngineError, "it could not be kept"),
+    };
+    judgement.decision = Decision { verdict, action: MessageAction::Defer, why: why.to_owned() };
 }
 
 fn note(what: &str, detail: &str) -> SessionEvent {

@@ -220,9 +220,10 @@ pub(super) const fn rank(verdict: MessageVerdict) -> u8 {
         MessageVerdict::Ambiguous => 3,
         MessageVerdict::Encrypted => 4,
         MessageVerdict::EngineError => 5,
-        // Said of no part, and of messages without any.
-        MessageVerdict::NotInspected => 6,
-        MessageVerdict::Clean => 7,
+        // Said of no part, but of whole messages.
+        MessageVerdict::NoRoom => 6,
+        MessageVerdict::NotInspected => 7,
+        MessageVerdict::Clean => 8,
     }
 }
 

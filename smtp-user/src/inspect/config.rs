@@ -116,7 +116,7 @@ impl Actions {
             MessageVerdict::Encrypted => self.encrypted.clone(),
             MessageVerdict::LimitExceeded => self.limit_exceeded.clone(),
             MessageVerdict::Unsupported => self.unsupported.clone(),
-            MessageVerdict::EngineError => MessageAction::Defer,
+            MessageVerdict::EngineError | MessageVerdict::NoRoom => MessageAction::Defer,
         }
     }
 }

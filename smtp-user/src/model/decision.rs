@@ -21,6 +21,8 @@ pub enum MessageVerdict {
     Unsupported,
     /// Something that should have looked at it could not.
     EngineError,
+    /// It had to be kept here, and there was no room.
+    NoRoom,
     /// Nobody was to look at it: its resource says so.
     NotInspected,
 }

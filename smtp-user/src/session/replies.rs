@@ -3,7 +3,7 @@
 //! Texts say what was refused and what would do instead. Engines, rules and versions are no business of the peer's.
 
 use crate::limits::REPLY_LINE_WRITTEN_OCTETS;
-use crate::model::decision::{Decision, MessageAction};
+use crate::model::decision::{Decision, MessageAction, MessageVerdict};
 use crate::model::session_id::MessageId;
 use crate::wire::smtp::command::CommandError;
 use crate::wire::smtp::data::DataDefect;
@@ -297,6 +297,7 @@ pub fn defective(defect: DataDefect) -> Reply {
 /// A message does not go on: what is done with it, why, and the name under which the record has more.
 pub fn judged(decision: &Decision, message: MessageId) -> Reply {
     let (code, what) = match decision.action {
+        MessageAction::Defer if decision.verdict == MessageVerdict::NoRoom => (452, "4.3.1 Message deferred"),
         MessageAction::Defer => (451, "4.7.1 Message deferred"),
         // The last two never come here; if they did, refusing is the safe thing to say.
         MessageAction::Refuse

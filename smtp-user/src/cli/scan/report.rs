@@ -60,7 +60,7 @@ impl Report {
         }
         match self.verdict {
             MessageVerdict::Clean if self.action == MessageAction::Pass => ExitCode::Ok,
-            MessageVerdict::EngineError => ExitCode::TempFail,
+            MessageVerdict::EngineError | MessageVerdict::NoRoom => ExitCode::TempFail,
             _ => ExitCode::NotClean,
         }
     }
@@ -79,6 +79,7 @@ impl Report {
             MessageVerdict::LimitExceeded => "limit exceeded",
             MessageVerdict::Unsupported => "unsupported",
             MessageVerdict::EngineError => "engine error",
+            MessageVerdict::NoRoom => "no room",
             MessageVerdict::NotInspected => "not inspected",
         };
         let action = self.action.name();
