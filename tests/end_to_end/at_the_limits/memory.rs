@@ -65,7 +65,8 @@ fn without_memory_workers_go_first_and_nothing_that_was_accepted_is_lost() {
                 MINUTES,
                 || {
                     count.set(count.get() + 1);
-                    wait_until("the limit can be set", AGAIN, || group.try_limit(Some(limit)));
+                    // Not while a worker has what the last one of these messages made it take.
+                    wait_until("the limit can be set", PATIENCE, || group.try_limit(Some(limit)));
                     is_limited.store(true, Ordering::SeqCst);
                 },
                 || {
