@@ -12,9 +12,11 @@ use harness::mail;
 use harness::mail_scene::{MailConfig, play, trace_fields};
 use harness::next_hop::{Fault, NextHop, Script};
 use harness::originator::{Originator, Reply};
+use harness::process::has_removed_file_open;
 use harness::small_disk::{Shortage, SmallDisk};
 use harness::topology::{Family, Topology};
 use harness::{records, requires_root};
+use nix::unistd::Pid;
 
 use crate::spool_is_killed::left;
 
@@ -48,8 +50,13 @@ fn a_disk_that_fills_while_mail_comes_puts_it_off_and_keeps_nothing_of_it() {
             let message = &messages[(fill / 2) as usize % 2];
             let shortage = SHORTAGES[fill as usize % 2];
             let what = format!("fill {fill}, {} octets, no {shortage:?}", message.len());
-            // What is removed would be room.
-            wait_until("the spool is empty", SOON, || left(&spool) == 0);
+            // What is removed would be room, and what was removed and somebody still has open.
+            wait_until("the spool is empty", SOON, || {
+                let mut processes = scene.gateway.dequeuers();
+                processes.push(scene.gateway.pid());
+                let is_open = |process: &Pid| has_removed_file_open(*process, &spool);
+                left(&spool) == 0 && !processes.iter().any(is_open)
+            });
             if fill % 5 == 4 {
                 disk.fill(shortage);
                 put_off(&originator.say("MAIL FROM:<a@client.test>"), &what);

@@ -18,6 +18,7 @@ use harness::originator::Originator;
 use harness::packed;
 use harness::requires_root;
 use harness::topology::Topology;
+use nix::unistd::Pid;
 use smtp_user::spool::file_system::disk::Disk;
 use smtp_user::spool::place::{Place, Places, id_of};
 use smtp_user::spool::recovery::{read_bundled, read_octets};
@@ -138,6 +139,7 @@ fn kill_again_and_again(mut chance: Chance) {
             (&mut scene.gateway, &scene.next_hop, scene.config.folder().join("spool"));
         let (mut in_flight, mut arrived) = (BTreeMap::<u32, u32>::new(), BTreeMap::new());
         let (mut workers_killed, mut up) = (0, Duration::ZERO);
+        let mut left_behind = BTreeSet::new();
         let accepted: Vec<u32> = std::thread::scope(|scope| {
             let work = || {
                 let mut accepted = Vec::new();
@@ -164,6 +166,7 @@ fn kill_again_and_again(mut chance: Chance) {
                     }
                     begun.elapsed() >= time
                 });
+                left_behind.extend(gateway.workers());
                 gateway.kill9();
                 up += begun.elapsed();
                 let waiting = waiting(&spool);
@@ -184,6 +187,11 @@ fn kill_again_and_again(mut chance: Chance) {
         });
         wait_until("the spool is empty", PATIENCE, || left(&spool) == 0);
         note_arrived(next_hop, &mut arrived);
+        wait_until("no worker outlives its daemon", PATIENCE, || {
+            let command = |worker: &Pid| std::fs::read(format!("/proc/{worker}/cmdline")).unwrap_or_default();
+            left_behind.retain(|worker| mail::find(&command(worker), b"scan-worker").is_some());
+            left_behind.is_empty()
+        });
         let lost: Vec<_> = accepted.iter().filter(|number| !arrived.contains_key(*number)).collect();
         assert_eq!(lost, Vec::<&u32>::new(), "accepted, and lost");
         let copies: u32 = arrived.values().map(|count| count - 1).sum();

@@ -1,6 +1,7 @@
 //! What the system says of a process, and how many descriptors it lets it have.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::Pid;
@@ -26,6 +27,18 @@ pub fn beyond_descriptors(process: Pid) -> u64 {
     let all = fs::read_dir(format!("/proc/{process}/fd")).expect("the process is there");
     let numbers = all.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
     numbers.max().map_or(0, |highest| highest + 1)
+}
+
+/// Whether it has a file of a folder open that was removed, and whose room is not free yet.
+///
+/// # Panics
+///
+/// When it is gone.
+#[track_caller]
+pub fn has_removed_file_open(process: Pid, folder: &Path) -> bool {
+    let all = fs::read_dir(format!("/proc/{process}/fd")).expect("the process is there");
+    let mut files = all.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    files.any(|file| file.starts_with(folder) && file.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
 }
 
 /// Lets it have so many descriptors from now on, and gives how many it could have.

@@ -21,7 +21,7 @@ struct Worker {
 
 impl Worker {
     fn start() -> Self {
-        let (stream, theirs) = UnixStream::pair().unwrap();
+        let (mut stream, theirs) = UnixStream::pair().unwrap();
         let output = OwnedFd::from(theirs.try_clone().unwrap());
         let child = Command::new(env!("CARGO_BIN_EXE_postern"))
             .arg("scan-worker")
@@ -31,6 +31,7 @@ impl Worker {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        protocol::read_ready(&mut stream).unwrap();
         Self { child, stream }
     }
 

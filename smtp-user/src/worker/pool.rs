@@ -2,6 +2,7 @@
 //!
 //! Everything in here waits; it is called on threads that may.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
@@ -50,6 +51,8 @@ struct Worker {
     child: Child,
     stream: UnixStream,
     questions: u32,
+    /// It has given its rights away, and does not outlive this process, whatever it does.
+    is_ready: bool,
     /// It leaves the time to others, and cannot be told to go on as before.
     is_behind: bool,
 }
@@ -159,7 +162,7 @@ impl Pool {
         if let Some(over) = self.shortage.ends(Instant::now()) {
             info!(lasted = ?over.lasted, put_off = over.times, "workers can be started again");
         }
-        Ok(Worker { child, stream, questions: 0, is_behind: false })
+        Ok(Worker { child, stream, questions: 0, is_ready: false, is_behind: false })
     }
 
     fn not_started(&self, source: io::Error) -> WorkerError {
@@ -215,6 +218,7 @@ impl Worker {
     fn ask<T>(&mut self, job: &Job<'_>, lane: &mut Lane, read: Reads<T>) -> io::Result<T> {
         self.questions += 1;
         let (child, is_behind) = (&self.child, &mut self.is_behind);
+        let is_ready = Cell::new(self.is_ready);
         let mut is_still = false;
         let mut passed = |mark| {
             match mark {
@@ -225,7 +229,8 @@ impl Worker {
                 Mark::Slow if !lane.slow_down() => return None,
                 Mark::Slow => {}
                 Mark::Rest if !lane.others_came() => {}
-                Mark::Rest | Mark::Halt => is_still = signal(child, Signal::STOP),
+                // One that stands still before it is ready would stand there for ever, were this process to be killed.
+                Mark::Rest | Mark::Halt => is_still = is_ready.get() && signal(child, Signal::STOP),
                 Mark::Turn => is_still = is_still && !signal(child, Signal::CONT),
             }
             Some(is_still)
@@ -235,10 +240,15 @@ impl Worker {
         for octets in job.octets {
             line.write_all(octets)?;
         }
+        if !is_ready.get() {
+            protocol::read_ready(&mut line)?;
+            is_ready.set(true);
+        }
         let answer = read(&mut line)?;
         if is_still {
             signal(child, Signal::CONT);
         }
+        self.is_ready = true;
         // Without the right to take that back, it ends with its task.
         *is_behind = *is_behind && !be_nice(child, 0);
         Ok(answer)

@@ -14,6 +14,8 @@ pub fn work() -> io::Result<()> {
     sandbox::enter()?;
     // Neither is anybody's terminal: both are the one socket to the daemon.
     let (mut input, mut output) = (BufReader::new(stdin().lock()), BufWriter::new(stdout().lock()));
+    // Fails if the daemon has ended meanwhile: from now on, the kernel ends whoever it leaves behind.
+    protocol::write_ready(&mut output)?;
     loop {
         let task: Task = match protocol::read(&mut input) {
             Ok(task) => task,

@@ -1,4 +1,5 @@
 //! What is said between the daemon and a worker: a length in four octets, JSON, and behind it the octets that it is about.
+//! First of all a worker says that it has given its rights away.
 
 use std::io::{self, Read, Write};
 
@@ -157,6 +158,22 @@ pub fn read_octets(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     input.take(length).read_to_end(&mut octets)?;
     if octets.len() as u64 == length { Ok(octets) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// What a worker says first, once.
+pub const READY: u8 = b'r';
+
+/// Says that a worker is one.
+pub fn write_ready(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[READY])?;
+    out.flush()
+}
+
+/// Reads that.
+pub fn read_ready(input: &mut impl Read) -> io::Result<()> {
+    let mut said = [0];
+    input.read_exact(&mut said)?;
+    if said == [READY] { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// Writes a value.

@@ -8,8 +8,13 @@ use crate::worker::error::WorkerError;
 use crate::worker::lane::{Lane, Lanes};
 use crate::worker::protocol::{self, Copied, Original, Pages, Question, Unpacked};
 
-/// A worker that does what a line of shell says.
+/// A worker that is ready, and does what a line of shell says.
 fn pool(script: &str) -> Pool {
+    unready(&format!("printf r; {script}"))
+}
+
+/// One that has to say itself when it is.
+fn unready(script: &str) -> Pool {
     Pool::new("/bin/sh".into(), vec!["-c".to_owned(), script.to_owned()])
 }
 
@@ -200,6 +205,31 @@ fn what_goes_on_after_its_deadline_has_turns_to_answer_in_and_is_as_before_then(
         let state = state.rsplit(") ").next().unwrap();
         assert!(!state.starts_with('T'), "it stands still: {state}");
     }
+}
+
+#[test]
+fn a_worker_is_not_stopped_before_it_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stopped, early) = (folder.path().join("stopped"), folder.path().join("early"));
+    let mut answer = Vec::new();
+    protocol::write(&mut answer, &vec![Unpacked::default()]).unwrap();
+    // Whoever was stopped and goes on hears that.
+    let begin = format!(
+        "trap ': > {}' CONT; sleep 0.5; if [ -e {} ]; then : > {}; fi; printf r; ",
+        stopped.display(),
+        stopped.display(),
+        early.display()
+    );
+    let pool = unready(&(begin + &saying(&answer).replacen("printf", "sleep 0.5; printf", 1)));
+    assert_eq!(ask(&pool, b"octets\n").unwrap(), [Unpacked::default()]);
+    assert!(!early.exists(), "killed at that moment, this process would have left it behind for ever");
+    assert!(stopped.exists(), "it has turns when it is ready");
+}
+
+#[test]
+fn a_program_that_is_no_worker_is_told_apart() {
+    let error = ask(&unready("printf x; exec cat > /dev/null"), b"x").unwrap_err();
+    assert!(matches!(error, WorkerError::Died { .. }), "{error}");
 }
 
 #[test]

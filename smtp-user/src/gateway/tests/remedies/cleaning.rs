@@ -183,8 +183,9 @@ fn workers_that_cannot_copy() -> Arc<Pool> {
     let octal: Vec<String> = answer.iter().map(|octet| format!("\\{octet:03o}")).collect();
     let octal = octal.concat();
     // The first line ends within the part.
-    let script =
-        format!("read -r line; case $line in *Unpack*) printf '{octal}'; read -r line; exit 3; esac; exit 3");
+    let script = format!(
+        "printf r; read -r line; case $line in *Unpack*) printf '{octal}'; read -r line; exit 3; esac; exit 3"
+    );
     Arc::new(Pool::new("/bin/sh".into(), vec!["-c".to_owned(), script]))
 }
 
