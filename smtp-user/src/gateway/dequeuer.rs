@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     resting: Mutex<HashSet<MessageId>>,
     /// No work is begun.
     no_descriptors: Shortage,
+    /// Until when there are descriptors enough, as far as was seen.
+    enough_until: AtomicU64,
     /// Something is due that was not before.
     wake: Notify,
     /// Whoever changes a message holds the one that its name falls to.
@@ -84,6 +86,9 @@ const LOOK_FOR_ENGINES: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long is waited for what the system has no more of.
 const AFTER_A_SHORTAGE: Duration = Duration::from_secs(1);
+/// How long it is taken for granted that there are descriptors when there were: to look is three system calls, and this is asked
+/// several times for each message. Work that meets a shortage nevertheless is done again.
+const TAKEN_FOR_GRANTED: u64 = 5;
 /// How long nothing is done at most: coming round says that it still goes on.
 const LONGEST_SLEEP: u64 = 1_000;
 /// It hangs that has not come round for so long; a slow disk alone is no reason.
@@ -126,6 +131,7 @@ impl Dequeuer {
             engines_down: AtomicBool::new(false),
             resting: Mutex::default(),
             no_descriptors: Shortage::default(),
+            enough_until: AtomicU64::new(0),
             wake: Notify::new(),
             changing: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             began: Instant::now(),
@@ -298,8 +304,21 @@ impl Shared {
     /// Whether there are descriptors for more work. Without them it would fail one by one, and be put off for as long as if the
     /// next hop had failed.
     fn can_begin(&self) -> bool {
-        let now = Instant::now().into_std();
+        let at = self.now();
+        if at < self.enough_until.load(Ordering::Relaxed) {
+            return true;
+        }
+        let are_enough = self.has_descriptors();
+        if are_enough {
+            self.enough_until.store(at + TAKEN_FOR_GRANTED, Ordering::Relaxed);
+        }
+        are_enough
+    }
+
+    /// Whether there are some at this moment.
+    fn has_descriptors(&self) -> bool {
         if descriptors::are_enough() {
+            let now = Instant::now().into_std();
             if let Some(over) = self.no_descriptors.ends(now) {
                 info!(lasted = ?over.lasted, "there are descriptors for deliveries again");
             }

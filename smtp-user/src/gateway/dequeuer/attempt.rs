@@ -260,7 +260,7 @@ fn is_for_want(shared: &Shared, result: &AttemptResult) -> bool {
     failures.all(|failure| {
         failure.is_some_and(|failure| {
             failure.for_want
-                || (!is_looked_up(failure) && *is_short.get_or_insert_with(|| !shared.can_begin()))
+                || (!is_looked_up(failure) && *is_short.get_or_insert_with(|| !shared.has_descriptors()))
         })
     })
 }
