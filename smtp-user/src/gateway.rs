@@ -25,8 +25,9 @@ mod leg_io;
 mod listener;
 mod message;
 mod relay_io;
+pub mod runtime;
 mod shutdown;
-pub mod threads;
+mod threads;
 mod trace_fields;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::app::config::{Config, DEFAULT_CONFIG_PATH, LoadError};
 use crate::app::gateway::Gateway;
 use crate::app::inspector::{self, Inspector};
 use crate::app::log::LogArgs;
-use crate::gateway::{descriptors, threads};
+use crate::gateway::{descriptors, runtime};
 use crate::packet_path::divert;
 use crate::packet_path::error::PacketPathError;
 use crate::policy::action::Action;
@@ -106,7 +106,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = threads::steady(runtime.worker_threads(cpus), cpus).context(NO_THREADS)?;
+    let runtime = runtime::steady(runtime.worker_threads(cpus), cpus).context(NO_THREADS)?;
     runtime.block_on(serve(args, config))
 }
 

@@ -12,6 +12,7 @@ mod put_off;
 mod report;
 pub mod running;
 pub mod setup;
+mod shortage;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -22,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::audit::recorder::Recorder;
 use crate::delivery::destination::Destination;
@@ -31,7 +32,7 @@ use crate::event::session_event::SessionEvent;
 use crate::gateway::dequeuer::kept::Keepers;
 use crate::gateway::dequeuer::orders::Orders;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
-use crate::gateway::descriptors;
+use crate::gateway::dequeuer::shortage::AFTER_A_SHORTAGE;
 use crate::model::clock::Clock;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
@@ -84,11 +85,6 @@ const JUDGED_AT_A_TIME: usize = 8;
 const LOOK_FOR_ENGINES: Duration = Duration::from_secs(1);
 /// How long attempts in flight may go on when the daemon stops. What is cut is tried again.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long is waited for what the system has no more of.
-const AFTER_A_SHORTAGE: Duration = Duration::from_secs(1);
-/// How long it is taken for granted that there are descriptors when there were: to look is three system calls, and this is asked
-/// several times for each message. Work that meets a shortage nevertheless is done again.
-const TAKEN_FOR_GRANTED: u64 = 5;
 /// How long nothing is done at most: coming round says that it still goes on.
 const LONGEST_SLEEP: u64 = 1_000;
 /// It hangs that has not come round for so long; a slow disk alone is no reason.
@@ -299,53 +295,6 @@ impl Shared {
         if let Err(error) = self.spool.set_aside(message.id).await {
             error!(message = %message.id, %error, "it cannot be put there");
         }
-    }
-
-    /// Whether there are descriptors for more work. Without them it would fail one by one, and be put off for as long as if the
-    /// next hop had failed.
-    fn can_begin(&self) -> bool {
-        let at = self.now();
-        if at < self.enough_until.load(Ordering::Relaxed) {
-            return true;
-        }
-        let are_enough = self.has_descriptors();
-        if are_enough {
-            self.enough_until.store(at + TAKEN_FOR_GRANTED, Ordering::Relaxed);
-        }
-        are_enough
-    }
-
-    /// Whether there are some at this moment.
-    fn has_descriptors(&self) -> bool {
-        if descriptors::are_enough() {
-            let now = Instant::now().into_std();
-            if let Some(over) = self.no_descriptors.ends(now) {
-                info!(lasted = ?over.lasted, "there are descriptors for deliveries again");
-            }
-            return true;
-        }
-        self.note_shortage();
-        false
-    }
-
-    /// Says once that it is met with.
-    fn note_shortage(&self) {
-        if self.no_descriptors.begins(Instant::now().into_std()) {
-            warn!(
-                limit = descriptors::limit(),
-                "descriptors run out: deliveries wait until some are free; `LimitNOFILE=` in the unit, or `ulimit -n`, says \
-                 how many files and connections there may be"
-            );
-        }
-    }
-
-    /// Whether the system gave too little for something, which is told of by the shortage, and not by each that it was met with by.
-    fn is_short(&self, error: &SpoolError) -> bool {
-        let is_short = error.is_shortage();
-        if is_short {
-            self.note_shortage();
-        }
-        is_short
     }
 
     /// After a job that was in work: it is given back to the schedule by `end`, and what is left of its message waits there for

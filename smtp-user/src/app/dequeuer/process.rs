@@ -29,7 +29,7 @@ use crate::app::{inspector, queue_socket, run, store_and_forward};
 use crate::audit::recorder::{Recorder, Writing};
 use crate::gateway::dequeuer::Dequeuer;
 use crate::gateway::dequeuer::setup::DequeuerSetup;
-use crate::gateway::threads;
+use crate::gateway::runtime;
 use crate::model::queued_message::QueuedMessage;
 use crate::model::session_id::MessageId;
 use crate::model::shortage::Shortage;
@@ -77,7 +77,7 @@ pub fn run(args: &DequeuerArgs) -> anyhow::Result<ExitCode> {
     // The other half of the CPUs has mail to take in, and threads that wake each other cost more than they do at once.
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (mut runtime, threads) = (tokio::runtime::Builder::new_multi_thread(), (cpus / 2).max(1));
-    let runtime = threads::steady(runtime.worker_threads(threads), threads).context(run::NO_THREADS)?;
+    let runtime = runtime::steady(runtime.worker_threads(threads), threads).context(run::NO_THREADS)?;
     runtime.block_on(serve(args))
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::{AFTER_A_SHORTAGE, Shared, millis};
+use super::shortage::AFTER_A_SHORTAGE;
+use super::{Shared, millis};
 use crate::event::session_event::SessionEvent;
 use crate::inspect::inspection::Inspection;
 use crate::inspect::inspector::Inspector;

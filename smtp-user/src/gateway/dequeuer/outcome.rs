@@ -5,7 +5,8 @@ use std::time::Duration;
 use tracing::error;
 
 use super::report::{is_finished, tell};
-use super::{AFTER_A_SHORTAGE, Left, Shared};
+use super::shortage::AFTER_A_SHORTAGE;
+use super::{Left, Shared};
 use crate::delivery::failure::Failure;
 use crate::delivery::letter::Outcome;
 use crate::delivery::retry::Retry;

@@ -32,6 +32,14 @@ use crate::model::queued_message::Hold;
 use crate::policy::action::Action;
 use crate::policy::packet_rule::PacketRule;
 
+/// A message that an engine has to judge first.
+fn unjudged(server: SocketAddr, engine: crate::engine::config::Config) -> Plan {
+    let mut message = to(server, 1, &["x@y.example"]);
+    message.judgement = None;
+    let inspection = inspect::Config { engines: vec![engine], ..inspect::Config::default() };
+    Plan { messages: vec![message], inspection, ..Plan::default() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scan_that_takes_too_long_keeps_the_message() {
     let folder = tempfile::tempdir().unwrap();
@@ -41,14 +49,7 @@ async fn a_scan_that_takes_too_long_keeps_the_message() {
     let clamd = crate::engine::config::Config::clamd("clamd", Address::Unix(path));
     let clamd = crate::engine::config::Config { self_test: false, ..clamd };
     let server = healthy().await;
-    let mut unjudged = to(server.address, 1, &["x@y.example"]);
-    unjudged.judgement = None;
-    let plan = Plan {
-        messages: vec![unjudged],
-        inspection: inspect::Config { engines: vec![clamd], ..inspect::Config::default() },
-        scan_timeout: Duration::from_millis(100),
-        ..Plan::default()
-    };
+    let plan = Plan { scan_timeout: Duration::from_millis(100), ..unjudged(server.address, clamd) };
     let rig = plan.start().await;
     let shared = Arc::clone(&rig.dequeuer.shared);
     until("it is to be judged once more", || {
@@ -64,14 +65,7 @@ async fn what_waits_for_an_engine_is_judged_within_five_seconds_of_its_return() 
     let path = folder.path().join("clamd");
     let clamd = crate::engine::config::Config::clamd("clamd", Address::Unix(path.clone()));
     let server = healthy().await;
-    let mut unjudged = to(server.address, 1, &["x@y.example"]);
-    unjudged.judgement = None;
-    let plan = Plan {
-        messages: vec![unjudged],
-        inspection: inspect::Config { engines: vec![clamd], ..inspect::Config::default() },
-        ..Plan::default()
-    };
-    let rig = plan.start().await;
+    let rig = unjudged(server.address, clamd).start().await;
     let shared = Arc::clone(&rig.dequeuer.shared);
     until("it waits for the engine", || shared.engines_down.load(Ordering::Relaxed)).await;
     assert_eq!((rig.only().judgement, server.mail().len()), (None, 0));
